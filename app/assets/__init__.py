@@ -1,0 +1,1 @@
+"""Customers' equipment: components fitted from/to, warranty, fault codes, devices."""

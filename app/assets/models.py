@@ -1,0 +1,104 @@
+"""Assets, their components over time, fault codes, devices and device profiles."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import JsonValue, Moment
+from app.core.tracked import Tracked
+
+
+class Asset(Tracked):
+    """A customer's machine or vehicle, by its own serial number (a vehicle's VIN)."""
+
+    __tablename__ = "assets"
+    serial: Mapped[str] = mapped_column(String(60), unique=True)
+    model: Mapped[str] = mapped_column(String(100))
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), index=True)
+    site_id: Mapped[str] = mapped_column(ForeignKey("sites.id"), index=True)
+    warranty_until: Mapped[date | None] = mapped_column(Date)
+
+
+class Component(Tracked):
+    """A part with a serial of its own, such as a battery pack. ``part_no`` is what replaces it."""
+
+    __tablename__ = "components"
+    serial: Mapped[str] = mapped_column(String(60), unique=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    part_no: Mapped[str] = mapped_column(String(60))
+    warranty_until: Mapped[date | None] = mapped_column(Date)
+
+
+class Fitting(Tracked):
+    """A component in an asset from one instant to another; open while it is in there."""
+
+    __tablename__ = "fittings"
+    __table_args__ = (
+        CheckConstraint("removed_at IS NULL OR removed_at > fitted_at", name="order"),
+        Index("uq_fittings_open", "component_id", unique=True, postgresql_where=text("removed_at IS NULL"), sqlite_where=text("removed_at IS NULL")),
+        Index(None, "asset_id", "fitted_at"),
+    )
+    component_id: Mapped[str] = mapped_column(ForeignKey("components.id"), index=True)
+    asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"))
+    fitted_at: Mapped[datetime] = mapped_column(Moment)
+    removed_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class DeviceProfile(Tracked):
+    """How devices of one kind speak and what their values mean.
+
+    ``metrics``: ``{name: {"unit": "%", "component": "battery_pack", "from": "v/b/soh", "scale": 1}}``.
+    ``soh_reference`` says what 100 % is: "rated" or "first_cycle" capacity.
+    """
+
+    __tablename__ = "device_profiles"
+    __table_args__ = (
+        CheckConstraint("adapter IN ('native', 'ovms')", name="adapter"),
+        CheckConstraint("soh_reference IN ('rated', 'first_cycle')", name="soh_reference"),
+    )
+    code: Mapped[str] = mapped_column(String(40), unique=True)
+    name: Mapped[str] = mapped_column(String(100))
+    adapter: Mapped[str] = mapped_column(String(20))
+    soh_reference: Mapped[str] = mapped_column(String(20), default="rated")
+    sends_only_changes: Mapped[bool] = mapped_column(default=False)
+    metrics: Mapped[dict[str, Any]] = mapped_column(JsonValue)
+
+
+class Device(Tracked):
+    """A source of telemetry in an asset. ``address`` is its name in topics: the id, or an adapter's own."""
+
+    __tablename__ = "devices"
+    __table_args__ = (
+        UniqueConstraint("adapter", "address"),
+        CheckConstraint("state IN ('active', 'revoked')", name="state"),
+        CheckConstraint("shard BETWEEN 0 AND 255", name="shard"),
+    )
+    STATES = {"active": frozenset({"revoked"}), "revoked": frozenset({"active"})}
+
+    adapter: Mapped[str] = mapped_column(String(20))
+    address: Mapped[str] = mapped_column(String(120))
+    profile_id: Mapped[str] = mapped_column(ForeignKey("device_profiles.id"), index=True)
+    asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"), index=True)
+    installed_at: Mapped[datetime] = mapped_column(Moment)
+    shard: Mapped[int] = mapped_column(default=0)
+    state: Mapped[str] = mapped_column(String(20), default="active")
+    secret_hash: Mapped[str] = mapped_column(String(200), default="")
+
+
+class FaultCode(Tracked):
+    """A fault code an asset reported; the history a technician reads. ``message_key`` makes it unique."""
+
+    __tablename__ = "fault_codes"
+    __table_args__ = (UniqueConstraint("device_id", "message_key", "code"), Index(None, "asset_id", "occurred_at"))
+    asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"))
+    device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"))
+    message_key: Mapped[str] = mapped_column(String(80))
+    code: Mapped[str] = mapped_column(String(40))
+    severity: Mapped[str] = mapped_column(String(20))
+    description: Mapped[str] = mapped_column(String(300), default="")
+    occurred_at: Mapped[datetime] = mapped_column(Moment)
+    received_at: Mapped[datetime] = mapped_column(Moment)

@@ -1,0 +1,207 @@
+"""Verbs on assets, components and devices."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from app.assets.models import Asset, Component, Device, DeviceProfile, Fitting
+from app.core import history
+from app.core.db import now
+from app.core.errors import Conflict, FieldsInvalid
+from app.core.ids import new_id
+from app.core.tracked import add, touch, transition
+from app.customers import queries as customers
+from app.customers.models import Customer, Site
+from app.users import secrets
+from app.users.rights import Actor
+
+
+def create_asset(session: Session, actor: Actor, values: dict[str, Any]) -> Asset:
+    """Add an asset at a site of a customer the actor may see.
+
+    Args:
+        values: serial, model, customer_id, site_id, and optionally id and warranty_until.
+
+    Raises:
+        FieldsInvalid: ``already_exists`` or ``unknown_reference``.
+    """
+    faults: dict[str, list[str]] = {}
+    if session.scalar(select(Asset).where(Asset.serial == values["serial"])):
+        faults["serial"] = ["already_exists"]
+    if values.get("id") and session.get(Asset, values["id"]):
+        faults["id"] = ["already_exists"]
+    if not session.scalar(customers.visible_to(actor).where(Customer.id == values["customer_id"])):
+        faults["customer_id"] = ["unknown_reference"]
+    site = session.scalar(customers.visible_sites(actor).where(Site.id == values["site_id"]))
+    if site is None or site.customer_id != values["customer_id"]:
+        faults["site_id"] = ["unknown_reference"]
+    if faults:
+        raise FieldsInvalid(faults)
+    asset = add(session, Asset(**values))
+    history.record(session, "asset.created", history.Subject("asset", asset.id), actor_id=actor.id)
+    return asset
+
+
+def create_component(session: Session, actor: Actor, values: dict[str, Any]) -> Component:
+    """Add a component: serial, kind, part_no, and optionally id and warranty_until.
+
+    Raises:
+        FieldsInvalid: ``already_exists``.
+    """
+    if session.scalar(select(Component).where(Component.serial == values["serial"])):
+        raise FieldsInvalid({"serial": ["already_exists"]})
+    if values.get("id") and session.get(Component, values["id"]):
+        raise FieldsInvalid({"id": ["already_exists"]})
+    component = add(session, Component(**values))
+    history.record(session, "component.created", history.Subject("component", component.id), actor_id=actor.id)
+    return component
+
+
+def fit_component(
+    session: Session,
+    actor: Actor,
+    asset: Asset,
+    component: Component,
+    at: datetime,
+    causes: tuple[history.HistoryEntry | None, ...] = (),
+) -> Fitting:
+    """Record that a component went into an asset at an instant; one of the same kind in there came out then.
+
+    The old one's alarms end with that fact: the ingest reads it, nobody here calls up.
+
+    Raises:
+        Conflict: ``overlap`` when the component is in an asset at that instant, or a later fitting is recorded.
+    """
+    clash = session.scalar(
+        select(Fitting)
+        .where(Fitting.component_id == component.id, or_(Fitting.removed_at.is_(None), Fitting.removed_at > at))
+        .limit(1)
+    )
+    if clash is not None:
+        raise Conflict("overlap")
+    earlier = session.scalars(
+        select(Fitting)
+        .join(Component, Component.id == Fitting.component_id)
+        .where(Fitting.asset_id == asset.id, Component.kind == component.kind, Fitting.removed_at.is_(None))
+        .with_for_update()
+    ).all()
+    removed = []
+    for fitting in earlier:
+        if fitting.fitted_at >= at:
+            raise Conflict("overlap")
+        fitting.removed_at = at
+        touch(session, fitting)
+        removed.append(
+            history.record(
+                session,
+                "component.removed",
+                history.Subject("component", fitting.component_id),
+                causes=causes,
+                actor_id=actor.id,
+                occurred_at=at,
+                asset_id=asset.id,
+                replaced_by=component.serial,
+            )
+        )
+    fitting = add(session, Fitting(component_id=component.id, asset_id=asset.id, fitted_at=at, removed_at=None))
+    history.record(
+        session,
+        "component.fitted",
+        history.Subject("component", component.id),
+        causes=(*causes, *removed),
+        actor_id=actor.id,
+        occurred_at=at,
+        asset_id=asset.id,
+        serial=component.serial,
+    )
+    return fitting
+
+
+def create_profile(session: Session, actor: Actor, values: dict[str, Any]) -> DeviceProfile:
+    """Add a device profile.
+
+    Raises:
+        FieldsInvalid: ``already_exists``.
+    """
+    if session.scalar(select(DeviceProfile).where(DeviceProfile.code == values["code"])):
+        raise FieldsInvalid({"code": ["already_exists"]})
+    profile = add(session, DeviceProfile(**values))
+    history.record(session, "device_profile.created", history.Subject("device_profile", profile.id), actor_id=actor.id)
+    return profile
+
+
+def create_device(session: Session, actor: Actor, asset: Asset, values: dict[str, Any]) -> tuple[Device, str]:
+    """Register a device in an asset.
+
+    Args:
+        values: profile_id, and optionally id, address, shard, installed_at.
+
+    Returns:
+        The device and its secret for the broker, which is shown this once.
+
+    Raises:
+        FieldsInvalid: ``already_exists`` or ``unknown_reference``.
+    """
+    profile = session.get(DeviceProfile, values["profile_id"])
+    if profile is None:
+        raise FieldsInvalid({"profile_id": ["unknown_reference"]})
+    device_id = values.get("id") or new_id()
+    address = values.get("address") or device_id
+    if session.get(Device, device_id):
+        raise FieldsInvalid({"id": ["already_exists"]})
+    if session.scalar(select(Device).where(Device.adapter == profile.adapter, Device.address == address)):
+        raise FieldsInvalid({"address": ["already_exists"]})
+    secret = secrets.random_token()
+    device = add(
+        session,
+        Device(
+            id=device_id,
+            adapter=profile.adapter,
+            address=address,
+            profile_id=profile.id,
+            asset_id=asset.id,
+            installed_at=values.get("installed_at") or now(session),
+            shard=values.get("shard", 0),
+            secret_hash=broker_hash(secret),
+        ),
+    )
+    history.record(session, "device.registered", history.Subject("device", device.id), actor_id=actor.id, asset_id=asset.id)
+    return device, secret
+
+
+def broker_hash(secret: str) -> str:
+    """Return the hash of a device's secret in the form Mosquitto's password file takes.
+
+    Source: mosquitto_passwd(1), ``$7$iterations$salt$hash``: PBKDF2-HMAC-SHA-512, 64 bytes. The
+    secret has 256 random bits, so few rounds are enough.
+    """
+    salt = os.urandom(12)
+    digest = hashlib.pbkdf2_hmac("sha512", secret.encode(), salt, 101, 64)
+    return f"$7$101${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
+
+
+def renew_secret(session: Session, actor: Actor, device: Device) -> str:
+    """Give a device a new secret and return it; the old one ends when the broker reloads its users."""
+    secret = secrets.random_token()
+    device.secret_hash = broker_hash(secret)
+    touch(session, device)
+    history.record(session, "device.secret_renewed", history.Subject("device", device.id), actor_id=actor.id)
+    return secret
+
+
+def revoke_device(session: Session, actor: Actor, device: Device) -> Device:
+    """Refuse everything the device sends from now on.
+
+    Raises:
+        Conflict: ``state_conflict`` when it is revoked already.
+    """
+    transition(session, device, "revoked")
+    history.record(session, "device.revoked", history.Subject("device", device.id), actor_id=actor.id)
+    return device

@@ -1,0 +1,108 @@
+"""The only readers of assets, components, fittings, devices and fault codes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy.orm import Session
+
+from app.assets.models import Asset, Component, Device, DeviceProfile, FaultCode, Fitting
+from app.core.errors import NotFound
+from app.customers import queries as customers
+from app.customers.models import Customer
+from app.users.rights import Actor
+
+
+def in_scope(actor: Actor) -> ColumnElement[bool]:
+    """Return the condition on ``Asset`` for what an actor may see: their customers' assets, or those of their tasks."""
+    granted = customers.granted_assets(actor)
+    if granted is not None:
+        return Asset.id.in_(granted)
+    return Asset.customer_id.in_(select(Customer.id).where(Customer.deleted_at.is_(None), customers.in_scope(actor)))
+
+
+def visible_to(actor: Actor) -> Select[tuple[Asset]]:
+    """Return the assets an actor may see."""
+    return select(Asset).where(Asset.deleted_at.is_(None), in_scope(actor))
+
+
+def access_asset(session: Session, actor: Actor, asset_id: str) -> Asset:
+    """Load one asset the actor may see.
+
+    Raises:
+        NotFound: when there is none, or none to see.
+    """
+    asset = session.scalar(visible_to(actor).where(Asset.id == asset_id))
+    if asset is None:
+        raise NotFound
+    return asset
+
+
+def visible_components(actor: Actor) -> Select[tuple[Component]]:
+    """Return the components that are or were fitted to an asset the actor may see; the office sees spare ones too."""
+    components = select(Component).where(Component.deleted_at.is_(None))
+    if actor.sees_all:
+        return components
+    fitted = select(Fitting.component_id).join(Asset, Asset.id == Fitting.asset_id).where(in_scope(actor))
+    return components.where(Component.id.in_(fitted))
+
+
+def visible_devices(actor: Actor) -> Select[tuple[Device]]:
+    """Return the devices of the assets an actor may see."""
+    return select(Device).join(Asset, Asset.id == Device.asset_id).where(Device.deleted_at.is_(None), in_scope(actor))
+
+
+def access_device(session: Session, actor: Actor, device_id: str) -> Device:
+    """Load one device the actor may see.
+
+    Raises:
+        NotFound: when there is none, or none to see.
+    """
+    device = session.scalar(visible_devices(actor).where(Device.id == device_id))
+    if device is None:
+        raise NotFound
+    return device
+
+
+def visible_fault_codes(actor: Actor, asset_id: str) -> Select[tuple[FaultCode]]:
+    """Return the fault codes of one asset, when the actor may see it."""
+    return select(FaultCode).join(Asset, Asset.id == FaultCode.asset_id).where(FaultCode.asset_id == asset_id, in_scope(actor))
+
+
+def profiles() -> Select[tuple[DeviceProfile]]:
+    """Return all device profiles; they hold nothing personal."""
+    return select(DeviceProfile).where(DeviceProfile.deleted_at.is_(None))
+
+
+def fittings_of(session: Session, asset_ids: list[str]) -> list[Fitting]:
+    """Return every fitting of some assets, oldest first."""
+    query = select(Fitting).where(Fitting.asset_id.in_(asset_ids), Fitting.deleted_at.is_(None))
+    return list(session.scalars(query.order_by(Fitting.fitted_at)))
+
+
+def fitted_component(session: Session, asset_id: str, kind: str, at: datetime) -> Component | None:
+    """Return the component of a kind that an asset held at an instant."""
+    return session.scalar(
+        select(Component)
+        .join(Fitting, Fitting.component_id == Component.id)
+        .where(
+            Fitting.asset_id == asset_id,
+            Component.kind == kind,
+            Fitting.fitted_at <= at,
+            or_(Fitting.removed_at.is_(None), Fitting.removed_at > at),
+            Fitting.deleted_at.is_(None),
+        )
+        .limit(1)
+    )
+
+
+def asset_holding(session: Session, component_id: str, at: datetime) -> Asset | None:
+    """Return the asset a component was fitted to at an instant, else the one it was fitted to last before."""
+    return session.scalar(
+        select(Asset)
+        .join(Fitting, Fitting.asset_id == Asset.id)
+        .where(Fitting.component_id == component_id, Fitting.fitted_at <= at, Fitting.deleted_at.is_(None))
+        .order_by(Fitting.fitted_at.desc())
+        .limit(1)
+    )

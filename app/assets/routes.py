@@ -1,0 +1,125 @@
+"""Assets, components and devices over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.assets import operations, queries, schemas
+from app.assets.models import Asset, Component, Device, DeviceProfile, FaultCode, Fitting
+from app.core.errors import FieldsInvalid
+from app.core.http import PageQuery, Routes, check_version, page, page_of
+from app.users.rights import Actor
+
+routes = Routes("assets", __name__, description="Equipment, components, devices and device profiles")
+
+
+@routes.door("GET", "/assets", policy="assets.read", query=schemas.AssetQuery, answer=page_of(schemas.AssetSchema))
+def list_assets(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
+    """List assets."""
+    assets = queries.visible_to(actor)
+    if "customer_id" in query:
+        assets = assets.where(Asset.customer_id == query["customer_id"])
+    return page(session, assets, Asset, query)
+
+
+@routes.door("POST", "/assets", policy="assets.write", body=schemas.AssetSchema, answer=schemas.AssetSchema, status=201)
+def create_asset(session: Session, actor: Actor, body: dict[str, Any]) -> Asset:
+    """Add an asset."""
+    return operations.create_asset(session, actor, body)
+
+
+@routes.door("GET", "/assets/<asset_id>", policy="assets.read", answer=schemas.AssetSchema)
+def read_asset(session: Session, actor: Actor, asset_id: str) -> Asset:
+    """Read one asset."""
+    return queries.access_asset(session, actor, asset_id)
+
+
+@routes.door("GET", "/assets/<asset_id>/fittings", policy="assets.read", query=PageQuery, answer=page_of(schemas.FittingSchema))
+def list_fittings(session: Session, actor: Actor, query: dict[str, Any], asset_id: str) -> dict[str, Any]:
+    """List what was fitted to an asset, and from when to when."""
+    asset = queries.access_asset(session, actor, asset_id)
+    return page(session, select(Fitting).where(Fitting.asset_id == asset.id), Fitting, query)
+
+
+@routes.door("POST", "/assets/<asset_id>/fittings", policy="components.fit", body=schemas.FittingSchema, answer=schemas.FittingSchema, status=201)
+def fit_component(session: Session, actor: Actor, body: dict[str, Any], asset_id: str) -> Fitting:
+    """Record that a component went into an asset; what it replaces came out at that instant."""
+    asset = queries.access_asset(session, actor, asset_id)
+    component = session.get(Component, body["component_id"])
+    if component is None or component.deleted_at is not None:
+        raise FieldsInvalid({"component_id": ["unknown_reference"]})
+    return operations.fit_component(session, actor, asset, component, body["fitted_at"])
+
+
+@routes.door("GET", "/assets/<asset_id>/fault-codes", policy="assets.read", query=PageQuery, answer=page_of(schemas.FaultCodeSchema))
+def list_fault_codes(session: Session, actor: Actor, query: dict[str, Any], asset_id: str) -> dict[str, Any]:
+    """List the fault codes an asset reported."""
+    asset = queries.access_asset(session, actor, asset_id)
+    return page(session, queries.visible_fault_codes(actor, asset.id), FaultCode, query)
+
+
+@routes.door("GET", "/components", policy="assets.read", query=PageQuery, answer=page_of(schemas.ComponentSchema))
+def list_components(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
+    """List components."""
+    return page(session, queries.visible_components(actor), Component, query)
+
+
+@routes.door("POST", "/components", policy="components.fit", body=schemas.ComponentSchema, answer=schemas.ComponentSchema, status=201)
+def create_component(session: Session, actor: Actor, body: dict[str, Any]) -> Component:
+    """Add a component."""
+    return operations.create_component(session, actor, body)
+
+
+@routes.door("GET", "/device-profiles", policy="devices.read", query=PageQuery, answer=page_of(schemas.ProfileSchema))
+def list_profiles(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
+    """List device profiles."""
+    return page(session, queries.profiles(), DeviceProfile, query)
+
+
+@routes.door("POST", "/device-profiles", policy="devices.manage", body=schemas.ProfileSchema, answer=schemas.ProfileSchema, status=201)
+def create_profile(session: Session, actor: Actor, body: dict[str, Any]) -> DeviceProfile:
+    """Add a device profile."""
+    return operations.create_profile(session, actor, body)
+
+
+@routes.door("GET", "/devices", policy="devices.read", query=PageQuery, answer=page_of(schemas.DeviceSchema))
+def list_devices(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
+    """List devices."""
+    return page(session, queries.visible_devices(actor), Device, query)
+
+
+@routes.door("POST", "/assets/<asset_id>/devices", policy="devices.manage", body=schemas.DeviceSchema, answer=schemas.DeviceWithSecretSchema, status=201, idempotent=False)
+def create_device(session: Session, actor: Actor, body: dict[str, Any], asset_id: str) -> dict[str, Any]:
+    """Register a device; the answer shows its broker secret this once."""
+    asset = queries.access_asset(session, actor, asset_id)
+    device, secret = operations.create_device(session, actor, asset, body)
+    return _with_secret(device, secret)
+
+
+@routes.door("GET", "/devices/<device_id>", policy="devices.read", answer=schemas.DeviceSchema)
+def read_device(session: Session, actor: Actor, device_id: str) -> Device:
+    """Read one device."""
+    return queries.access_device(session, actor, device_id)
+
+
+@routes.door("POST", "/devices/<device_id>/secret", policy="devices.manage", answer=schemas.DeviceWithSecretSchema, idempotent=False)
+def renew_secret(session: Session, actor: Actor, device_id: str) -> dict[str, Any]:
+    """Give a device a new broker secret; the answer shows it this once."""
+    device = queries.access_device(session, actor, device_id)
+    return _with_secret(device, operations.renew_secret(session, actor, device))
+
+
+@routes.door("DELETE", "/devices/<device_id>", policy="devices.manage", answer=schemas.DeviceSchema)
+def revoke_device(session: Session, actor: Actor, device_id: str) -> Device:
+    """Revoke a device: what it sends from now on is refused."""
+    device = queries.access_device(session, actor, device_id)
+    check_version(device)
+    return operations.revoke_device(session, actor, device)
+
+
+def _with_secret(device: Device, secret: str) -> dict[str, Any]:
+    shown = {name: getattr(device, name) for name in schemas.DeviceSchema().fields}
+    return shown | {"secret": secret, "topic": f"devices/{device.shard}/{device.id}/telemetry"}

@@ -1,0 +1,95 @@
+"""Wire names of assets, components, devices."""
+
+from __future__ import annotations
+
+from app.core import fields
+from app.core.http import PageQuery
+
+
+class AssetSchema(fields.TrackedSchema):
+    """A customer's machine or vehicle."""
+
+    id = fields.Id()
+    serial = fields.Text(60, 1, required=True)
+    model = fields.Text(100, 1, required=True)
+    customer_id = fields.Id(required=True)
+    site_id = fields.Id(required=True)
+    warranty_until = fields.Day(allow_none=True)
+
+
+class AssetQuery(PageQuery):
+    """A page of assets, of one customer if named."""
+
+    customer_id = fields.Id()
+
+
+class ComponentSchema(fields.TrackedSchema):
+    """A part with a serial of its own."""
+
+    id = fields.Id()
+    serial = fields.Text(60, 1, required=True)
+    kind = fields.Text(40, 1, required=True)
+    part_no = fields.Text(60, 1, required=True)
+    warranty_until = fields.Day(allow_none=True)
+
+
+class FittingSchema(fields.TrackedSchema):
+    """A component in an asset from one instant to another."""
+
+    component_id = fields.Id(required=True)
+    asset_id = fields.Id(dump_only=True)
+    fitted_at = fields.Instant(required=True)
+    removed_at = fields.Instant(dump_only=True, allow_none=True)
+
+
+class MetricSchema(fields.Schema):
+    """One metric of a profile: unit, the kind of component it speaks of, its source name and scale."""
+
+    unit = fields.Text(20, load_default="")
+    component = fields.Text(40, load_default="")
+    source = fields.Text(100)
+    scale = fields.Real(load_default=1.0)
+
+
+class ProfileSchema(fields.TrackedSchema):
+    """How devices of one kind speak."""
+
+    id = fields.Id()
+    code = fields.Text(40, 1, required=True)
+    name = fields.Text(100, 1, required=True)
+    adapter = fields.OneOf("native", "ovms", required=True)
+    soh_reference = fields.OneOf("rated", "first_cycle", load_default="rated")
+    sends_only_changes = fields.Flag(load_default=False)
+    metrics = fields.Table(fields.Text(60, 1), fields.Nested(MetricSchema), required=True)
+
+
+class DeviceSchema(fields.TrackedSchema):
+    """A source of telemetry. ``secret`` is shown once, when it is made."""
+
+    id = fields.Id()
+    adapter = fields.Text(dump_only=True)
+    address = fields.Text(120, 1)
+    profile_id = fields.Id(required=True)
+    asset_id = fields.Id(dump_only=True)
+    installed_at = fields.Instant()
+    shard = fields.Int(0, 255)
+    state = fields.Text(dump_only=True)
+
+
+class DeviceWithSecretSchema(DeviceSchema):
+    """A device and the secret it signs in to the broker with."""
+
+    secret = fields.Text(dump_only=True)
+    topic = fields.Text(dump_only=True)
+
+
+class FaultCodeSchema(fields.TrackedSchema):
+    """A fault code an asset reported."""
+
+    asset_id = fields.Id()
+    device_id = fields.Id()
+    code = fields.Text(40)
+    severity = fields.Text(20)
+    description = fields.Text(300)
+    occurred_at = fields.Instant()
+    received_at = fields.Instant()

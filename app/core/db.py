@@ -1,0 +1,282 @@
+"""Engine, types and ``transaction()``, the only place in the product that commits.
+
+Every write to a tracked table (see ``tracked.py``) leaves its ``change_no`` empty. ``transaction()``
+draws the next number of the change counter and stamps those rows as its last statement before the
+commit, whatever wrote them: ORM objects, guarded UPDATEs or bulk inserts. The counter's row lock is
+held until the commit, so numbers become visible in their own order on both databases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    TypeDecorator,
+    UpdateBase,
+    create_engine,
+    event,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.types import JSON
+
+from app.core.clock import Clock
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """The registry of all tables."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware instant: stored in UTC, loaded in UTC, on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive instants; SQLite stores no offset, so it gets naive UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime reached the database")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the instant in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Money(TypeDecorator[Decimal]):
+    """A decimal amount with two places. SQLite has no decimal type, so it keeps the text."""
+
+    impl = Numeric(14, 2)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Choose the column type."""
+        return dialect.type_descriptor(String(20) if dialect.name == "sqlite" else Numeric(14, 2))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        """Quantise to two places."""
+        if value is None:
+            return None
+        value = Decimal(value).quantize(Decimal("0.01"))
+        return str(value) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        """Return a decimal."""
+        return None if value is None else Decimal(value)
+
+
+JsonValue = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+class ChangeCounter(Base):
+    """One row: the number of the last committed transaction that changed a tracked row."""
+
+    __tablename__ = "change_counter"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    n: Mapped[int] = mapped_column(BigInteger)
+
+
+TRACKED: set[str] = set()
+
+
+class Database:
+    """One engine for one process, and the two ways to use it."""
+
+    def __init__(self, url: str, clock: Clock | None = None, pool_size: int = 5) -> None:
+        """Connect lazily to ``url``; ``clock`` is what every verb below will ask for the time."""
+        self.clock = clock or Clock()
+        self.engine = _make_engine(url, pool_size)
+        self.dialect = self.engine.dialect.name
+        self._writer = self.engine.execution_options(fieldloop_writes=True)
+        if self.dialect == "postgresql":
+            self._reader = self.engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        else:
+            self._reader = self.engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open a session whose work is committed, stamped, when the block ends, and rolled back when it raises."""
+        with Session(self._writer, expire_on_commit=False, info={"clock": self.clock}) as session:
+            try:
+                yield session
+                session.flush()
+                stamp_changes(session)
+                session.commit()
+            except BaseException:
+                session.rollback()
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a session that sees one snapshot and writes nothing."""
+        with Session(
+            self._reader, expire_on_commit=False, autoflush=False, info={"clock": self.clock}
+        ) as session:
+            yield session
+            session.rollback()
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def now(session: Session) -> datetime:
+    """Return the present instant of the clock this session was opened with."""
+    clock: Clock = session.info["clock"]
+    return clock.now()
+
+
+def database_now(session: Session) -> datetime:
+    """Return the present instant of the database's clock: the one that leases are judged by."""
+    clock: Clock = session.info["clock"]
+    return clock.database_now(session)
+
+
+def stamp_changes(session: Session) -> int | None:
+    """Draw the next change number and write it to every tracked row this transaction touched.
+
+    Returns:
+        The number, or None when no tracked row was touched.
+    """
+    connection = session.connection()
+    touched: set[str] = connection.info.get("touched", set())
+    if not touched:
+        return None
+    names = sorted(touched)
+    if connection.dialect.name == "postgresql":
+        stamps = ", ".join(
+            f"s{i} AS (UPDATE {name} SET change_no = (SELECT n FROM drawn) WHERE change_no IS NULL)"
+            for i, name in enumerate(names)
+        )
+        statement = (
+            f"WITH drawn AS (UPDATE change_counter SET n = n + 1 WHERE id = 1 RETURNING n), {stamps} "
+            "SELECT n FROM drawn"
+        )
+        number: int = connection.exec_driver_sql(statement).scalar_one()
+    else:
+        number = connection.exec_driver_sql(
+            "UPDATE change_counter SET n = n + 1 WHERE id = 1 RETURNING n"
+        ).scalar_one()
+        for name in names:
+            connection.exec_driver_sql(
+                f"UPDATE {name} SET change_no = ? WHERE change_no IS NULL", (number,)
+            )
+    touched.clear()
+    return number
+
+
+def insert_into(session: Session, model: type[Base]) -> Any:
+    """Return an INSERT of this session's dialect, which knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
+    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    return make(model.__table__)  # type: ignore[arg-type]
+
+
+def insert_once(session: Session, model: type[Base], **values: Any) -> bool:
+    """Insert a row unless a unique key is taken; tell whether it went in.
+
+    On PostgreSQL a twin in another transaction makes this wait until that one has ended.
+    """
+    session.flush()
+    insert = insert_into(session, model).values(**values).on_conflict_do_nothing()
+    done = session.execute(insert.execution_options(preserve_rowcount=True))
+    return bool(done.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def mark_touched(session: Session, tables: Sequence[str]) -> None:
+    """Say that a statement SQLAlchemy cannot see into (COPY, driver calls) wrote to these tracked tables."""
+    session.connection().info.setdefault("touched", set()).update(tables)
+
+
+def last_change(session: Session) -> int:
+    """Return the highest change number this session can see."""
+    return session.execute(text("SELECT n FROM change_counter WHERE id = 1")).scalar_one()
+
+
+def _make_engine(url: str, pool_size: int) -> Engine:
+    if url.startswith("postgresql://"):
+        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    if url.startswith("sqlite"):
+        engine = create_engine(
+            url, pool_size=pool_size, max_overflow=5, pool_timeout=5, connect_args={"timeout": 15}
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        options = "-c lock_timeout=8000 -c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000"
+        engine = create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=5,
+            pool_timeout=5,
+            pool_pre_ping=True,
+            connect_args={"options": options, "connect_timeout": 5, "application_name": "fieldloop"},
+        )
+        event.listen(engine, "begin", _begin)
+    event.listen(engine, "before_execute", _note_writes)
+    return engine
+
+
+def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
+    # The driver must not begin transactions by itself: a deferred one that is upgraded
+    # later fails at once with SQLITE_BUSY_SNAPSHOT, whatever the busy timeout says.
+    dbapi_connection.isolation_level = None
+    cursor = dbapi_connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "busy_timeout=15000",
+        "foreign_keys=ON",
+        "cache_size=-32000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.info["touched"] = set()
+    writes = connection.get_execution_options().get("fieldloop_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _begin(connection: Connection) -> None:
+    connection.info["touched"] = set()
+
+
+def _note_writes(connection: Connection, statement: Any, *_rest: object) -> None:
+    if isinstance(statement, UpdateBase):
+        table = statement.table  # type: ignore[attr-defined]
+        if isinstance(table, Table) and table.name in TRACKED:
+            connection.info.setdefault("touched", set()).add(table.name)

@@ -1,0 +1,288 @@
+"""Schema fields of the HTTP door: strict types, bounded, and every fault a code that is put into words later."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import marshmallow as ma
+import phonenumbers
+from marshmallow import ValidationError, fields
+
+from app.core import wire
+from app.core.settings import amount
+
+_COMMON = {"required": "required", "null": "null", "validator_failed": "invalid"}
+
+
+class Schema(ma.Schema):
+    """Base of every schema: unknown fields are refused."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    error_messages = {"unknown": "unknown", "type": "not_object"}
+
+
+class Text(fields.Field[str]):
+    """A text of ``shortest`` to ``longest`` characters that every database can store; trimmed."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, longest: int = 200, shortest: int = 0, **kwargs: Any) -> None:
+        metadata = {"type": "string", "maxLength": longest, "minLength": shortest} | kwargs.pop("metadata", {})
+        super().__init__(metadata=metadata, **kwargs)
+        self.longest, self.shortest = longest, shortest
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("not_text")
+        value = value.strip()
+        try:
+            wire.check_text(value, self.longest)
+        except wire.WireError as fault:
+            raise ValidationError("too_long" if fault.reason == "text_too_long" else fault.reason) from None
+        if len(value) < self.shortest:
+            raise ValidationError("too_short")
+        return value
+
+
+class Secret(Text):
+    """A text that is not trimmed and never dumped."""
+
+    def __init__(self, longest: int = 200, **kwargs: Any) -> None:
+        super().__init__(longest, load_only=True, metadata={"format": "password"}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        super()._deserialize(value, attr, data, **kwargs)
+        return str(value)
+
+
+class Id(fields.Field[str]):
+    """An id made by anybody: see ``wire.check_id``."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"type": "string", "pattern": "^[A-Za-z0-9_.-]{8,36}$"}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        try:
+            return wire.check_id(value)
+        except wire.WireError as fault:
+            raise ValidationError(fault.reason) from None
+
+
+class Int(fields.Field[int]):
+    """A whole number between two bounds; no text, no fraction, no boolean. Query strings may carry digits."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, least: int = 0, most: int = 2**53, *, from_text: bool = False, **kwargs: Any) -> None:
+        super().__init__(metadata={"type": "integer", "minimum": least, "maximum": most}, **kwargs)
+        self.least, self.most, self.from_text = least, most, from_text
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        if self.from_text and isinstance(value, str) and len(value) <= 18 and value.isascii() and value.isdigit():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValidationError("not_integer")
+        if not self.least <= value <= self.most:
+            raise ValidationError("out_of_range")
+        return value
+
+
+class Real(fields.Field[float]):
+    """A finite number between two bounds."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, least: float = -1e12, most: float = 1e12, **kwargs: Any) -> None:
+        super().__init__(metadata={"type": "number", "minimum": least, "maximum": most}, **kwargs)
+        self.least, self.most = least, most
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValidationError("not_number")
+        if not math.isfinite(value) or not self.least <= value <= self.most:
+            raise ValidationError("out_of_range")
+        return float(value)
+
+
+class Flag(fields.Field[bool]):
+    """True or false, nothing else."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"type": "boolean"}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError("not_flag")
+        return value
+
+
+class Instant(fields.Field[datetime]):
+    """An aware instant as RFC 3339 text; loaded and dumped in UTC."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"type": "string", "format": "date-time"}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:
+        if not isinstance(value, str) or len(value) > 40:
+            raise ValidationError("time_invalid")
+        try:
+            return wire.check_moment(datetime.fromisoformat(value))
+        except ValueError:
+            raise ValidationError("time_invalid") from None
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Day(fields.Field[date]):
+    """A calendar day as ``YYYY-MM-DD``."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"type": "string", "format": "date"}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> date:
+        try:
+            day = date.fromisoformat(value) if isinstance(value, str) and len(value) == 10 else None
+        except ValueError:
+            day = None
+        if day is None or not 1900 <= day.year < 2200:
+            raise ValidationError("date_invalid")
+        return day
+
+    def _serialize(self, value: date | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else value.isoformat()
+
+
+class Amount(fields.Field[Decimal]):
+    """An amount of money as a text with at most two decimals, such as "500.00"."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"type": "string", "pattern": r"^\d{1,10}(\.\d{1,2})?$"}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Decimal:
+        try:
+            if not isinstance(value, str) or len(value) > 13:
+                raise ValueError
+            found = amount(value)
+        except (ValueError, InvalidOperation):
+            raise ValidationError("amount_invalid") from None
+        if not 0 <= found < 10**10:
+            raise ValidationError("amount_invalid")
+        return found
+
+    def _serialize(self, value: Decimal | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else f"{value:.2f}"
+
+
+class OneOf(Text):
+    """One of some given texts."""
+
+    def __init__(self, *choices: str, **kwargs: Any) -> None:
+        super().__init__(60, metadata={"enum": list(choices)}, **kwargs)
+        self.choices = choices
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        if value not in self.choices:
+            raise ValidationError("not_one_of")
+        return str(value)
+
+
+class Phone(Text):
+    """A phone number, kept in E.164. A number without a country is read as one of ``region``."""
+
+    def __init__(self, region: str = "CN", **kwargs: Any) -> None:
+        super().__init__(40, **kwargs)
+        self.region = region
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        value = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            number = phonenumbers.parse(value, self.region)
+        except phonenumbers.NumberParseException:
+            raise ValidationError("phone_invalid") from None
+        if not phonenumbers.is_possible_number(number):
+            raise ValidationError("phone_invalid")
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+class Email(Text):
+    """An e-mail address, lower case."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(200, metadata={"format": "email"}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        value = super()._deserialize(value, attr, data, **kwargs).lower()
+        name, at, host = value.partition("@")
+        if not (name and at and host) or any(c.isspace() or ord(c) < 33 for c in value) or "@" in host or "." not in host.strip("."):
+            raise ValidationError("email_invalid")
+        return value
+
+
+class Listing(fields.List[Any]):
+    """A list of at most ``most`` entries."""
+
+    default_error_messages = _COMMON | {"invalid": "not_list"}
+
+    def __init__(self, inner: Any, most: int = 100, **kwargs: Any) -> None:
+        super().__init__(inner, metadata={"maxItems": most}, **kwargs)
+        self.most = most
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> list[Any]:
+        if isinstance(value, list) and len(value) > self.most:
+            raise ValidationError("too_many")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Facts(fields.Field[Any]):
+    """A JSON object or null, as stored; the strict input layer has bounded it."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"type": "object", "additionalProperties": True}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValidationError("not_object")
+        return value
+
+
+class Nested(fields.Nested):
+    """A schema inside a schema."""
+
+    default_error_messages = _COMMON | {"type": "not_object"}
+
+
+class TrackedSchema(Schema):
+    """The fields every row of a phone carries."""
+
+    id = Id(dump_only=True)
+    version = Int(dump_only=True)
+    created_at = Instant(dump_only=True)
+    updated_at = Instant(dump_only=True)
+
+
+class Table(fields.Dict):
+    """An object whose keys and values have schemas of their own."""
+
+    default_error_messages = _COMMON | {"invalid": "not_object"}
+
+    def __init__(self, keys: Any, values: Any, **kwargs: Any) -> None:
+        super().__init__(keys=keys, values=values, **kwargs)

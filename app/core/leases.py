@@ -1,0 +1,77 @@
+"""Leases, claimed runs and signs of life of processes, all by the database's clock."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, String, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.core.db import Base, JsonValue, Moment, database_now, insert_into, insert_once
+
+LEASE_S = 15.0
+
+
+class LeaderLease(Base):
+    """The one process that may tick, until when by the database's clock; ``fence`` grows with each new leader."""
+
+    __tablename__ = "leader_leases"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(80))
+    until: Mapped[datetime] = mapped_column(Moment)
+    fence: Mapped[int] = mapped_column(BigInteger)
+
+
+class JobRun(Base):
+    """One run of one job for one scheduled instant; the key makes a second one impossible."""
+
+    __tablename__ = "job_runs"
+    job: Mapped[str] = mapped_column(String(40), primary_key=True)
+    scheduled_for: Mapped[datetime] = mapped_column(Moment, primary_key=True)
+    fence: Mapped[int] = mapped_column(BigInteger)
+    finished_at: Mapped[datetime | None] = mapped_column(Moment)
+    outcome: Mapped[str | None] = mapped_column(String(200))
+
+
+class ProcessBeat(Base):
+    """When a process last said that it is alive, by the database's clock."""
+
+    __tablename__ = "process_beats"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    at: Mapped[datetime] = mapped_column(Moment)
+    facts: Mapped[dict[str, Any]] = mapped_column(JsonValue)
+
+
+def beat(session: Session, name: str, **facts: Any) -> None:
+    """Note that a process is alive, by the database's clock."""
+    insert = insert_into(session, ProcessBeat).values(name=name, at=database_now(session), facts=facts)
+    session.execute(
+        insert.on_conflict_do_update(index_elements=[ProcessBeat.name], set_={"at": insert.excluded.at, "facts": insert.excluded.facts})
+    )
+
+
+def lead(session: Session, holder: str, name: str = "scheduler", lease_s: float = LEASE_S) -> int | None:
+    """Take or renew the lease; return the fence, which grows with each change of holder, or None while another leads."""
+    present = database_now(session)
+    until = present + timedelta(seconds=lease_s)
+    insert_once(session, LeaderLease, name=name, holder="", until=present - timedelta(days=1), fence=0)
+    lease = session.execute(select(LeaderLease).where(LeaderLease.name == name).with_for_update()).scalar_one()
+    if lease.holder != holder and lease.until > present:
+        return None
+    lease.fence += lease.holder != holder
+    lease.holder, lease.until = holder, until
+    session.flush()
+    return lease.fence
+
+
+def give_up_lead(session: Session, holder: str, name: str = "scheduler") -> None:
+    """End one's own lease now, so that the next process need not wait for it."""
+    session.execute(
+        update(LeaderLease).where(LeaderLease.name == name, LeaderLease.holder == holder).values(until=database_now(session) - timedelta(seconds=1))
+    )
+
+
+def claim_run(session: Session, job_id: str, scheduled_for: datetime, fence: int) -> bool:
+    """Claim one run of a job; tell whether nobody had."""
+    return insert_once(session, JobRun, job=job_id, scheduled_for=scheduled_for, fence=fence)

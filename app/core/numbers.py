@@ -1,0 +1,31 @@
+"""Human numbers such as WO-2026-000042, without gaps or doubles."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, String, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.core.db import Base, insert_once, now
+
+
+class NumberSeries(Base):
+    """The last number drawn of one series in one year."""
+
+    __tablename__ = "number_series"
+    series: Mapped[str] = mapped_column(String(20), primary_key=True)
+    year: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    n: Mapped[int] = mapped_column(BigInteger)
+
+
+def next_number(session: Session, series: str) -> str:
+    """Draw the next number of a series; concurrent callers wait for each other's commit."""
+    year = now(session).year
+    insert_once(session, NumberSeries, series=series, year=year, n=0)
+    n = session.execute(
+        update(NumberSeries)
+        .where(NumberSeries.series == series, NumberSeries.year == year)
+        .values(n=NumberSeries.n + 1)
+        .returning(NumberSeries.n)
+        .execution_options(synchronize_session=False)
+    ).scalar_one()
+    return f"{series}-{year}-{n:06d}"

@@ -1,0 +1,104 @@
+"""What a refused caller reads: title and detail per stable code, in both languages.
+
+``{name}`` places a fact of the error. A code without a row here fails a test.
+"""
+
+from __future__ import annotations
+
+from app.core.locales import EN, ZH
+
+# code: (English title, English detail, Chinese title, Chinese detail)
+PROBLEMS: dict[str, tuple[str, str, str, str]] = {
+    "not_found": ("Not found", "There is no such thing, or you may not see it.", "未找到", "该内容不存在，或您无权查看。"),
+    "unauthenticated": ("Sign in first", "A valid access token is needed.", "请先登录", "需要有效的访问令牌。"),
+    "forbidden": ("Not allowed", "Your role does not carry this right.", "无权操作", "您的角色没有此项权限。"),
+    "bad_credentials": ("Sign-in failed", "The name or the password is wrong, or the account cannot sign in now.", "登录失败", "账号或密码错误，或该账号暂时不能登录。"),
+    "refresh_refused": ("Sign in again", "This session has ended.", "请重新登录", "本次会话已结束。"),
+    "link_invalid": ("Link no longer valid", "This link was used already or has expired.", "链接已失效", "该链接已被使用或已过期。"),
+    "password_weak": ("Password too weak", "Use at least 10 characters and not your own name.", "密码强度不足", "请至少使用 10 个字符，且不要包含您的账号。"),
+    "validation_failed": ("Please check your input", "Some fields are not valid.", "请检查输入", "部分字段无效。"),
+    "malformed": ("Request cannot be read", "The body is not acceptable: {reason}.", "无法读取请求", "请求内容不符合要求：{reason}。"),
+    "unsupported_media_type": ("JSON is needed", "Send the body as application/json.", "需要 JSON", "请以 application/json 发送内容。"),
+    "method_not_allowed": ("Method not allowed", "This address does not take this method.", "方法不允许", "该地址不支持此方法。"),
+    "too_large": ("Request too large", "The request is larger than allowed.", "请求过大", "请求超过允许的大小。"),
+    "http_error": ("Request refused", "The request cannot be served.", "请求被拒绝", "无法处理该请求。"),
+    "internal": ("Something went wrong", "The fault was logged under the request id.", "系统出错", "故障已按请求编号记录。"),
+    "unavailable": ("Try again in a moment", "The database cannot be reached just now; nothing was changed.", "请稍后重试", "数据库暂时不可用，未做任何更改。"),
+    "storage_full": ("No room left", "The disk is full; nothing was changed.", "存储空间不足", "磁盘已满，未做任何更改。"),
+    "too_many_requests": ("Too many tries", "Wait a little before the next try.", "操作过于频繁", "请稍候再试。"),
+    "version_required": ("If-Match is needed", "Send the ETag of the version you edit in If-Match.", "缺少 If-Match", "请在 If-Match 中提供所编辑版本的 ETag。"),
+    "version_stale": ("Changed meanwhile", "Somebody changed it; the present version is {version}.", "内容已被更改", "内容已被他人更改，当前版本为 {version}。"),
+    "state_conflict": ("Not possible any more", "Its state is now “{state}”; it cannot become “{wanted}”.", "当前状态不允许", "当前状态为“{state}”，不能变为“{wanted}”。"),
+    "conflict": ("Clashes with what is there", "It contradicts something that is stored already.", "与现有数据冲突", "与已存储的内容相冲突。"),
+    "already_exists": ("Already there", "{what} is taken already.", "已存在", "{what} 已被使用。"),
+    "key_reused": ("Key used for something else", "This Idempotency-Key was sent with another body.", "幂等键被重复使用", "该 Idempotency-Key 已用于其他内容的请求。"),
+    "key_in_flight": ("Still working on it", "A request with this Idempotency-Key is under way.", "处理中", "使用该 Idempotency-Key 的请求正在处理中。"),
+    "key_invalid": ("Idempotency-Key not valid", "Use 8 to 100 characters of A-Z a-z 0-9 _ . : -", "幂等键无效", "请使用 8 至 100 个字符：A-Z a-z 0-9 _ . : -"),
+    "unknown_reference": ("Points to nothing", "{field} names something that does not exist, or that you may not see.", "引用无效", "{field} 指向的内容不存在，或您无权查看。"),
+    "last_admin": ("The last administrator stays", "Make somebody else administrator first.", "需保留一名管理员", "请先指定另一名管理员。"),
+    "hand_over_needed": ("Hand over first", "{customers} customers are still theirs: name who takes them over.", "请先移交", "该用户仍负责 {customers} 个客户，请指定接手人。"),
+    "overlap": ("Fitted already", "This component is fitted to an asset in that period.", "时间重叠", "该部件在此期间已安装在某设备上。"),
+    "offer_not_open": ("Offer no longer open", "The offer is “{state}”.", "优惠已不可用", "该优惠当前为“{state}”。"),
+    "offer_expired": ("Offer has expired", "It was valid until {until}.", "优惠已过期", "有效期至 {until}。"),
+    "slot_unavailable": ("Slot not available", "This time cannot be booked; choose another.", "时段不可用", "该时段无法预约，请另选时间。"),
+    "coupon_invalid": ("Coupon not valid here", "No open coupon of this station has this code.", "优惠券无效", "本站没有与该券码对应的可用优惠券。"),
+    "coupon_redeemed": ("Coupon used already", "It was redeemed on {at}.", "优惠券已使用", "该券已于 {at} 核销。"),
+    "part_unavailable": ("Part not in stock", "The station has no free unit of {part_no}.", "备件不足", "该服务站没有可用的 {part_no}。"),
+    "station_not_able": ("Station cannot do it", "The station lacks: {lacks}.", "服务站无法承接", "该服务站不满足：{lacks}。"),
+    "not_redeemed": ("Coupon first", "Redeem the owner's coupon before finishing the work.", "请先核销", "完工前请先核销车主的优惠券。"),
+    "lease_lapsed": ("Too late", "The time to answer is over; another station was asked.", "已超时", "响应时限已过，任务已转派其他服务站。"),
+    "rule_invalid": ("Rule not valid", "{reason}", "规则无效", "{reason}"),
+    "csv_invalid": ("File cannot be read", "{reason}", "文件无法读取", "{reason}"),
+    "hours_invalid": ("Opening hours not valid", "Write them as in OpenStreetMap, for example “Mo-Fr 09:00-18:00”.", "营业时间无效", "请按 OpenStreetMap 格式填写，例如“Mo-Fr 09:00-18:00”。"),
+    "device_silent": ("Device cannot be reached", "The device has not been heard of lately.", "设备无法连接", "近期未收到该设备的消息。"),
+    "not_replayable": ("Cannot be replayed", "Only the first part of this message was kept.", "无法重放", "该消息仅保留了开头部分。"),
+}
+
+# A field's code: (English, Chinese)
+FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
+    "required": ("is needed", "必填"),
+    "null": ("may not be empty", "不能为空"),
+    "invalid": ("is not valid", "格式无效"),
+    "unknown": ("is not known here", "未知字段"),
+    "not_text": ("must be a text", "必须为文本"),
+    "too_short": ("is too short", "过短"),
+    "too_long": ("is too long", "过长"),
+    "text_invalid": ("contains characters that cannot be stored", "包含无法存储的字符"),
+    "text_too_long": ("is too long", "过长"),
+    "not_integer": ("must be a whole number", "必须为整数"),
+    "not_number": ("must be a number", "必须为数字"),
+    "out_of_range": ("is out of range", "超出范围"),
+    "not_flag": ("must be true or false", "必须为 true 或 false"),
+    "time_invalid": ("must be a time with an offset, inside the years 2000 to 2100", "必须为带时区偏移的时间，且在 2000 至 2100 年之间"),
+    "id_invalid": ("must be 8 to 36 characters of A-Z a-z 0-9 _ . -", "须为 8 至 36 个字符：A-Z a-z 0-9 _ . -"),
+    "not_one_of": ("is none of the allowed values", "不是允许的取值"),
+    "amount_invalid": ("must be an amount with at most two decimals, as a text", "须为最多两位小数的金额文本"),
+    "not_list": ("must be a list", "必须为列表"),
+    "too_many": ("has too many entries", "条目过多"),
+    "not_object": ("must be an object", "必须为对象"),
+    "phone_invalid": ("is not a valid phone number", "不是有效的电话号码"),
+    "email_invalid": ("is not a valid e-mail address", "不是有效的邮箱地址"),
+    "hours_invalid": ("must be opening hours as in OpenStreetMap", "须为 OpenStreetMap 格式的营业时间"),
+    "zone_invalid": ("is no known time zone", "不是有效的时区"),
+    "date_invalid": ("must be a date such as 2026-05-31", "须为日期，例如 2026-05-31"),
+    "unknown_reference": ("names something that does not exist, or that you may not see", "指向的内容不存在，或您无权查看"),
+    "already_exists": ("is taken already", "已被使用"),
+}
+
+
+class _Facts(dict[str, object]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def problem_text(code: str, locale: str, facts: dict[str, object]) -> tuple[str, str]:
+    """Return (title, detail) of a refusal in a language."""
+    row = PROBLEMS.get(code, PROBLEMS["http_error"])
+    title, detail = (row[0], row[1]) if locale == EN else (row[2], row[3])
+    return title, detail.format_map(_Facts(facts))
+
+
+def field_text(code: str, locale: str) -> str:
+    """Return what is wrong with a field, in a language."""
+    row = FIELD_PROBLEMS.get(code, FIELD_PROBLEMS["invalid"])
+    return row[0] if locale != ZH else row[1]

@@ -1,0 +1,117 @@
+"""What a phone may hold: id, version, change number, tombstone; and the one door for state transitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+
+from sqlalchemy import BigInteger, Integer, String, null, select, update
+from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
+
+from app.core.db import TRACKED, Base, Moment, now
+from app.core.errors import Conflict, NotFound
+from app.core.ids import new_id
+
+
+T = TypeVar("T", bound="Tracked")
+
+
+class Tracked(Base):
+    """A row that phones may keep a copy of.
+
+    ``change_no`` is empty from a write until the end of its transaction; see ``core/db.py``.
+    A deleted row stays as a tombstone with ``deleted_at`` set.
+    """
+
+    __abstract__ = True
+    STATES: ClassVar[dict[str, frozenset[str]]] = {}
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id, sort_order=-10)
+    version: Mapped[int] = mapped_column(Integer, nullable=False, default=1, sort_order=90)
+    change_no: Mapped[int | None] = mapped_column(
+        BigInteger, default=None, onupdate=null(), index=True, sort_order=91
+    )
+    created_at: Mapped[datetime] = mapped_column(Moment, nullable=False, sort_order=92)
+    updated_at: Mapped[datetime] = mapped_column(Moment, nullable=False, sort_order=93)
+    deleted_at: Mapped[datetime | None] = mapped_column(Moment, default=None, sort_order=94)
+
+    @declared_attr.directive
+    def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805 - SQLAlchemy passes the class
+        return {"version_id_col": cls.version}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__tablename__" in cls.__dict__:
+            TRACKED.add(cls.__tablename__)
+
+
+def add(session: Session, row: T) -> T:
+    """Insert a tracked row, dated by the session's clock, and flush it."""
+    row.created_at = row.updated_at = now(session)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def touch(session: Session, row: Tracked) -> None:
+    """Date an edited row and flush it; a concurrent edit raises ``Conflict``."""
+    row.updated_at = now(session)
+    session.flush()
+
+
+def can_become(row: Tracked, to: str) -> bool:
+    """Tell whether the state machine of the row's model allows the step to ``to``."""
+    return row.state in sources_of(type(row), to)  # type: ignore[attr-defined]
+
+
+def sources_of(model: type[Tracked], to: str) -> frozenset[str]:
+    """Return the states from which ``to`` may be entered."""
+    return frozenset(state for state, following in model.STATES.items() if to in following)
+
+
+def transition(
+    session: Session, row: Tracked, to: str, *, expect: Iterable[str] | None = None, **values: Any
+) -> None:
+    """Move a row to another state, guarded in SQL: of two racing callers one wins.
+
+    Args:
+        row: the loaded row; it is refreshed.
+        to: the new state.
+        expect: states it may come from; by default all that the model's ``STATES`` allow.
+        values: further columns set in the same statement.
+
+    Raises:
+        Conflict: ``state_conflict`` when the row is in none of the expected states any more.
+    """
+    if not try_transition(session, row, to, expect=expect, **values):
+        raise Conflict("state_conflict", state=row.state, wanted=to)  # type: ignore[attr-defined]
+
+
+def try_transition(
+    session: Session, row: Tracked, to: str, *, expect: Iterable[str] | None = None, **values: Any
+) -> bool:
+    """As ``transition``, but tell by the answer whether this caller won."""
+    model = type(row)
+    sources = frozenset(expect) if expect is not None else sources_of(model, to)
+    session.flush()
+    moved = session.execute(
+        update(model)
+        .where(model.id == row.id, model.state.in_(sorted(sources)), model.deleted_at.is_(None))  # type: ignore[attr-defined]
+        .values(state=to, version=model.version + 1, updated_at=now(session), **values)
+        .execution_options(synchronize_session=False)
+    )
+    session.refresh(row)
+    return moved.rowcount == 1  # type: ignore[attr-defined, no-any-return]
+
+
+def fetch(session: Session, model: type[T], row_id: str) -> T:
+    """Load a live row by id without asking who may see it; for verbs that already hold a right to it.
+
+    Raises:
+        NotFound: when there is none.
+    """
+    row = session.scalar(select(model).where(model.id == row_id, model.deleted_at.is_(None)))
+    if row is None:
+        raise NotFound
+    return row

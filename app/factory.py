@@ -1,0 +1,68 @@
+"""Builds the application: database, errors, authenticator, then the ordered list of rooms = the product's contents."""
+
+from __future__ import annotations
+
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from app import meta
+from app.assets.routes import routes as assets
+from app.core.db import Database
+from app.core.http import Edge, FieldloopApi, check_policies, install
+from app.core.logs import set_up_logs
+from app.core.settings import Settings, read_settings
+from app.customers.routes import routes as customers
+from app.pages.routes import routes as pages
+from app.rules.routes import routes as rules
+from app.service_offers.routes import routes as service_offers
+from app.stations.routes import routes as stations
+from app.territories.routes import routes as territories
+from app.users.auth import authenticate
+from app.users.rights import RIGHTS, Actor, allows
+from app.users.routes import routes as users
+from app.work_orders.routes import routes as work_orders
+from iot.routes import routes as iot
+from push.routes import routes as push
+
+ROOMS = (users, territories, stations, customers, assets, work_orders, service_offers, rules, iot, push, pages)
+
+
+def create_app(settings: Settings | None = None, database: Database | None = None) -> Flask:
+    """Build the application.
+
+    Args:
+        settings: by default read from the environment.
+        database: by default opened from the settings.
+
+    Raises:
+        RuntimeError: when a route declares no known policy.
+        ValueError: when production is asked for with a weak secret.
+    """
+    settings = settings or read_settings()
+    if database is None:
+        set_up_logs(settings, "web")
+        settings.var_dir.mkdir(parents=True, exist_ok=True)
+        database = Database(settings.database_url)
+    app = Flask("fieldloop", static_folder=None)
+    app.config.update(
+        API_TITLE="Fieldloop",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.1",
+        OPENAPI_URL_PREFIX="/api/v1",
+        OPENAPI_JSON_PATH="openapi.json",
+        API_SPEC_OPTIONS={
+            "info": {"description": "Field sales and service: devices, alarms, offers, stations, reps."},
+            "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
+        },
+    )
+
+    def who(session: Session, header: str | None) -> Actor:
+        return authenticate(session, settings, header)
+
+    install(app, Edge(database, settings, who, allows))  # type: ignore[arg-type]
+    api = FieldloopApi(app)
+    for room in ROOMS:
+        api.register_blueprint(room)
+    meta.install(app, database, settings)
+    check_policies(app, set(RIGHTS))
+    return app

@@ -1,0 +1,121 @@
+"""JOBS: the table of what runs by the clock. APScheduler only ticks; rows in the database decide. The only apscheduler import.
+
+One process leads: it holds a lease by the database's clock. Every run first claims the row (job,
+scheduled time), so that even two leaders, one of them stopped for a while and not knowing it, have
+one effect. What a job does is found in the tables by state and time, so a process that was down
+catches up with its first run.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
+
+from app.core.db import Database, database_now
+from app.core.http import forget_answers
+from app.core.logs import get_log
+from app.core.metrics import JOB_RUNS
+from app.core.settings import Settings
+from app.core.leases import JobRun, claim_run, give_up_lead, lead
+from app.service_offers.operations import expire_offers
+from app.users import auth, tries
+from app.work_orders.operations import lapse_tasks
+from iot.commands import time_out_commands
+from iot.ingest import follow_due
+from iot.silence import notice_silence
+
+log = get_log(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of the table: what, how often in seconds, and the work, which opens its own transactions."""
+
+    id: str
+    every_s: float
+    work: Callable[[Database, Settings], int]
+
+
+def _in_transaction(work: Callable[[Session, Settings], Any]) -> Callable[[Database, Settings], int]:
+    def run(database: Database, settings: Settings) -> int:
+        with database.transaction() as session:
+            return int(work(session, settings) or 0)
+
+    return run
+
+
+def _forget(session: Session, settings: Settings) -> int:
+    """Delete what has served its time: stored answers, old tokens, old failed tries, old job runs."""
+    auth.purge_tokens(session)
+    tries.purge_tries(session)
+    session.execute(delete(JobRun).where(JobRun.scheduled_for < database_now(session) - timedelta(days=7)))
+    return forget_answers(session, settings.idempotency_days)
+
+
+JOBS: tuple[Job, ...] = (
+    Job("lapse_station_tasks", 5, _in_transaction(lapse_tasks)),
+    Job("follow_due_alarms", 5, follow_due),
+    Job("expire_offers", 30, _in_transaction(lambda session, _: expire_offers(session))),
+    Job("notice_silence", 15, _in_transaction(lambda session, _: notice_silence(session))),
+    Job("time_out_commands", 10, _in_transaction(lambda session, _: time_out_commands(session))),
+    Job("forget_old_rows", 3600, _in_transaction(_forget)),
+)
+
+
+class Scheduler:
+    """The ticking of one worker process."""
+
+    def __init__(self, database: Database, settings: Settings, jobs: tuple[Job, ...] = JOBS) -> None:
+        """Prepare; ``start`` ticks in background threads."""
+        self.database, self.settings, self.jobs = database, settings, jobs
+        self.holder = f"{socket.gethostname()}:{os.getpid()}"
+        # Memory job store on purpose: a stored one pickles, and two schedulers on one store run twice.
+        self._ticker = BackgroundScheduler(timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": 300, "max_instances": 1})
+
+    def start(self) -> None:
+        """Tick every job at its interval, the first time at once."""
+        for job in self.jobs:
+            self._ticker.add_job(self.run, IntervalTrigger(seconds=job.every_s, timezone=UTC), args=[job], id=job.id, next_run_time=datetime.now(UTC))
+        self._ticker.start()
+
+    def stop(self) -> None:
+        """Finish what runs, give up the lead."""
+        self._ticker.shutdown(wait=True)
+        with self.database.transaction() as session:
+            give_up_lead(session, self.holder)
+
+    def run(self, job: Job) -> bool:
+        """Run a job for the present tick, if this process leads and nobody ran it; tell whether it ran."""
+        try:
+            with self.database.transaction() as session:
+                fence = lead(session, self.holder)
+                if fence is None:
+                    return False
+                present = database_now(session)
+                scheduled_for = datetime.fromtimestamp(present.timestamp() // job.every_s * job.every_s, UTC)
+                if not claim_run(session, job.id, scheduled_for, fence):
+                    return False
+            done = job.work(self.database, self.settings)
+            with self.database.transaction() as session:
+                session.execute(
+                    update(JobRun)
+                    .where(JobRun.job == job.id, JobRun.scheduled_for == scheduled_for)
+                    .values(finished_at=database_now(session), outcome=f"done: {done}")
+                )
+            JOB_RUNS.labels(job.id, "done").inc()
+            if done:
+                log.info("job done", job=job.id, changed=done)
+            return True
+        except Exception:  # a job must not end the ticking of the others
+            JOB_RUNS.labels(job.id, "failed").inc()
+            log.exception("job failed", job=job.id)
+            return False

@@ -1,0 +1,132 @@
+"""Health, metrics and the API's page: what operators and developers look at. Outside ``/api``."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import flask
+import flask_swagger_ui
+from flask import Flask, Response
+from prometheus_client import CollectorRegistry, generate_latest, multiprocess
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import REGISTRY
+from sqlalchemy import func, select
+
+from app.core.clock import to_ms
+from app.core.db import Database
+from app.core.http import PUBLIC
+from app.core.settings import Settings
+from app.core.leases import LeaderLease
+from app.migrate import revisions
+from iot.models import Alarm, DeadLetter, IngestCounter
+from push.models import OutboxMessage
+
+_SWAGGER = Path(flask_swagger_ui.__file__).parent / "dist"
+_LEAST_FREE_BYTES = 50_000_000
+
+
+def install(app: Flask, database: Database, settings: Settings) -> None:
+    """Add ``/health/live``, ``/health/ready``, ``/metrics`` and ``/docs``."""
+
+    def public(path: str, name: str, view: Callable[..., Any]) -> None:
+        view.policy = PUBLIC  # type: ignore[attr-defined]
+        app.add_url_rule(path, f"meta.{name}", view)
+
+    def live() -> dict[str, str]:
+        """Say that the process answers."""
+        return {"status": "live"}
+
+    def ready() -> Response:
+        """Say whether this deployment can do its work, and what keeps it from it."""
+        problems = readiness(database, settings)
+        answer = flask.jsonify({"status": "not_ready" if problems else "ready", "problems": problems})
+        answer.status_code = 503 if problems else 200
+        return answer
+
+    def metrics() -> Response:
+        """Show counters of all processes and gauges read from the database, for Prometheus."""
+        given = flask.request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if settings.metrics_token and not hmac.compare_digest(given, settings.metrics_token):
+            return Response("a metrics token is needed\n", status=401, mimetype="text/plain")
+        return Response(_counters() + gauges(database).encode(), content_type=CONTENT_TYPE_LATEST)
+
+    def docs() -> Response:
+        """Show the API in a browser; every file comes from here."""
+        return Response(_DOCS_PAGE, mimetype="text/html")
+
+    def docs_file(name: str) -> Response:
+        """Serve one file of the page."""
+        if name == "start.js":
+            return Response(_DOCS_START, mimetype="text/javascript")
+        return flask.send_from_directory(_SWAGGER, name)
+
+    public("/health/live", "live", live)
+    public("/health/ready", "ready", ready)
+    public("/metrics", "metrics", metrics)
+    public("/docs", "docs", docs)
+    public("/docs/<path:name>", "docs_file", docs_file)
+
+
+def readiness(database: Database, settings: Settings) -> list[str]:
+    """Return what keeps the deployment from its work: database, migrations, disk. Empty means ready."""
+    problems = []
+    try:
+        found, head = revisions(database)
+        if found != head:
+            problems.append(f"migrations: database is at {found}, program at {head}")
+    except Exception as fault:  # noqa: BLE001 - whatever it is, the answer is "not ready"
+        problems.append(f"database: {type(fault).__name__}")
+    if settings.var_dir.exists() and shutil.disk_usage(settings.var_dir).free < _LEAST_FREE_BYTES:
+        problems.append("disk: less than 50 MB free")
+    return problems
+
+
+def _counters() -> bytes:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def gauges(database: Database) -> str:
+    """Return what only the database knows, as Prometheus text: backlogs, ages, alarms, fates of messages."""
+    with database.reading() as session:
+        present = database.clock.now()
+        outbox = session.execute(select(OutboxMessage.state, func.count(), func.min(OutboxMessage.queued_at)).group_by(OutboxMessage.state)).all()
+        lines = ["# TYPE fieldloop_outbox_messages gauge"]
+        lines += [f'fieldloop_outbox_messages{{state="{state}"}} {n}' for state, n, _ in outbox]
+        oldest = next((since for state, _, since in outbox if state == "queued"), None)
+        lines += ["# TYPE fieldloop_outbox_oldest_seconds gauge", f"fieldloop_outbox_oldest_seconds {_age(oldest, present)}"]
+        dead = session.execute(select(DeadLetter.reason, func.count()).where(DeadLetter.state == "open").group_by(DeadLetter.reason)).all()
+        lines += ["# TYPE fieldloop_dead_letters gauge", *[f'fieldloop_dead_letters{{reason="{reason}"}} {n}' for reason, n in dead]]
+        alarms = session.execute(select(Alarm.state, func.count()).group_by(Alarm.state)).all()
+        lines += ["# TYPE fieldloop_alarms gauge", *[f'fieldloop_alarms{{state="{state}"}} {n}' for state, n in alarms]]
+        fates = session.execute(select(IngestCounter.name, IngestCounter.n)).all()
+        lines += ["# TYPE fieldloop_ingest_fate_total counter", *[f'fieldloop_ingest_fate_total{{fate="{name}"}} {n}' for name, n in fates]]
+        leases = session.execute(select(LeaderLease.name, LeaderLease.until, LeaderLease.fence)).all()
+        lines += ["# TYPE fieldloop_lease_left_seconds gauge"]
+        lines += [f'fieldloop_lease_left_seconds{{lease="{name}"}} {(to_ms(until) - to_ms(present)) / 1000}' for name, until, _ in leases]
+        lines += ["# TYPE fieldloop_lease_fence gauge", *[f'fieldloop_lease_fence{{lease="{name}"}} {fence}' for name, _, fence in leases]]
+    return "\n".join(lines) + "\n"
+
+
+def _age(since: datetime | None, present: datetime) -> float:
+    return round((present - since).total_seconds(), 3) if since else 0.0
+
+
+_DOCS_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Fieldloop API</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" href="/docs/swagger-ui.css"></head>
+<body><div id="ui"></div><script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script></body></html>
+"""
+_DOCS_START = """window.ui = SwaggerUIBundle({url: "/api/v1/openapi.json", dom_id: "#ui", validatorUrl: null});
+"""

@@ -1,0 +1,129 @@
+"""The reason of each entry of the causal log as a sentence, in both languages; ``{name}`` places a fact.
+
+A kind without a row here fails a test.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.core.locales import EN
+
+# kind: (English, Chinese)
+REASONS: dict[str, tuple[str, str]] = {
+    "reading.observed": ("The device measured {metric} = {value} at {at}.", "设备于 {at} 测得 {metric} = {value}。"),
+    "fault_code.reported": ("The device reported fault code {code} ({severity}).", "设备上报故障码 {code}（{severity}）。"),
+    "alarm.raised": ("Rule “{rule}” (version {rule_number}) saw its condition {condition} met by {count} readings.", "规则“{rule}”（第 {rule_number} 版）的条件 {condition} 已由 {count} 条读数满足。"),
+    "alarm.promoted": ("A fresh reading showed that the older alarm still holds, so people were told.", "新读数表明先前的告警仍然成立，因此发出通知。"),
+    "alarm.acknowledged": ("Somebody took charge of the alarm.", "已有人受理该告警。"),
+    "alarm.cleared": ("The alarm ended: {reason}.", "告警已解除：{reason}。"),
+    "alarm.reopened": ("Late data moved the end of the alarm: it is open again.", "迟到数据改变了解除时间，告警重新打开。"),
+    "alarm.clear_moved": ("Late data moved the moment the alarm ended.", "迟到数据改变了告警的解除时间。"),
+    "alarm.withdrawn": ("The alarm should not have risen: {reason}.", "该告警本不应触发：{reason}。"),
+    "service_offer.issued": ("An offer for {service} was made: {amount_due} {currency}, valid until {valid_until}.", "已生成 {service} 服务优惠：{amount_due} {currency}，有效期至 {valid_until}。"),
+    "service_offer.not_made": ("No offer was made: {reason}.", "未生成优惠：{reason}。"),
+    "service_offer.viewed": ("The owner opened the offer.", "车主已查看优惠。"),
+    "service_offer.accepted": ("The owner accepted the offer for {slot_at}.", "车主已接受优惠，预约时间 {slot_at}。"),
+    "service_offer.slot_changed": ("The owner chose another time: {slot_at}.", "车主改约至 {slot_at}。"),
+    "service_offer.declined": ("The owner declined: {reason}.", "车主已拒绝：{reason}。"),
+    "service_offer.expired": ("Nobody answered the offer in time.", "优惠超过有效期未答复。"),
+    "service_offer.withdrawn": ("The offer was taken back: {reason}.", "优惠已撤回：{reason}。"),
+    "service_offer.left_to_decide": ("The alarm was withdrawn after the owner had accepted; a manager decides.", "告警撤回时车主已接受优惠，交由经理决定。"),
+    "coupon.issued": ("A personal coupon over {discount} {currency} belongs to the offer.", "优惠附带一张 {discount} {currency} 的专属券。"),
+    "coupon.redeemed": ("Station {station} redeemed the coupon.", "服务站“{station}”已核销该券。"),
+    "coupon.refused": ("A code was refused at the station.", "券码在服务站被拒绝。"),
+    "work_order.opened": ("Work order {number} was opened for {job}.", "已创建工单 {number}（{job}）。"),
+    "work_order.stations_ranked": ("Stations were ranked: authorised, certified and stocked first, then open now, load, distance.", "服务站已排序：先看授权区域、资质与备件，再看是否营业、负荷与距离。"),
+    "work_order.unassigned": ("No station could take it: {reason}.", "没有服务站可以承接：{reason}。"),
+    "work_order.assigned_by_hand": ("A manager chose station {station}.", "经理指定了服务站“{station}”。"),
+    "work_order.scheduled": ("Booked at {station} for {slot_at}.", "已预约“{station}”，时间 {slot_at}。"),
+    "work_order.slot_lost": ("The station gave the task back, so the booked time was lost.", "服务站退回任务，原预约时间作废。"),
+    "work_order.coupon_redeemed": ("The owner's coupon was redeemed, so the work may be finished.", "车主的优惠券已核销，可以完工。"),
+    "work_order.finished": ("Work order {number} is finished.", "工单 {number} 已完工。"),
+    "work_order.cancelled": ("The work order was cancelled: {reason}.", "工单已取消：{reason}。"),
+    "station_task.offered": ("Station {station} was asked, with one {part_no} reserved, to answer by {answer_by}.", "已派给“{station}”，预留 1 件 {part_no}，请于 {answer_by} 前答复。"),
+    "station_task.accepted": ("The station accepted the task.", "服务站已接单。"),
+    "station_task.rejected": ("The station gave the task back: {reason}.", "服务站退回任务：{reason}。"),
+    "station_task.lapsed": ("The station did not answer in time.", "服务站未在时限内答复。"),
+    "station_task.withdrawn": ("The task was withdrawn: {reason}.", "任务已撤回：{reason}。"),
+    "station_task.begun": ("The station began to work.", "服务站已开工。"),
+    "station_task.finished": ("The station fitted {serial}.", "服务站已安装 {serial}。"),
+    "part.released": ("The reserved {part_no} was given back to the stock.", "预留的 {part_no} 已释放回库存。"),
+    "component.created": ("The component was registered.", "部件已登记。"),
+    "component.fitted": ("Component {serial} was fitted.", "部件 {serial} 已安装。"),
+    "component.removed": ("The component was replaced by {replaced_by}.", "部件已被 {replaced_by} 替换。"),
+    "notification.queued": ("A message “{message}” was queued.", "消息“{message}”已进入发送队列。"),
+    "notification.delivered_to_channel": ("The message was handed to {channel}.", "消息已交给 {channel}。"),
+    "notification.failed": ("The message could not be sent through {channel}.", "消息未能通过 {channel} 发送。"),
+    "device.registered": ("The device was registered.", "设备已登记。"),
+    "device.revoked": ("The device was revoked.", "设备已停用。"),
+    "device.secret_renewed": ("The device got a new secret.", "设备密钥已更新。"),
+    "device_profile.created": ("The device profile was added.", "设备档案已创建。"),
+    "device_command.queued": ("A command to the device was queued.", "设备指令已进入队列。"),
+    "device_command.answered": ("The device answered the command.", "设备已应答指令。"),
+    "device_command.timed_out": ("The device did not answer in time.", "设备未在时限内应答。"),
+    "asset.created": ("The asset was registered.", "设备资产已登记。"),
+    "customer.created": ("The customer was added.", "客户已创建。"),
+    "customer.edited": ("The customer was changed.", "客户信息已修改。"),
+    "customer.handed_over": ("The customer was handed over to another rep.", "客户已移交给其他业务员。"),
+    "site.created": ("The site was added.", "站点已创建。"),
+    "station.created": ("The station was added.", "服务站已创建。"),
+    "station.edited": ("The station was changed.", "服务站信息已修改。"),
+    "stock.counted": ("Stock of {part_no} was set to {on_hand}.", "{part_no} 的库存已设为 {on_hand}。"),
+    "territory.created": ("The territory was added.", "区域已创建。"),
+    "partner.created": ("The partner was added.", "合作方已创建。"),
+    "rule.created": ("Rule “{code}” was added.", "规则“{code}”已创建。"),
+    "rule.edited": ("The rule was changed; it is now version {number}.", "规则已修改，当前为第 {number} 版。"),
+    "user.signed_in": ("Signed in.", "已登录。"),
+    "user.sign_in_failed": ("A sign-in failed.", "登录失败。"),
+    "user.refresh_token_reused": ("A refresh token was used twice; the session was ended.", "刷新令牌被重复使用，会话已终止。"),
+    "user.password_set": ("The password was set.", "密码已设置。"),
+    "user.edited": ("The person's data were changed.", "用户资料已修改。"),
+    "user.territories_assigned": ("Territories were assigned.", "已分配负责区域。"),
+    "user.channel_set": ("A message channel was switched.", "消息渠道设置已更改。"),
+    "user.phone_registered": ("A phone was registered for messages.", "已登记接收消息的手机。"),
+    "user.phone_forgotten": ("A phone was taken off the messages.", "已移除接收消息的手机。"),
+}
+
+# What a coded reason inside the facts reads as. kind of fact value: (English, Chinese)
+CODED: dict[str, tuple[str, str]] = {
+    "readings_recovered": ("the readings recovered", "读数已恢复"),
+    "component_replaced": ("the component was replaced", "部件已更换"),
+    "heard_again": ("the device was heard again", "设备恢复通信"),
+    "readings_do_not_show_it": ("the readings, with late ones, do not show it", "补齐迟到数据后，读数不支持该告警"),
+    "part_of_earlier_episode": ("late readings show it was part of the earlier alarm", "迟到数据表明它属于先前的告警"),
+    "rule_changed": ("the rule was changed and does not show it any more", "规则已修改，不再满足条件"),
+    "alarm_withdrawn": ("the alarm was withdrawn", "告警已撤回"),
+    "offer_open": ("an offer for this component is open already", "该部件已有未结束的优惠"),
+    "cool_down": ("the last offer ended too short a time ago", "距上一次优惠结束时间过短"),
+    "order_open": ("a work order for this component is open already", "该部件已有未完成的工单"),
+    "no_station": ("there is no active station", "没有启用的服务站"),
+    "no_station_able": ("no station is able now", "暂无符合条件的服务站"),
+    "not_answered_in_time": ("it was not answered in time", "未在期限内答复"),
+    "offer_declined": ("the owner declined the offer", "车主拒绝了优惠"),
+    "offer_expired": ("the offer expired", "优惠已过期"),
+    "offer_withdrawn": ("the offer was withdrawn", "优惠已撤回"),
+}
+
+
+class _Facts(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "–"
+
+
+def coded(value: Any, locale: str) -> Any:
+    """Return what a coded reason reads as; anything else as it is."""
+    if not isinstance(value, str) or value not in CODED:
+        return value
+    return CODED[value][0] if locale == EN else CODED[value][1]
+
+
+def reason_of(kind: str, facts: dict[str, Any], locale: str) -> str:
+    """Return the sentence that says why, or what, an entry of the causal log is."""
+    row = REASONS.get(kind)
+    if row is None:
+        return kind
+    told = {name: coded(value, locale) for name, value in facts.items()}
+    if isinstance(told.get("condition"), dict):
+        told["condition"] = ", ".join(f"{name} {value}" for name, value in told["condition"].items())
+    return (row[0] if locale == EN else row[1]).format_map(_Facts(told))

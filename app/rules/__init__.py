@@ -1,0 +1,1 @@
+"""Rule documents, their versions, and the detectors that read telemetry by them."""

@@ -1,0 +1,49 @@
+"""Detectors: pure folds from readings to episodes.
+
+A detector sees the readings of one subject (a component, or a device) in event-time order and says
+when the condition held: a list of episodes. It does no I/O and knows no clock but the ``until_ms``
+it is given. The alarms of a subject are a function of the *set* of its readings, so whoever holds
+late data folds again over all of it; ``fold_new`` decides which of the two ways is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from app.rules.detectors import silence, threshold
+from app.rules.detectors.episodes import Episode, Folded, Reading, Removal, State
+
+# Kind of detector -> its fold. (state, items in event-time order, settings, until_ms) -> Folded
+Fold = Callable[[State, Iterable[Reading | Removal], Any, int], Folded]
+DETECTORS: dict[str, Fold] = {"threshold": threshold.fold, "silence": silence.fold}
+
+
+def fold_new(
+    kind: str,
+    settings: Any,
+    state: State | None,
+    new: Sequence[Reading],
+    load_all: Callable[[], Sequence[Reading | Removal]],
+    until_ms: int,
+) -> tuple[Folded, bool]:
+    """Fold readings that have just become known.
+
+    Args:
+        kind: a key of ``DETECTORS``.
+        settings: of the rule, as that detector takes them.
+        state: what the last fold left; None when there is none to stand on.
+        new: readings not folded before, in any order.
+        load_all: returns every known item of the subject in event-time order, the new ones included.
+        until_ms: the present, Unix ms; a held value counts up to here.
+
+    Returns:
+        The result, and whether everything was folded afresh (then its episodes are all there are).
+    """
+    ordered = sorted(new)
+    if state is not None and (not ordered or state.precedes(ordered[0])):
+        return DETECTORS[kind](state, ordered, settings, until_ms), False
+    return DETECTORS[kind](State(), load_all(), settings, until_ms), True
+
+
+__all__ = ["DETECTORS", "Episode", "Folded", "Reading", "Removal", "State", "fold_new"]

@@ -1,0 +1,57 @@
+"""The only readers of rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from app.core.errors import NotFound
+from app.rules.documents import Document, read_document
+from app.rules.models import Rule, RuleVersion
+
+
+@dataclass(frozen=True)
+class ActiveRule:
+    """A rule that is switched on, with its present version read."""
+
+    id: str
+    code: str
+    number: int
+    since: datetime
+    document: Document
+
+
+def visible() -> Select[tuple[Rule]]:
+    """Return all rules; whoever may read rules may read all."""
+    return select(Rule).where(Rule.deleted_at.is_(None))
+
+
+def access_rule(session: Session, rule_id: str) -> Rule:
+    """Load one rule.
+
+    Raises:
+        NotFound: when there is none.
+    """
+    rule = session.scalar(visible().where(Rule.id == rule_id))
+    if rule is None:
+        raise NotFound
+    return rule
+
+
+def version_of(session: Session, rule: Rule, number: int | None = None) -> RuleVersion:
+    """Return a version of a rule, the present one by default."""
+    return session.get_one(RuleVersion, (rule.id, number or rule.number))
+
+
+def active_rules(session: Session) -> list[ActiveRule]:
+    """Return every rule that is switched on."""
+    rows = session.execute(
+        select(Rule.id, Rule.code, Rule.number, RuleVersion.since, RuleVersion.document)
+        .join(RuleVersion, (RuleVersion.rule_id == Rule.id) & (RuleVersion.number == Rule.number))
+        .where(Rule.enabled.is_(True), Rule.deleted_at.is_(None))
+        .order_by(Rule.id)
+    )
+    return [ActiveRule(rule_id, code, number, since, read_document(document)) for rule_id, code, number, since, document in rows]

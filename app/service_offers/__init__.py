@@ -1,0 +1,1 @@
+"""Offers and coupons: issue, view, accept, decline, expire, redeem once."""

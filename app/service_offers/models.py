@@ -1,0 +1,63 @@
+"""Service offers and their coupons."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Moment, Money
+from app.core.tracked import Tracked
+
+OFFER_STATES = ("issued", "viewed", "accepted", "redeemed", "declined", "expired", "withdrawn")
+OPEN_STATES = ("issued", "viewed", "accepted")
+_OPEN = text("state IN ('issued', 'viewed', 'accepted')")
+
+
+class ServiceOffer(Tracked):
+    """A personal offer to the owner of an asset, for one component and one kind of service."""
+
+    __tablename__ = "service_offers"
+    __table_args__ = (
+        CheckConstraint(f"state IN {OFFER_STATES}", name="state"),
+        Index("uq_service_offers_open", "component_id", "kind", unique=True, postgresql_where=_OPEN, sqlite_where=_OPEN),
+        Index(None, "state", "valid_until"),
+    )
+    STATES = {
+        "issued": frozenset({"viewed", "accepted", "declined", "expired", "withdrawn"}),
+        "viewed": frozenset({"accepted", "declined", "expired", "withdrawn"}),
+        "accepted": frozenset({"redeemed", "withdrawn"}),
+    }
+
+    kind: Mapped[str] = mapped_column(String(40))
+    state: Mapped[str] = mapped_column(String(20), default="issued")
+    alarm_id: Mapped[str] = mapped_column(String(36), unique=True)
+    component_id: Mapped[str] = mapped_column(ForeignKey("components.id"))
+    asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"), index=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), index=True)
+    work_order_id: Mapped[str] = mapped_column(ForeignKey("work_orders.id"), unique=True)
+    price: Mapped[Decimal] = mapped_column(Money)
+    discount: Mapped[Decimal] = mapped_column(Money)
+    amount_due: Mapped[Decimal] = mapped_column(Money)
+    currency: Mapped[str] = mapped_column(String(3))
+    under_warranty: Mapped[bool]
+    valid_until: Mapped[datetime] = mapped_column(Moment)
+    closed_at: Mapped[datetime | None] = mapped_column(Moment)
+    close_reason: Mapped[str | None] = mapped_column(String(200))
+
+
+class Coupon(Tracked):
+    """The coupon of one offer. Its code is derived from the id by the server's key; only the hash is stored."""
+
+    __tablename__ = "coupons"
+    __table_args__ = (CheckConstraint("state IN ('open', 'redeemed', 'void')", name="state"),)
+    STATES = {"open": frozenset({"redeemed", "void"})}
+
+    offer_id: Mapped[str] = mapped_column(ForeignKey("service_offers.id"), unique=True)
+    code_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    state: Mapped[str] = mapped_column(String(20), default="open")
+    redeemed_at: Mapped[datetime | None] = mapped_column(Moment)
+    redeemed_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
+    station_id: Mapped[str | None] = mapped_column(ForeignKey("stations.id"))

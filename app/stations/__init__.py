@@ -1,0 +1,1 @@
+"""Service stations: place, opening hours, territory, certificates, capacity, parts in stock."""

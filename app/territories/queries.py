@@ -1,0 +1,30 @@
+"""The only readers of territories."""
+
+from __future__ import annotations
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from app.core.errors import NotFound
+from app.territories.models import Territory
+from app.users.rights import Actor
+
+
+def visible_to(actor: Actor) -> Select[tuple[Territory]]:
+    """Return the territories an actor may see: all for the office, else those assigned."""
+    territories = select(Territory).where(Territory.deleted_at.is_(None))
+    if actor.sees_all:
+        return territories
+    return territories.where(Territory.id.in_(sorted(actor.territory_ids)))
+
+
+def access_territory(session: Session, actor: Actor, territory_id: str) -> Territory:
+    """Load one territory the actor may see.
+
+    Raises:
+        NotFound: when there is none, or none to see.
+    """
+    territory = session.scalar(visible_to(actor).where(Territory.id == territory_id))
+    if territory is None:
+        raise NotFound
+    return territory

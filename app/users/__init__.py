@@ -1,0 +1,1 @@
+"""People, their roles and partner organisations, and who is signed in."""

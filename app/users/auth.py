@@ -1,0 +1,177 @@
+"""Signing in and out, refresh tokens that rotate, and who the bearer of an access token is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from app.core import history
+from app.core.db import now
+from app.core.errors import Unauthenticated
+from app.core.ids import new_id
+from app.core.settings import Settings
+from app.users import secrets, tries
+from app.users.models import RefreshToken, SignInSession, User, UserTerritory
+from app.users.rights import Actor
+
+_ACCOUNT_TRIES = 5
+_ADDRESS_TRIES = 30
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a sign-in or a refresh hands out. The refresh token is shown once."""
+
+    access_token: str
+    refresh_token: str
+    expires_in_s: int
+    user: User
+
+
+def sign_in(session: Session, settings: Settings, login: str, password: str, address: str, label: str) -> Tokens:
+    """Check a password and open a session.
+
+    Unknown, wrong, locked and deactivated accounts cost the same work and get the same answer.
+
+    Raises:
+        Unauthenticated: ``bad_credentials``; its trace counts the failure per account and per address.
+    """
+    account = tries.subject_of("sign-in", login)
+    origin = tries.subject_of("sign-in-address", address)
+    user = session.scalar(select(User).where(User.login == login, User.deleted_at.is_(None)))
+    locked = tries.locked_until(session, account) or tries.locked_until(session, origin)
+    fits = secrets.password_fits(user.password_hash if user else None, password, settings.argon2_profile)
+    if user is None or not fits or locked or user.state != "active":
+        user_id = user.id if user else None
+
+        def trace(own: Session) -> None:
+            if not locked:
+                tries.count_failure(own, account, _ACCOUNT_TRIES)
+                tries.count_failure(own, origin, _ADDRESS_TRIES)
+            if user_id:
+                history.record(own, "user.sign_in_failed", history.Subject("user", user_id), address=address, locked=bool(locked))
+
+        raise Unauthenticated("bad_credentials", trace=trace)
+    tries.forget_failures(session, account)
+    opened = SignInSession(id=new_id(), user_id=user.id, began_at=now(session), label=label)
+    session.add(opened)
+    session.flush()
+    history.record(session, "user.signed_in", history.Subject("user", user.id), actor_id=user.id, address=address)
+    return _issue(session, settings, user, opened.id)
+
+
+def refresh(session: Session, settings: Settings, token: str) -> Tokens:
+    """Exchange a refresh token for new tokens; the old one is used up.
+
+    Raises:
+        Unauthenticated: ``refresh_refused``. A token used a second time was stolen, or its thief
+            used it first: the trace ends the whole session.
+    """
+    hashed = secrets.token_hash(token)
+    found = session.get(RefreshToken, hashed)
+    if found is None:
+        raise Unauthenticated("refresh_refused")
+    opened = session.get_one(SignInSession, found.session_id)
+    user = session.get_one(User, opened.user_id)
+    if opened.ended_at is not None or found.expires_at <= now(session) or user.state != "active" or opened.began_at < user.valid_from:
+        raise Unauthenticated("refresh_refused")
+    used = session.execute(
+        update(RefreshToken)
+        .where(RefreshToken.token_hash == hashed, RefreshToken.used_at.is_(None))
+        .values(used_at=now(session))
+        .execution_options(synchronize_session=False)
+    )
+    if used.rowcount != 1:  # type: ignore[attr-defined]
+        session_id, user_id = opened.id, user.id
+
+        def trace(own: Session) -> None:
+            if end_session(own, session_id, "refresh_token_reused"):
+                history.record(own, "user.refresh_token_reused", history.Subject("user", user_id))
+
+        raise Unauthenticated("refresh_refused", trace=trace)
+    return _issue(session, settings, user, opened.id)
+
+
+def _issue(session: Session, settings: Settings, user: User, session_id: str) -> Tokens:
+    token = secrets.random_token()
+    present = now(session)
+    session.add(
+        RefreshToken(
+            token_hash=secrets.token_hash(token),
+            session_id=session_id,
+            expires_at=present + timedelta(days=settings.refresh_token_days),
+        )
+    )
+    session.flush()
+    access = secrets.make_access_token(settings, user_id=user.id, session_id=session_id, issued_s=present.timestamp())
+    return Tokens(access, token, settings.access_token_s, user)
+
+
+def end_session(session: Session, session_id: str, reason: str) -> bool:
+    """End one session for ever; tell whether it was still open."""
+    ended = session.execute(
+        update(SignInSession)
+        .where(SignInSession.id == session_id, SignInSession.ended_at.is_(None))
+        .values(ended_at=now(session), end_reason=reason)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(ended.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def end_all_sessions(session: Session, user: User, reason: str) -> None:
+    """End every session of a person and refuse every access token issued until now."""
+    user.valid_from = now(session)
+    session.execute(
+        update(SignInSession)
+        .where(SignInSession.user_id == user.id, SignInSession.ended_at.is_(None))
+        .values(ended_at=now(session), end_reason=reason)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def authenticate(session: Session, settings: Settings, header: str | None) -> Actor:
+    """Return who bears the access token of an Authorization header.
+
+    Raises:
+        Unauthenticated: no token, a forged, foreign or expired one, an ended session, a person
+            who is no longer active.
+    """
+    scheme, _, token = (header or "").partition(" ")
+    claims = secrets.read_access_token(settings, token.strip(), now(session).timestamp()) if scheme.lower() == "bearer" else None
+    if claims is None:
+        raise Unauthenticated("unauthenticated")
+    row = session.execute(
+        select(User, SignInSession)
+        .join(SignInSession, SignInSession.user_id == User.id)
+        .where(User.id == claims["sub"], SignInSession.id == claims["sid"])
+    ).first()
+    if row is None:
+        raise Unauthenticated("unauthenticated")
+    user, opened = row
+    if user.state != "active" or opened.ended_at is not None or claims["iat"] < user.valid_from.timestamp():
+        raise Unauthenticated("unauthenticated")
+    return actor_of(session, user, opened.id)
+
+
+def actor_of(session: Session, user: User, session_id: str | None = None) -> Actor:
+    """Return a person as the verbs take them."""
+    territories = session.scalars(select(UserTerritory.territory_id).where(UserTerritory.user_id == user.id))
+    return Actor(
+        id=user.id,
+        role=user.role,
+        name=user.name,
+        locale=user.locale,
+        partner_id=user.partner_id,
+        station_id=user.station_id,
+        customer_id=user.customer_id,
+        territory_ids=frozenset(territories),
+        session_id=session_id,
+    )
+
+
+def purge_tokens(session: Session) -> None:
+    """Delete refresh tokens that expired more than a week ago."""
+    session.execute(delete(RefreshToken).where(RefreshToken.expires_at < now(session) - timedelta(days=7)))

@@ -1,0 +1,100 @@
+"""Tables of people, partner organisations, sessions and failed sign-ins."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Base, Moment
+from app.core.tracked import Tracked
+
+ROLES = ("admin", "manager", "rep", "station_staff", "customer")
+
+
+class Partner(Tracked):
+    """Another company inside the deployment: a dealer or a service station's owner; a hard boundary."""
+
+    __tablename__ = "partners"
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+
+
+class User(Tracked):
+    """A person who signs in. ``valid_from``: access tokens issued before it are refused."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint(f"role IN {ROLES}", name="role"),
+        CheckConstraint("state IN ('invited', 'active', 'deactivated')", name="state"),
+        CheckConstraint("role <> 'station_staff' OR station_id IS NOT NULL", name="staff_station"),
+        CheckConstraint("role <> 'customer' OR customer_id IS NOT NULL", name="customer_link"),
+    )
+    STATES = {"invited": frozenset({"active", "deactivated"}), "active": frozenset({"deactivated"}), "deactivated": frozenset({"active"})}
+
+    login: Mapped[str] = mapped_column(String(200), unique=True)
+    name: Mapped[str] = mapped_column(String(100))
+    role: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str] = mapped_column(String(20), default="invited")
+    locale: Mapped[str] = mapped_column(String(10))
+    email: Mapped[str | None] = mapped_column(String(200))
+    phone: Mapped[str | None] = mapped_column(String(20))
+    partner_id: Mapped[str | None] = mapped_column(ForeignKey("partners.id"))
+    station_id: Mapped[str | None] = mapped_column(ForeignKey("stations.id", use_alter=True), index=True)
+    customer_id: Mapped[str | None] = mapped_column(ForeignKey("customers.id", use_alter=True), index=True)
+    password_hash: Mapped[str | None] = mapped_column(String(200))
+    valid_from: Mapped[datetime] = mapped_column(Moment)
+
+
+class UserTerritory(Base):
+    """A territory this person works in."""
+
+    __tablename__ = "user_territories"
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    territory_id: Mapped[str] = mapped_column(ForeignKey("territories.id"), primary_key=True, index=True)
+
+
+class SignInSession(Base):
+    """One signed-in installation: the family of its refresh tokens. Ended once, for ever."""
+
+    __tablename__ = "sign_in_sessions"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
+    began_at: Mapped[datetime] = mapped_column(Moment)
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)
+    end_reason: Mapped[str | None] = mapped_column(String(30))
+    label: Mapped[str] = mapped_column(String(100), default="")
+
+
+class RefreshToken(Base):
+    """One refresh token by its hash; used once, then replaced."""
+
+    __tablename__ = "refresh_tokens"
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("sign_in_sessions.id"), index=True)
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class OneTimeLink(Base):
+    """An invitation or a password reset. Its secret is derived from the server's key; only the hash is kept."""
+
+    __tablename__ = "one_time_links"
+    __table_args__ = (CheckConstraint("kind IN ('invitation', 'password_reset')", name="kind"),)
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
+    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+    used_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class FailedTry(Base):
+    """Failed tries at a door, counted over all workers: sign-in by account and address, coupon codes by person."""
+
+    __tablename__ = "failed_tries"
+    __table_args__ = (Index("ix_failed_tries_locked", "locked_until", postgresql_where=text("locked_until IS NOT NULL")),)
+    subject: Mapped[str] = mapped_column(String(64), primary_key=True)
+    failures: Mapped[int]
+    last_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    locked_until: Mapped[datetime | None] = mapped_column(Moment)

@@ -1,0 +1,71 @@
+"""Verbs on people that need nothing above this room. Inviting and leaving are in ``app/accounts``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.core import history
+from app.core.errors import Invalid, Unauthenticated
+from app.core.settings import Settings
+from app.core.tracked import add, touch
+from app.users import auth, secrets, tries
+from app.users.models import Partner, User
+from app.users.rights import Actor
+
+_SHORTEST_PASSWORD = 10
+
+
+def check_password_strength(password: str, login: str) -> None:
+    """Refuse a password that is short or holds the person's own name (ASVS 5.0, 6.2).
+
+    Raises:
+        Invalid: ``password_weak``.
+    """
+    name = login.partition("@")[0].lower()
+    if len(password) < _SHORTEST_PASSWORD or (len(name) >= 4 and name in password.lower()) or len(set(password)) < 4:
+        raise Invalid("password_weak")
+
+
+def edit_self(session: Session, user: User, changes: dict[str, Any]) -> User:
+    """Change one's own name, language or addresses."""
+    for name, value in changes.items():
+        setattr(user, name, value)
+    touch(session, user)
+    history.record(session, "user.edited", history.Subject("user", user.id), actor_id=user.id, fields=sorted(changes))
+    return user
+
+
+def change_password(session: Session, settings: Settings, user: User, old: str, new: str) -> None:
+    """Set a new password and end every session.
+
+    Raises:
+        Unauthenticated: ``bad_credentials`` when the old one is wrong; counted like a failed sign-in.
+        Invalid: ``password_weak``.
+    """
+    account = tries.subject_of("sign-in", user.login)
+    locked = tries.locked_until(session, account)
+    if not secrets.password_fits(user.password_hash, old, settings.argon2_profile) or locked:
+        raise Unauthenticated("bad_credentials", trace=lambda own: tries.count_failure(own, account, 5))
+    set_password(session, settings, user, new)
+
+
+def set_password(session: Session, settings: Settings, user: User, password: str) -> None:
+    """Store the hash of a new password and end every session.
+
+    Raises:
+        Invalid: ``password_weak``.
+    """
+    check_password_strength(password, user.login)
+    user.password_hash = secrets.hash_password(password, settings.argon2_profile)
+    auth.end_all_sessions(session, user, "password_changed")
+    touch(session, user)
+    history.record(session, "user.password_set", history.Subject("user", user.id), actor_id=user.id)
+
+
+def create_partner(session: Session, actor: Actor, name: str) -> Partner:
+    """Add a partner organisation."""
+    partner = add(session, Partner(name=name))
+    history.record(session, "partner.created", history.Subject("partner", partner.id), actor_id=actor.id)
+    return partner

@@ -1,0 +1,66 @@
+"""The only readers of people and partners."""
+
+from __future__ import annotations
+
+from sqlalchemy import Select, false, select
+from sqlalchemy.orm import Session
+
+from app.core.errors import NotFound
+from app.users.models import Partner, User, UserTerritory
+from app.users.rights import Actor
+
+
+def visible_to(actor: Actor) -> Select[tuple[User]]:
+    """Return the people an actor may see: all for the office, a partner's own for the partner, else oneself."""
+    users = select(User).where(User.deleted_at.is_(None))
+    if actor.sees_all:
+        return users
+    if actor.partner_id is not None and actor.role in {"admin", "manager"}:
+        return users.where(User.partner_id == actor.partner_id)
+    return users.where(User.id == actor.id)
+
+
+def access_user(session: Session, actor: Actor, user_id: str) -> User:
+    """Load one person the actor may see.
+
+    Raises:
+        NotFound: when there is none, or none to see.
+    """
+    user = session.scalar(visible_to(actor).where(User.id == user_id))
+    if user is None:
+        raise NotFound
+    return user
+
+
+def visible_partners(actor: Actor) -> Select[tuple[Partner]]:
+    """Return the partners an actor may see."""
+    partners = select(Partner).where(Partner.deleted_at.is_(None))
+    if actor.sees_all:
+        return partners
+    return partners.where(Partner.id == actor.partner_id if actor.partner_id else false())
+
+
+def staff_of(session: Session, station_id: str) -> list[User]:
+    """Return the active staff of a station."""
+    return list(
+        session.scalars(
+            select(User).where(User.station_id == station_id, User.role == "station_staff", User.state == "active", User.deleted_at.is_(None))
+        )
+    )
+
+
+def people_of_customer(session: Session, customer_id: str) -> list[User]:
+    """Return the active people who sign in as this customer."""
+    return list(session.scalars(select(User).where(User.customer_id == customer_id, User.role == "customer", User.state == "active")))
+
+
+def managers_of(session: Session, territory_id: str | None) -> list[User]:
+    """Return the active managers responsible for a territory: those assigned to it, else all of them."""
+    managers = select(User).where(User.role == "manager", User.state == "active", User.partner_id.is_(None), User.deleted_at.is_(None))
+    assigned = managers.where(User.id.in_(select(UserTerritory.user_id).where(UserTerritory.territory_id == territory_id)))
+    return list(session.scalars(assigned)) or list(session.scalars(managers))
+
+
+def active_admins(session: Session) -> list[User]:
+    """Return the active administrators of the principal organisation."""
+    return list(session.scalars(select(User).where(User.role == "admin", User.state == "active", User.partner_id.is_(None))))

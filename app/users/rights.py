@@ -1,0 +1,79 @@
+"""Who may do what: one table from rights to roles. Which rows they may do it to is ``visible_to``'s business."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ADMIN, MANAGER, REP, STAFF, CUSTOMER = "admin", "manager", "rep", "station_staff", "customer"
+_OFFICE = frozenset({ADMIN, MANAGER})
+_FIELD = frozenset({ADMIN, MANAGER, REP})
+_EVERYBODY = frozenset({ADMIN, MANAGER, REP, STAFF, CUSTOMER})
+
+RIGHTS: dict[str, frozenset[str]] = {
+    "self": _EVERYBODY,
+    "users.read": _OFFICE,
+    "users.manage": frozenset({ADMIN}),
+    "partners.read": _OFFICE,
+    "partners.manage": frozenset({ADMIN}),
+    "territories.read": _FIELD,
+    "territories.manage": frozenset({ADMIN}),
+    "customers.read": _EVERYBODY,
+    "customers.write": _FIELD,
+    "customers.import": _OFFICE,
+    "assets.read": _EVERYBODY,
+    "assets.write": _FIELD,
+    "assets.import": _OFFICE,
+    "components.fit": frozenset({ADMIN, MANAGER, STAFF}),
+    "devices.read": frozenset({ADMIN, MANAGER, REP, STAFF}),
+    "devices.manage": _OFFICE,
+    "devices.command": _OFFICE,
+    "stations.read": _EVERYBODY,
+    "stations.manage": _OFFICE,
+    "stock.manage": frozenset({ADMIN, MANAGER, STAFF}),
+    "work_orders.read": _EVERYBODY,
+    "work_orders.assign": _OFFICE,
+    "work_orders.create": _FIELD,
+    "work_orders.cancel": _OFFICE,
+    "station_tasks.read": frozenset({ADMIN, MANAGER, REP, STAFF}),
+    "station_tasks.answer": frozenset({STAFF}),
+    "offers.read": frozenset({ADMIN, MANAGER, REP, CUSTOMER}),
+    "offers.answer": frozenset({CUSTOMER}),
+    "offers.decide": _OFFICE,
+    "coupons.redeem": frozenset({STAFF}),
+    "rules.read": _FIELD,
+    "rules.manage": _OFFICE,
+    "telemetry.read": frozenset({ADMIN, MANAGER, REP, STAFF, CUSTOMER}),
+    "alarms.read": _EVERYBODY,
+    "alarms.acknowledge": _FIELD,
+    "dead_letters.read": _OFFICE,
+    "dead_letters.replay": frozenset({ADMIN}),
+    "history.read": _EVERYBODY,
+    "notifications.read": _EVERYBODY,
+    "outbox.read": frozenset({ADMIN}),
+    "operations.read": frozenset({ADMIN}),
+}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """The person who acts, as every verb and every scoped query takes it."""
+
+    id: str
+    role: str
+    name: str
+    locale: str
+    partner_id: str | None = None
+    station_id: str | None = None
+    customer_id: str | None = None
+    territory_ids: frozenset[str] = frozenset()
+    session_id: str | None = None
+
+    @property
+    def sees_all(self) -> bool:
+        """Administrators and managers of the principal organisation see every row; a partner's manager does not."""
+        return self.role in _OFFICE and self.partner_id is None
+
+
+def allows(actor: Actor, right: str) -> bool:
+    """Tell whether the actor's role carries the right."""
+    return actor.role in RIGHTS[right]

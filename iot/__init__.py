@@ -1,0 +1,1 @@
+"""Devices speaking: subscriber, adapters, ingest, alarms, actions."""

@@ -1,0 +1,115 @@
+"""``python -m iot --shard 0``: subscribe, store batch after batch, acknowledge after each commit; clean stop on SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import threading
+import time
+
+import msgspec
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
+
+from app.core.clock import to_ms
+from app.core.db import Database
+from app.core.logs import get_log, set_up_logs
+from app.core.metrics import INGEST_BATCH_SECONDS, INGEST_LAG_SECONDS
+from app.core.settings import Settings, read_settings
+from app.core.leases import beat
+from iot import commands
+from iot.ingest import ingest_batch
+from iot.subscriber import Delivery, Subscriber
+
+log = get_log(__name__)
+
+_PATIENCE_S = 0.5
+_LONGEST_BACK_OFF_S = 15.0
+_PASSING = (OperationalError, InterfaceError, PoolTimeout, StaleDataError)
+
+
+class IngestLoop:
+    """One shard's loop: take, store, acknowledge; commands out in between."""
+
+    def __init__(self, database: Database, settings: Settings, shard: int) -> None:
+        """Prepare the loop; ``run`` works until ``stop``."""
+        self.database, self.settings, self.shard = database, settings, shard
+        self.subscriber = Subscriber(settings, shard, lambda: to_ms(database.clock.now()))
+        self.stopping = threading.Event()
+        self._next_chore = 0.0
+
+    def run(self) -> None:
+        """Work until told to stop; then finish the batch at hand and disconnect."""
+        self.subscriber.start()
+        try:
+            while not self.stopping.is_set():
+                deliveries = self.subscriber.take(self.settings.ingest_batch, self.settings.ingest_linger_ms / 1000, _PATIENCE_S)
+                if deliveries:
+                    self._store(deliveries)
+                self._chores()
+        finally:
+            self.subscriber.stop()
+
+    def stop(self) -> None:
+        """Ask the loop to end after the batch at hand."""
+        self.stopping.set()
+
+    def _store(self, deliveries: list[Delivery]) -> None:
+        """Store a batch, trying again in place while the database is away, and acknowledge it after the commit.
+
+        On a live connection the broker never delivers again, so giving up here would lose nothing
+        but would stall until the next reconnect.
+        """
+        back_off_s = 0.2
+        while True:
+            began = time.monotonic()
+            try:
+                counts = ingest_batch(self.database, self.settings, [delivery.message for delivery in deliveries])
+                break
+            except _PASSING as fault:
+                log.error("batch not stored, trying again", messages=len(deliveries), problem=str(fault).splitlines()[0][:200])
+            if self.stopping.is_set():
+                return
+            self.stopping.wait(back_off_s * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+            back_off_s = min(back_off_s * 2, _LONGEST_BACK_OFF_S)
+        self.subscriber.acknowledge(deliveries)
+        INGEST_BATCH_SECONDS.observe(time.monotonic() - began)
+        INGEST_LAG_SECONDS.observe(max(0.0, to_ms(self.database.clock.now()) - deliveries[0].message.received_ms) / 1000)
+        if counts["poison"] or counts["unknown_device"]:
+            log.warning("messages set aside", poison=counts["poison"], unknown_device=counts["unknown_device"], of=len(deliveries))
+
+    def _chores(self) -> None:
+        """Once a second: publish queued commands, say that we are alive."""
+        if time.monotonic() < self._next_chore:
+            return
+        self._next_chore = time.monotonic() + 1
+        try:
+            with self.database.transaction() as session:
+                outgoing = commands.take_queued(session, [self.shard]) if self.subscriber.is_connected else []
+                beat(session, f"ingest-{self.shard}", connected=self.subscriber.is_connected)
+            for command, shard in outgoing:
+                self.subscriber.publish(f"devices/{shard}/{command.device_id}/commands/{command.id}", msgspec.json.encode(command.body))
+        except _PASSING as fault:
+            log.warning("chores skipped", problem=str(fault).splitlines()[0][:200])
+
+
+def main() -> None:
+    """Run the ingest of one shard."""
+    parser = argparse.ArgumentParser(prog="python -m iot", description=__doc__)
+    parser.add_argument("--shard", type=int, default=0, help="the shard in the devices' topics")
+    shard = parser.parse_args().shard
+    settings = read_settings()
+    set_up_logs(settings, f"ingest-{shard}")
+    database = Database(settings.database_url, pool_size=2)
+    loop = IngestLoop(database, settings, shard)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: loop.stop())
+    loop.run()
+    database.close()
+    log.info("stopped")
+
+
+if __name__ == "__main__":
+    main()

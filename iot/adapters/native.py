@@ -1,0 +1,115 @@
+"""Our own convention: ``devices/<shard>/<device>/telemetry|events|responses/<id>``, JSON.
+
+telemetry: ``{"ts": ms, "boot": "id", "seq": n, "m": {"soh_pct": 74.9}}`` or a list of up to 1,000 of them.
+events:    ``{"ts": ms, "boot": "id", "seq": n, "code": "P0A80", "severity": "major", "text": "..."}``.
+``boot`` changes at each start of the device, ``seq`` grows within it. Without seq the message is known
+by its time and a hash of its content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from app.core import wire
+from app.core.wire import WireError
+from iot.adapters.values import Answer, Decoded, FaultReport, Sample
+
+_MOST_SAMPLES = 1000
+_MOST_METRICS = 100
+_ANSWER_LIMITS = wire.Limits(size=64_000, depth=16, values=2_000, text=4_000)
+SEVERITIES = ("critical", "major", "minor", "warning")
+
+
+class _Telemetry(msgspec.Struct, forbid_unknown_fields=True):
+    ts: int
+    m: dict[str, float]
+    boot: str = ""
+    seq: int | None = None
+
+
+class _Event(msgspec.Struct, forbid_unknown_fields=True):
+    ts: int
+    code: str
+    severity: str = "warning"
+    text: str = ""
+    boot: str = ""
+    seq: int | None = None
+
+
+_telemetry = msgspec.json.Decoder(_Telemetry | list[_Telemetry])
+_event = msgspec.json.Decoder(_Event)
+
+
+def decode(topic: str, payload: bytes) -> list[Decoded]:
+    """Decode one message of our own convention.
+
+    Raises:
+        WireError: ``topic_unknown``, ``empty``, ``not_json``, ``shape_invalid``, ``time_invalid``, ...
+    """
+    parts = topic.split("/")
+    if len(parts) < 4 or not parts[1].isascii() or not parts[1].isdigit() or len(parts[1]) > 3:
+        raise WireError("topic_unknown")
+    shard, device = int(parts[1]), wire.check_id(parts[2])
+    kind = parts[3]
+    if not payload.strip():
+        raise WireError("empty")
+    if kind == "telemetry" and len(parts) == 4:
+        return _samples(shard, device, payload)
+    if kind == "events" and len(parts) == 4:
+        return [_fault(shard, device, payload)]
+    if kind == "responses" and len(parts) == 5:
+        body = wire.parse_json(payload, _ANSWER_LIMITS)
+        return [Answer("native", device, shard, wire.check_id(parts[4]), body)]
+    raise WireError("topic_unknown")
+
+
+def _parse(decoder: Any, payload: bytes) -> Any:
+    try:
+        return decoder.decode(payload)
+    except msgspec.ValidationError as fault:
+        raise WireError("shape_invalid", str(fault)[:200]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        raise WireError("not_json", str(fault)[:200]) from None
+
+
+def _samples(shard: int, device: str, payload: bytes) -> list[Decoded]:
+    found = _parse(_telemetry, payload)
+    entries: list[_Telemetry] = found if isinstance(found, list) else [found]
+    if not 1 <= len(entries) <= _MOST_SAMPLES:
+        raise WireError("too_many_values", f"a list of 1 to {_MOST_SAMPLES} samples")
+    samples: list[Decoded] = []
+    for entry in entries:
+        wire.check_ms(entry.ts)
+        if not 1 <= len(entry.m) <= _MOST_METRICS:
+            raise WireError("shape_invalid", f"1 to {_MOST_METRICS} metrics")
+        for name in entry.m:
+            if not 1 <= len(name) <= 60:
+                raise WireError("shape_invalid", "a metric's name has 1 to 60 characters")
+            wire.check_text(name)
+        key = _key(entry.boot, entry.seq, entry.ts, entry.m)
+        samples.append(Sample("native", device, shard, key, entry.ts, entry.m))
+    return samples
+
+
+def _fault(shard: int, device: str, payload: bytes) -> FaultReport:
+    event: _Event = _parse(_event, payload)
+    wire.check_ms(event.ts)
+    if not 1 <= len(event.code) <= 40 or event.severity not in SEVERITIES or len(event.text) > 300:
+        raise WireError("shape_invalid", "code of 1 to 40 characters, a known severity, text of at most 300")
+    wire.check_text(event.code)
+    wire.check_text(event.text)
+    key = _key(event.boot, event.seq, event.ts, [event.code, event.severity, event.text])
+    return FaultReport("native", device, shard, key, event.ts, event.code, event.severity, event.text)
+
+
+def _key(boot: str, seq: int | None, at_ms: int, content: Any) -> str:
+    """Return what makes a message the same message: boot and sequence number, else time and a hash of the content."""
+    if seq is not None:
+        if not 0 <= seq < wire.INT64 or len(boot) > 40:
+            raise WireError("shape_invalid", "seq from 0, boot of at most 40 characters")
+        return f"{wire.check_text(boot)}:{seq}"
+    digest = hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()[:24]
+    return f"@{at_ms}:{digest}"

@@ -1,0 +1,53 @@
+"""What an adapter makes of a message."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Sample(NamedTuple):
+    """Values a device measured at one instant. ``values`` by the device's own names.
+
+    ``shard``: that of the topic, None for conventions without one. ``key`` is unique per device.
+    """
+
+    adapter: str
+    address: str
+    shard: int | None
+    key: str
+    at_ms: int
+    values: dict[str, float]
+
+
+class FaultReport(NamedTuple):
+    """A fault code a device reported."""
+
+    adapter: str
+    address: str
+    shard: int | None
+    key: str
+    at_ms: int
+    code: str
+    severity: str
+    description: str
+
+
+class Answer(NamedTuple):
+    """A device's answer to a command."""
+
+    adapter: str
+    address: str
+    shard: int | None
+    command_id: str
+    body: Any
+
+
+class Ignored(NamedTuple):
+    """A message of a known convention that carries nothing we use; the device was heard."""
+
+    adapter: str
+    address: str
+    why: str
+
+
+Decoded = Sample | FaultReport | Answer | Ignored

@@ -1,0 +1,246 @@
+"""CONDUCTOR of a telemetry batch: decode, know the device, store what is new, latest, alarms, actions; one transaction.
+
+The caller acknowledges the messages after ``ingest_batch`` has returned, never before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError, StatementError
+from sqlalchemy.orm import Session
+
+from app.assets.models import Device, DeviceProfile, FaultCode
+from app.core.clock import from_ms
+from app.core.db import Database
+from app.core.errors import DomainError
+from app.core.history import Subject, record
+from app.core.logs import get_log
+from app.core.metrics import INGEST_MESSAGES
+from app.core.settings import Settings
+from app.core.tracked import add
+from app.core.wire import WireError
+from app.rules.detectors import Reading
+from app.rules.queries import ActiveRule, active_rules
+from iot import actions, alarms, commands, silence, store
+from iot.adapters import Answer, Decoded, FaultReport, Ignored, Sample, decode
+from iot.store import Row
+
+log = get_log(__name__)
+
+_AHEAD_MS = 5 * 60_000
+
+
+class Message(NamedTuple):
+    """One message as the broker delivered it."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    received_ms: int
+
+
+@dataclass(frozen=True)
+class KnownDevice:
+    """What the ingest needs of a device. ``names``: the profile's names by the device's own; ``scales`` likewise."""
+
+    id: str
+    asset_id: str
+    shard: int
+    names: dict[str, str]
+    scales: dict[str, float]
+
+
+@dataclass
+class Batch:
+    """What becomes of a batch on its way down ``ingest_batch``."""
+
+    decoded: list[tuple[Message, Decoded]] = field(default_factory=list)
+    poison: list[tuple[Message, str, str]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    heard: dict[str, int] = field(default_factory=dict)
+
+
+def ingest_batch(database: Database, settings: Settings, messages: Sequence[Message]) -> Counter[str]:
+    """Store a batch and everything that follows from it, or nothing.
+
+    A batch that the database refuses because of its content is split until the message at fault is
+    alone, and that one becomes a dead letter. A database that is away raises: do not acknowledge.
+
+    Returns:
+        How many messages met which fate: stored, duplicate, poison, unknown_device, ...
+
+    Raises:
+        OperationalError: the database cannot be reached or is locked; nothing was stored.
+    """
+    try:
+        with database.transaction() as session:
+            counts = _ingest(session, settings, messages)
+    except (IntegrityError, DataError, StatementError, DomainError, ValueError, LookupError, TypeError) as fault:
+        if isinstance(fault, OperationalError) or (isinstance(fault, StatementError) and getattr(fault, "connection_invalidated", False)):
+            raise
+        if len(messages) == 1:
+            return _bury_alone(database, settings, messages[0], fault)
+        middle = len(messages) // 2
+        return ingest_batch(database, settings, messages[:middle]) + ingest_batch(database, settings, messages[middle:])
+    for name, n in counts.items():
+        INGEST_MESSAGES.labels(name).inc(n)
+    return counts
+
+
+def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -> Counter[str]:
+    batch = _decode(messages)
+    devices = _known_devices(session, batch)
+    rules = active_rules(session)
+    rows = _rows(batch, devices)
+    new = store.insert_new(session, rows)
+    batch.counts["duplicate"] += len(rows) - len(new)
+    batch.counts["reading"] += len(new)
+    _store_faults(session, batch, devices)
+    commands.note_answers(session, [(devices[a.adapter, a.address].id, a) for _, a in batch.decoded if isinstance(a, Answer) and (a.adapter, a.address) in devices])
+    usable = [row for row in new if not row.ahead]
+    known_metrics = {device.id: set(device.names.values()) for device in devices.values()}
+    store.move_latest(session, [row for row in usable if row.metric in known_metrics[row.device_id]])
+    store.note_presence(session, batch.heard)
+    silence.notice_heard(session, batch.heard, batch.heard)
+    for change in alarms.evaluate(session, _watched(session, rules, usable, devices)):
+        actions.apply(session, settings, change)
+    for message, reason, detail in batch.poison:
+        kept = store.bury(session, message.topic, message.payload, reason, detail, message.received_ms, settings.payload_limit_bytes)
+        batch.counts["poison" if kept else "poison_dropped"] += 1
+    store.add_counts(session, batch.counts)
+    return batch.counts
+
+
+def _decode(messages: Sequence[Message]) -> Batch:
+    batch = Batch()
+    for message in messages:
+        batch.counts["message"] += 1
+        try:
+            found = decode(message.topic, message.payload, retained=message.retained, received_ms=message.received_ms)
+        except WireError as fault:
+            batch.poison.append((message, fault.reason, fault.detail))
+            continue
+        batch.decoded += [(message, one) for one in found]
+    return batch
+
+
+def _known_devices(session: Session, batch: Batch) -> dict[tuple[str, str], KnownDevice]:
+    """Load the devices that speak in this batch; unknown ones are counted and grow nothing."""
+    wanted = sorted({(one.adapter, one.address) for _, one in batch.decoded})
+    if not wanted:
+        return {}
+    rows = session.execute(
+        select(Device.adapter, Device.address, Device.id, Device.asset_id, Device.shard, Device.state, DeviceProfile.metrics)
+        .join(DeviceProfile, DeviceProfile.id == Device.profile_id)
+        .where(tuple_(Device.adapter, Device.address).in_(wanted), Device.deleted_at.is_(None))
+    )
+    known: dict[tuple[str, str], KnownDevice] = {}
+    revoked = set()
+    for adapter, address, device_id, asset_id, shard, state, metrics in rows:
+        if state != "active":
+            revoked.add((adapter, address))
+            continue
+        names = {metric.get("source") or name: name for name, metric in metrics.items()}
+        scales = {name: float(metric.get("scale", 1.0)) for name, metric in metrics.items()}
+        known[adapter, address] = KnownDevice(device_id, asset_id, shard, names, scales)
+    for message, one in batch.decoded:
+        device = known.get((one.adapter, one.address))
+        if device is None:
+            batch.counts["revoked_device" if (one.adapter, one.address) in revoked else "unknown_device"] += 1
+        elif not isinstance(one, Ignored) and one.shard is not None and one.shard != device.shard:
+            batch.poison.append((message, "wrong_shard", f"device belongs to shard {device.shard}"))
+        else:
+            batch.heard[device.id] = max(batch.heard.get(device.id, 0), message.received_ms)
+            if isinstance(one, Ignored):
+                batch.counts[f"ignored_{one.why}"] += 1
+    return known
+
+
+def _rows(batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> list[Row]:
+    """Turn samples of known devices into readings under the profile's names and units."""
+    rows = []
+    for message, one in batch.decoded:
+        device = devices.get((one.adapter, one.address))
+        if device is None or not isinstance(one, Sample) or (one.shard is not None and one.shard != device.shard):
+            continue
+        ahead = one.at_ms > message.received_ms + _AHEAD_MS
+        if ahead:
+            batch.counts["ahead"] += 1
+        for source, value in one.values.items():
+            metric = device.names.get(source, source)
+            rows.append(Row(device.id, one.key, metric[:60], one.at_ms, value * device.scales.get(metric, 1.0), message.received_ms, ahead))
+    return rows
+
+
+def _store_faults(session: Session, batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> None:
+    """Store fault codes once, each with its entry in the causal log."""
+    for message, one in batch.decoded:
+        device = devices.get((one.adapter, one.address))
+        if device is None or not isinstance(one, FaultReport) or one.shard != device.shard:
+            continue
+        known = select(FaultCode.id).where(FaultCode.device_id == device.id, FaultCode.message_key == one.key, FaultCode.code == one.code)
+        if session.scalar(known) is not None:
+            batch.counts["duplicate"] += 1
+            continue
+        fault = add(
+            session,
+            FaultCode(
+                asset_id=device.asset_id, device_id=device.id, message_key=one.key, code=one.code, severity=one.severity,
+                description=one.description, occurred_at=from_ms(one.at_ms), received_at=from_ms(message.received_ms),
+            ),
+        )
+        record(session, "fault_code.reported", Subject("fault_code", fault.id), occurred_at=fault.occurred_at, code=one.code, severity=one.severity)
+        batch.counts["fault_code"] += 1
+
+
+def _watched(
+    session: Session, rules: list[ActiveRule], rows: list[Row], devices: dict[tuple[str, str], KnownDevice]
+) -> list[alarms.Watched]:
+    """Return the components the new readings speak of, under the rules that read them."""
+    metrics = {rule.document.metric for rule in rules if rule.document.detector == "threshold"}
+    spoken = [row for row in rows if row.metric in metrics]
+    if not spoken:
+        return []
+    asset_of = {device.id: device.asset_id for device in devices.values()}
+    watched = alarms.subjects_of(session, rules, sorted({asset_of[row.device_id] for row in spoken}))
+    concerned = []
+    for subject in watched:
+        for row in spoken:
+            if row.metric == subject.rule.document.metric and _was_in(subject, asset_of[row.device_id], row.at_ms):
+                subject.new.append(Reading(row.at_ms, row.message_key, row.value, row.device_id))
+        if subject.new:
+            concerned.append(subject)
+    return concerned
+
+
+def _was_in(subject: alarms.Watched, asset_id: str, at_ms: int) -> bool:
+    return any(
+        window.asset_id == asset_id and window.from_ms <= at_ms and (window.until_ms is None or at_ms < window.until_ms)
+        for window in subject.windows
+    )
+
+
+def _bury_alone(database: Database, settings: Settings, message: Message, fault: Exception) -> Counter[str]:
+    log.error("message could not be stored", topic=message.topic[:200], problem=repr(fault)[:300])
+    with database.transaction() as session:
+        detail = f"{type(fault).__name__}: {str(fault).splitlines()[0]}"
+        store.bury(session, message.topic, message.payload, "not_storable", detail, message.received_ms, settings.payload_limit_bytes)
+        store.add_counts(session, {"message": 1, "poison": 1})
+    INGEST_MESSAGES.labels("poison").inc()
+    return Counter({"message": 1, "poison": 1})
+
+
+def follow_due(database: Database, settings: Settings) -> int:
+    """Look at components without a new reading: values that held long enough, packs taken out. Returns changes made."""
+    with database.transaction() as session:
+        changes = alarms.evaluate(session, alarms.due_subjects(session))
+        for change in changes:
+            actions.apply(session, settings, change)
+        return len(changes)
+
+

@@ -1,0 +1,153 @@
+"""Telemetry, latest values, detector states, alarms, dead letters, commands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Base, JsonValue, Moment
+from app.core.tracked import Tracked
+
+ALARM_STATES = ("raised", "acknowledged", "cleared", "withdrawn")
+_OPEN = text("state IN ('raised', 'acknowledged')")
+
+
+class Telemetry(Base):
+    """One reading: one metric of one message. Its key makes a message sent twice one message.
+
+    ``ahead``: the device's clock was more than 5 minutes ahead of ours, so no rule and no latest value looks at it.
+    """
+
+    __tablename__ = "telemetry"
+    __table_args__ = (Index("ix_telemetry_device_metric_at", "device_id", "metric", "at_ms"), {"sqlite_with_rowid": False})
+    device_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    message_key: Mapped[str] = mapped_column(String(80), primary_key=True)
+    metric: Mapped[str] = mapped_column(String(60), primary_key=True)
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+    value: Mapped[float] = mapped_column(Float)
+    received_ms: Mapped[int] = mapped_column(BigInteger)
+    ahead: Mapped[bool] = mapped_column(default=False)
+
+
+class DeviceLatest(Base):
+    """The newest reading of one metric by event time; it only moves forward."""
+
+    __tablename__ = "device_latest"
+    device_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    metric: Mapped[str] = mapped_column(String(60), primary_key=True)
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+    message_key: Mapped[str] = mapped_column(String(80))
+    value: Mapped[float] = mapped_column(Float)
+    received_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class DevicePresence(Base):
+    """When a device was last heard, by our clock."""
+
+    __tablename__ = "device_presence"
+    device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"), primary_key=True)
+    heard_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class DetectorState(Base):
+    """What the last fold of one rule over one component left.
+
+    ``fittings``: a digest of where the component was fitted when it was folded; another one means fold afresh.
+    ``due_ms``: when a held value will have stood long enough.
+    """
+
+    __tablename__ = "detector_states"
+    rule_id: Mapped[str] = mapped_column(ForeignKey("rules.id"), primary_key=True)
+    component_id: Mapped[str] = mapped_column(ForeignKey("components.id"), primary_key=True)
+    rule_number: Mapped[int]
+    fittings: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(Text)
+    due_ms: Mapped[int | None] = mapped_column(BigInteger, index=True)
+
+
+class Alarm(Tracked):
+    """One episode of one rule on one subject: a component, or a device that is silent.
+
+    Times are event time. ``acted_at``: when people were told; None for an episode that is history only.
+    """
+
+    __tablename__ = "alarms"
+    __table_args__ = (
+        CheckConstraint(f"state IN {ALARM_STATES}", name="state"),
+        CheckConstraint("subject_kind IN ('component', 'device')", name="subject_kind"),
+        UniqueConstraint("rule_id", "subject_id", "episode"),
+        Index("uq_alarms_open", "rule_id", "subject_id", unique=True, postgresql_where=_OPEN, sqlite_where=_OPEN),
+        Index(None, "subject_id", "state"),
+    )
+    STATES = {
+        "raised": frozenset({"acknowledged", "cleared", "withdrawn"}),
+        "acknowledged": frozenset({"cleared", "withdrawn"}),
+        "cleared": frozenset({"raised", "withdrawn"}),
+    }
+
+    rule_id: Mapped[str] = mapped_column(ForeignKey("rules.id"))
+    rule_number: Mapped[int]
+    subject_kind: Mapped[str] = mapped_column(String(20))
+    subject_id: Mapped[str] = mapped_column(String(36))
+    asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"), index=True)
+    episode: Mapped[int]
+    state: Mapped[str] = mapped_column(String(20), default="raised")
+    severity: Mapped[str] = mapped_column(String(20))
+    metric: Mapped[str] = mapped_column(String(60))
+    raised_at: Mapped[datetime] = mapped_column(Moment)
+    first_value: Mapped[float] = mapped_column(Float)
+    last_at: Mapped[datetime] = mapped_column(Moment)
+    last_value: Mapped[float] = mapped_column(Float)
+    readings: Mapped[int]
+    cleared_at: Mapped[datetime | None] = mapped_column(Moment)
+    end_reason: Mapped[str | None] = mapped_column(String(60))
+    acknowledged_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
+    acted_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class DeadLetter(Base):
+    """A message that could not be used: why, and its first bytes. The same bytes on the same topic are one row."""
+
+    __tablename__ = "dead_letters"
+    __table_args__ = (CheckConstraint("state IN ('open', 'replayed')", name="state"),)
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64), unique=True)
+    topic: Mapped[str] = mapped_column(String(300))
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    size: Mapped[int]
+    whole: Mapped[bool]
+    reason: Mapped[str] = mapped_column(String(60), index=True)
+    detail: Mapped[str] = mapped_column(String(300))
+    received_at: Mapped[datetime] = mapped_column(Moment)
+    last_at: Mapped[datetime] = mapped_column(Moment)
+    times: Mapped[int]
+    state: Mapped[str] = mapped_column(String(20), default="open")
+
+
+class IngestCounter(Base):
+    """How many messages met one fate, over all processes and restarts. Names are fixed by the program."""
+
+    __tablename__ = "ingest_counters"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    n: Mapped[int] = mapped_column(BigInteger)
+
+
+class DeviceCommand(Tracked):
+    """Something the server asks of a device, and what came of it."""
+
+    __tablename__ = "device_commands"
+    __table_args__ = (CheckConstraint("state IN ('queued', 'sent', 'answered', 'timed_out')", name="state"),)
+    STATES = {
+        "queued": frozenset({"sent", "timed_out"}),
+        "sent": frozenset({"answered", "timed_out"}),
+        "timed_out": frozenset({"answered"}),
+    }
+
+    device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"), index=True)
+    state: Mapped[str] = mapped_column(String(20), default="queued", index=True)
+    body: Mapped[dict[str, Any]] = mapped_column(JsonValue)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+    answer: Mapped[Any | None] = mapped_column(JsonValue)

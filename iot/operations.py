@@ -1,0 +1,47 @@
+"""Verbs of people on alarms and dead letters."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from app.core.db import Database
+from app.core.errors import Conflict, NotFound
+from app.core.history import Subject, last_entry, record
+from app.core.settings import Settings
+from app.core.clock import to_ms
+from app.core.tracked import transition
+from app.users.rights import Actor
+from iot.ingest import Message, ingest_batch
+from iot.models import Alarm, DeadLetter
+
+
+def acknowledge(session: Session, actor: Actor, alarm: Alarm) -> Alarm:
+    """Somebody has seen the alarm and looks after it.
+
+    Raises:
+        Conflict: ``state_conflict`` unless it is raised.
+    """
+    transition(session, alarm, "acknowledged", acknowledged_by=actor.id)
+    about = Subject("alarm", alarm.id)
+    record(session, "alarm.acknowledged", about, causes=[last_entry(session, about)], actor_id=actor.id)
+    return alarm
+
+
+def replay(database: Database, settings: Settings, letter_id: str) -> DeadLetter:
+    """Send one dead letter through the ingest again, as if it had just been read, with its first arrival time.
+
+    Raises:
+        NotFound: when there is none.
+        Conflict: ``not_replayable`` when only its head was kept.
+    """
+    with database.transaction() as session:
+        letter = session.get(DeadLetter, letter_id)
+        if letter is None:
+            raise NotFound
+        if not letter.whole:
+            raise Conflict("not_replayable")
+        letter.state = "replayed"
+        message = Message(letter.topic, letter.payload, False, to_ms(letter.received_at))
+    ingest_batch(database, settings, [message])
+    with database.reading() as session:
+        return session.get_one(DeadLetter, letter_id)

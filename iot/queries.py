@@ -1,0 +1,52 @@
+"""The only readers of telemetry, alarms, dead letters and commands for people."""
+
+from __future__ import annotations
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from app.assets import queries as assets
+from app.assets.models import Asset, Device
+from app.core.errors import NotFound
+from app.users.rights import Actor
+from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, Telemetry
+
+
+def visible_alarms(actor: Actor) -> Select[tuple[Alarm]]:
+    """Return the alarms on the assets an actor may see."""
+    return select(Alarm).where(Alarm.deleted_at.is_(None), Alarm.asset_id.in_(select(Asset.id).where(assets.in_scope(actor))))
+
+
+def access_alarm(session: Session, actor: Actor, alarm_id: str) -> Alarm:
+    """Load one alarm the actor may see.
+
+    Raises:
+        NotFound: when there is none, or none to see.
+    """
+    alarm = session.scalar(visible_alarms(actor).where(Alarm.id == alarm_id))
+    if alarm is None:
+        raise NotFound
+    return alarm
+
+
+def visible_commands(actor: Actor) -> Select[tuple[DeviceCommand]]:
+    """Return the commands to devices an actor may see."""
+    return select(DeviceCommand).where(DeviceCommand.device_id.in_(assets.visible_devices(actor).with_only_columns(Device.id)))
+
+
+def readings_of(session: Session, device: Device, metric: str, from_ms: int, until_ms: int, limit: int) -> list[Telemetry]:
+    """Return the stored readings of one metric of a device in [from_ms, until_ms), newest first."""
+    query = select(Telemetry).where(
+        Telemetry.device_id == device.id, Telemetry.metric == metric, Telemetry.at_ms >= from_ms, Telemetry.at_ms < until_ms
+    )
+    return list(session.scalars(query.order_by(Telemetry.at_ms.desc(), Telemetry.message_key.desc()).limit(limit)))
+
+
+def latest_of(session: Session, device: Device) -> list[DeviceLatest]:
+    """Return the newest reading of every metric of a device."""
+    return list(session.scalars(select(DeviceLatest).where(DeviceLatest.device_id == device.id).order_by(DeviceLatest.metric)))
+
+
+def dead_letters() -> Select[tuple[DeadLetter]]:
+    """Return the dead letters; whoever may read them may read all."""
+    return select(DeadLetter)

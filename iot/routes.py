@@ -1,0 +1,103 @@
+"""Telemetry, alarms, dead letters and commands over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.assets import queries as assets
+from app.core.clock import EARLIEST, LATEST, from_ms, to_ms
+from app.core.errors import NotFound
+from app.core.http import PageQuery, Routes, edge_database, edge_settings, page, page_of
+from app.users.rights import Actor
+from iot import commands, operations, queries, schemas
+from iot.alarms import reading_id
+from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, Telemetry
+
+routes = Routes("iot", __name__, description="Telemetry, alarms, dead letters, commands")
+
+
+def _reading(row: Telemetry | DeviceLatest) -> dict[str, Any]:
+    return {
+        "id": reading_id(row.device_id, row.message_key, row.metric), "device_id": row.device_id, "metric": row.metric, "at": from_ms(row.at_ms),
+        "received_at": from_ms(row.received_ms), "value": row.value, "ahead": getattr(row, "ahead", False),
+    }
+
+
+@routes.door("GET", "/devices/<device_id>/telemetry", policy="telemetry.read", query=schemas.TelemetryQuery, answer=schemas.ReadingsSchema)
+def list_readings(session: Session, actor: Actor, query: dict[str, Any], device_id: str) -> dict[str, Any]:
+    """List a device's readings of one metric, newest first."""
+    device = assets.access_device(session, actor, device_id)
+    since, until = to_ms(query.get("since", EARLIEST)), to_ms(query.get("until", LATEST))
+    return {"items": [_reading(row) for row in queries.readings_of(session, device, query["metric"], since, until, query["limit"])]}
+
+
+@routes.door("GET", "/devices/<device_id>/latest", policy="telemetry.read", answer=schemas.ReadingsSchema)
+def list_latest(session: Session, actor: Actor, device_id: str) -> dict[str, Any]:
+    """List the newest reading of every metric of a device, by event time."""
+    device = assets.access_device(session, actor, device_id)
+    return {"items": [_reading(row) for row in queries.latest_of(session, device)]}
+
+
+@routes.door("GET", "/alarms", policy="alarms.read", query=schemas.AlarmQuery, answer=page_of(schemas.AlarmSchema))
+def list_alarms(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
+    """List alarms."""
+    alarms = queries.visible_alarms(actor)
+    for name in ("state", "asset_id"):
+        if name in query:
+            alarms = alarms.where(getattr(Alarm, name) == query[name])
+    return page(session, alarms, Alarm, query)
+
+
+@routes.door("GET", "/alarms/<alarm_id>", policy="alarms.read", answer=schemas.AlarmSchema)
+def read_alarm(session: Session, actor: Actor, alarm_id: str) -> Alarm:
+    """Read one alarm."""
+    return queries.access_alarm(session, actor, alarm_id)
+
+
+@routes.door("POST", "/alarms/<alarm_id>/acknowledge", policy="alarms.acknowledge", answer=schemas.AlarmSchema)
+def acknowledge(session: Session, actor: Actor, alarm_id: str) -> Alarm:
+    """Say that somebody looks after an alarm."""
+    return operations.acknowledge(session, actor, queries.access_alarm(session, actor, alarm_id))
+
+
+@routes.door("GET", "/dead-letters", policy="dead_letters.read", query=PageQuery, answer=page_of(schemas.DeadLetterSchema))
+def list_dead_letters(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
+    """List messages that could not be used, with the reason and their first bytes."""
+    found = page(session, queries.dead_letters(), DeadLetter, query)
+    return {"items": [_letter(row) for row in found["items"]], "next": found["next"]}
+
+
+def _letter(row: DeadLetter) -> dict[str, Any]:
+    shown = {name: getattr(row, name) for name in schemas.DeadLetterSchema().fields if name != "head"}
+    return shown | {"head": row.payload[:4096].decode(errors="backslashreplace")[:8000].replace("\x00", "\\x00")}
+
+
+@routes.door("POST", "/dead-letters/<letter_id>/replay", policy="dead_letters.replay", answer=schemas.DeadLetterSchema, own_transactions=True)
+def replay(actor: Actor, letter_id: str) -> dict[str, Any]:
+    """Send a dead letter through the ingest again; still refused, it is open again with the new reason."""
+    return _letter(operations.replay(edge_database(), edge_settings(), letter_id))
+
+
+@routes.door("POST", "/devices/<device_id>/commands", policy="devices.command", body=schemas.CommandSchema, answer=schemas.CommandSchema, status=201)
+def ask_device(session: Session, actor: Actor, body: dict[str, Any], device_id: str) -> DeviceCommand:
+    """Send a command to a device; its answer, or the time-out, appears in it."""
+    return commands.ask_device(session, actor, assets.access_device(session, actor, device_id), body["body"], body["timeout_s"])
+
+
+@routes.door("GET", "/device-commands/<command_id>", policy="devices.read", answer=schemas.CommandSchema)
+def read_command(session: Session, actor: Actor, command_id: str) -> DeviceCommand:
+    """Read one command."""
+    command = session.scalar(queries.visible_commands(actor).where(DeviceCommand.id == command_id))
+    if command is None:
+        raise NotFound
+    return command
+
+
+@routes.door("GET", "/devices/<device_id>/commands", policy="devices.read", query=PageQuery, answer=page_of(schemas.CommandSchema))
+def list_commands(session: Session, actor: Actor, query: dict[str, Any], device_id: str) -> dict[str, Any]:
+    """List the commands to a device."""
+    device = assets.access_device(session, actor, device_id)
+    return page(session, select(DeviceCommand).where(DeviceCommand.device_id == device.id), DeviceCommand, query)

@@ -1,0 +1,92 @@
+"""Wire names of telemetry, alarms, dead letters and commands."""
+
+from __future__ import annotations
+
+from app.core import fields
+from app.core.http import PageQuery
+from iot.models import ALARM_STATES
+
+
+class AlarmSchema(fields.TrackedSchema):
+    """One episode of one rule on one component or device. Times are event time."""
+
+    rule_id = fields.Id()
+    rule_number = fields.Int()
+    subject_kind = fields.Text(20)
+    subject_id = fields.Id()
+    asset_id = fields.Id()
+    episode = fields.Int()
+    state = fields.OneOf(*ALARM_STATES)
+    severity = fields.Text(20)
+    metric = fields.Text(60)
+    raised_at = fields.Instant()
+    first_value = fields.Real()
+    last_at = fields.Instant()
+    last_value = fields.Real()
+    readings = fields.Int()
+    cleared_at = fields.Instant(allow_none=True)
+    end_reason = fields.Text(60, allow_none=True)
+    acknowledged_by = fields.Id(allow_none=True)
+    acted_at = fields.Instant(allow_none=True)
+
+
+class AlarmQuery(PageQuery):
+    """A page of alarms, of one state or asset if named."""
+
+    state = fields.OneOf(*ALARM_STATES)
+    asset_id = fields.Id()
+
+
+class ReadingSchema(fields.Schema):
+    """One reading; ``id`` is how the causal log knows it."""
+
+    id = fields.Text(32)
+    device_id = fields.Id()
+    metric = fields.Text(60)
+    at = fields.Instant()
+    received_at = fields.Instant()
+    value = fields.Real()
+    ahead = fields.Flag()
+
+
+class TelemetryQuery(fields.Schema):
+    """Which readings: one metric, in a span of event time, newest first."""
+
+    metric = fields.Text(60, 1, required=True)
+    since = fields.Instant()
+    until = fields.Instant()
+    limit = fields.Int(1, 1000, from_text=True, load_default=100)
+
+
+class ReadingsSchema(fields.Schema):
+    """Readings, newest first."""
+
+    items = fields.Listing(fields.Nested(ReadingSchema), most=1000)
+
+
+class DeadLetterSchema(fields.Schema):
+    """A message that could not be used."""
+
+    id = fields.Id()
+    topic = fields.Text(300)
+    head = fields.Text(8000)
+    size = fields.Int()
+    whole = fields.Flag()
+    fingerprint = fields.Text(64)
+    reason = fields.Text(60)
+    detail = fields.Text(300)
+    received_at = fields.Instant()
+    last_at = fields.Instant()
+    times = fields.Int()
+    state = fields.Text(20)
+
+
+class CommandSchema(fields.TrackedSchema):
+    """Something the server asks of a device."""
+
+    device_id = fields.Id(dump_only=True)
+    state = fields.Text(dump_only=True)
+    body = fields.Facts(required=True)
+    timeout_s = fields.Int(1, 86_400, load_only=True, load_default=300)
+    expires_at = fields.Instant(dump_only=True)
+    answer = fields.Facts(dump_only=True, allow_none=True)

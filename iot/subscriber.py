@@ -1,0 +1,134 @@
+"""The only paho import: one persistent MQTT session per shard; messages wait here until they are acknowledged.
+
+MQTT 3.1.1, QoS 1, clean session off, stable client id, acknowledgement by hand after the commit
+[MQTT-4.4.0-1]: what was not acknowledged comes again when the session is resumed, and only then.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import paho.mqtt.client as mqtt
+
+from app.core.logs import get_log
+from app.core.settings import Settings
+from iot.ingest import Message
+
+log = get_log(__name__)
+
+
+class Delivery(NamedTuple):
+    """A message and what is needed to acknowledge it: its packet id, and the connection that id belongs to."""
+
+    message: Message
+    packet_id: int
+    qos: int
+    connection: int
+
+
+def topics_of(shard: int) -> list[str]:
+    """Return the topic filters of a shard. Conventions without a shard in their topic belong to shard 0."""
+    own = [f"devices/{shard}/+/telemetry", f"devices/{shard}/+/events", f"devices/{shard}/+/responses/+"]
+    return [*own, "ovms/#"] if shard == 0 else own
+
+
+class Subscriber:
+    """The MQTT side of one ingest process."""
+
+    def __init__(self, settings: Settings, shard: int, now_ms: Callable[[], int]) -> None:
+        """Prepare a client; ``start`` connects. ``now_ms``: our clock, Unix ms, for the arrival of messages."""
+        self._settings, self._shard, self._now_ms = settings, shard, now_ms
+        self._waiting: deque[Delivery] = deque()
+        self._arrived = threading.Condition()
+        self._connection = 0
+        self._connected = threading.Event()
+        self._client = mqtt.Client(
+            mqtt.CallbackAPIVersion.VERSION2, client_id=f"fieldloop-ingest-{shard}", clean_session=False,
+            protocol=mqtt.MQTTv311, manual_ack=True,
+        )
+        if settings.mqtt_password:
+            self._client.username_pw_set(settings.mqtt_username, settings.mqtt_password)
+        if settings.mqtt_tls:
+            self._client.tls_set_context(ssl.create_default_context(cafile=settings.mqtt_ca_file or None))
+        self._client.reconnect_delay_set(1, 30)
+        self._client.max_inflight_messages_set(max(settings.ingest_window, 20))
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+
+    def start(self) -> None:
+        """Connect in the background and keep trying until the broker answers."""
+        self._client.connect_async(self._settings.mqtt_host, self._settings.mqtt_port, keepalive=30)
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Disconnect; the broker keeps the session and everything not acknowledged."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def wait_connected(self, timeout_s: float) -> bool:
+        """Wait until the broker has taken us in; tell whether it did."""
+        return self._connected.wait(timeout_s)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the session is up."""
+        return self._connected.is_set()
+
+    def take(self, most: int, linger_s: float, patience_s: float) -> list[Delivery]:
+        """Return the next deliveries, in order of arrival.
+
+        Args:
+            most: at most so many.
+            linger_s: how long to wait for more once there is one.
+            patience_s: how long to wait for the first; then the list is empty.
+        """
+        with self._arrived:
+            if not self._waiting:
+                self._arrived.wait(patience_s)
+            if not self._waiting:
+                return []
+        deadline = time.monotonic() + linger_s
+        while len(self._waiting) < most and (left := deadline - time.monotonic()) > 0:
+            with self._arrived:
+                self._arrived.wait(left)
+        return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Acknowledge in order of arrival. Packet ids of an earlier connection mean nothing on this one and are left out."""
+        for delivery in deliveries:
+            if delivery.connection == self._connection:
+                self._client.ack(delivery.packet_id, delivery.qos)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 1."""
+        self._client.publish(topic, payload, qos=1)
+
+    def _on_connect(self, client: mqtt.Client, _data: Any, flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            log.error("broker refused us", reason=str(reason), shard=self._shard)
+            return
+        self._connection += 1
+        self._waiting.clear()
+        client.subscribe([(topic, 1) for topic in topics_of(self._shard)])
+        self._connected.set()
+        log.info("connected to broker", shard=self._shard, session_present=flags.session_present)
+
+    def _on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self._connected.clear()
+        log.warning("lost the broker", reason=str(reason), shard=self._shard)
+
+    def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = "\ufffd"
+        received = Message(topic, bytes(message.payload), bool(message.retain), self._now_ms())
+        with self._arrived:
+            self._waiting.append(Delivery(received, message.mid, message.qos, self._connection))
+            self._arrived.notify()

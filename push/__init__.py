@@ -1,0 +1,1 @@
+"""Words reaching a person: transactional outbox, channels, messages in two languages."""

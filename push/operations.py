@@ -1,0 +1,171 @@
+"""Verbs on one's own notifications, channels and phones."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app.core import history, tracked
+from app.core.db import now
+from app.core.errors import TooMany
+from app.core.ids import new_id
+from app.users.models import User
+from app.users.rights import Actor
+from push.models import ChannelPreference, Notification, OutboxMessage, RegistrationToken
+from push.outbox import enqueue
+
+_PHONES_PER_PERSON = 20
+_TESTS_PER_MINUTE = 5
+
+
+def report_delivered(session: Session, actor: Actor, notification: Notification) -> Notification:
+    """Note that an app showed a notification. A repetition, or one already opened, changes nothing.
+
+    Side effects:
+        ``delivered_at``, the notification's accepted FCM rows, history.
+    """
+    _move_forward(session, actor, notification, "delivered")
+    return notification
+
+
+def report_opened(session: Session, actor: Actor, notification: Notification) -> Notification:
+    """Note that the person opened a notification, which was delivered then, too. A repetition changes nothing.
+
+    Side effects:
+        ``opened_at`` and ``delivered_at``, the notification's accepted and delivered FCM rows, history.
+    """
+    _move_forward(session, actor, notification, "opened")
+    return notification
+
+
+def _move_forward(session: Session, actor: Actor, notification: Notification, to: str) -> None:
+    """Take one step, guarded in SQL: of two racing reports one writes.
+
+    Only FCM rows follow: an app's report says nothing about a letter box. Rows still queued stay so,
+    the person's other phone waits for its own.
+    """
+    present = now(session)
+    own_column = Notification.opened_at if to == "opened" else Notification.delivered_at
+    moved = session.execute(
+        update(Notification)
+        .where(Notification.id == notification.id, own_column.is_(None), Notification.opened_at.is_(None))
+        .values(
+            {
+                Notification.delivered_at: func.coalesce(Notification.delivered_at, present),
+                own_column: present,
+                Notification.version: Notification.version + 1,
+                Notification.updated_at: present,
+            }
+        )
+        .execution_options(synchronize_session=False)
+    )
+    session.refresh(notification)
+    if moved.rowcount != 1:  # type: ignore[attr-defined]
+        return
+    behind = ("accepted", "delivered") if to == "opened" else ("accepted",)
+    session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.notification_id == notification.id, OutboxMessage.channel == "fcm", OutboxMessage.state.in_(behind))
+        .values(state=to)
+        .execution_options(synchronize_session=False)
+    )
+    subject = history.Subject("notification", notification.id)
+    cause = history.last_entry(session, subject, "notification.delivered_to_channel", "notification.queued")
+    history.record(session, f"notification.{to}", subject, causes=[cause], actor_id=actor.id)
+
+
+def set_channel(session: Session, actor: Actor, channel: str, enabled: bool) -> None:
+    """Switch one of one's own channels off, or on again. The inbox cannot be switched off."""
+    _upsert(session, ChannelPreference, ["user_id", "channel"], user_id=actor.id, channel=channel, enabled=enabled)
+    history.record(
+        session, "user.channel_set", history.Subject("user", actor.id), actor_id=actor.id, channel=channel, enabled=enabled
+    )
+
+
+def register_token(session: Session, actor: Actor, address_kind: str, address: str) -> RegistrationToken:
+    """Note where FCM reaches the phone the actor is signed in on.
+
+    A phone belongs to whoever signed in on it last: the token moves, and what is still queued for
+    its former holder does not reach it any more. Beyond 20 phones the one not seen for longest goes.
+
+    Returns:
+        The token's row.
+    """
+    present = now(session)
+    before = session.scalar(select(RegistrationToken.user_id).where(RegistrationToken.address == address))
+    _upsert(
+        session,
+        RegistrationToken,
+        ["address"],
+        keep=("id", "registered_at") if before == actor.id else ("id",),
+        id=new_id(),
+        user_id=actor.id,
+        address_kind=address_kind,
+        address=address,
+        registered_at=present,
+        seen_at=present,
+    )
+    token = session.scalars(
+        select(RegistrationToken).where(RegistrationToken.address == address).execution_options(populate_existing=True)
+    ).one()
+    if before != actor.id:
+        holder = history.Subject("user", actor.id)
+        history.record(session, "user.phone_registered", holder, actor_id=actor.id, moved=before is not None)
+    stale = (
+        select(RegistrationToken.id)
+        .where(RegistrationToken.user_id == actor.id, RegistrationToken.id != token.id)
+        .order_by(RegistrationToken.seen_at.desc(), RegistrationToken.id.desc())
+        .offset(_PHONES_PER_PERSON - 1)
+        .limit(_PHONES_PER_PERSON)
+    )
+    gone = list(session.scalars(stale))
+    session.execute(delete(RegistrationToken).where(RegistrationToken.id.in_(gone)))
+    return token
+
+
+def _upsert(session: Session, model: type, key: list[str], *, keep: tuple[str, ...] = (), **values: object) -> None:
+    """Insert a row or overwrite the one with this key, in one statement; ``keep`` names what an old row keeps."""
+    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    changed = {name: value for name, value in values.items() if name not in {*key, *keep}}
+    session.execute(
+        make(model)
+        .values(**values)
+        .on_conflict_do_update(index_elements=key, set_=changed)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def forget_token(session: Session, actor: Actor, address: str) -> None:
+    """Forget a phone the actor signs out on; nothing is sent to it any more. Somebody else's phone stays."""
+    gone = session.execute(
+        delete(RegistrationToken)
+        .where(RegistrationToken.address == address, RegistrationToken.user_id == actor.id)
+        .execution_options(synchronize_session=False)
+    )
+    if gone.rowcount:  # type: ignore[attr-defined]
+        history.record(session, "user.phone_forgotten", history.Subject("user", actor.id), actor_id=actor.id)
+
+
+def send_test(session: Session, actor: Actor) -> Notification:
+    """Queue a test message to oneself through every channel that is on.
+
+    Raises:
+        TooMany: ``too_many_requests`` after five within a minute.
+    """
+    recent = session.scalar(
+        select(func.count())
+        .select_from(Notification)
+        .where(
+            Notification.user_id == actor.id,
+            Notification.kind == "test",
+            Notification.created_at > now(session) - timedelta(minutes=1),
+        )
+    )
+    if (recent or 0) >= _TESTS_PER_MINUTE:
+        raise TooMany("too_many_requests")
+    user = tracked.fetch(session, User, actor.id)
+    (notification,) = enqueue(session, [user], "test", history.Subject("user", user.id), dedupe=f"test:{new_id()}")
+    return notification

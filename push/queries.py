@@ -1,0 +1,92 @@
+"""The only readers of notifications, channels and the outbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from app.core.errors import NotFound
+from app.core.logs import get_log
+from app.core.settings import Settings
+from app.users import queries as users
+from app.users.models import User
+from app.users.rights import Actor
+from push.channels import configured_channels
+from push.messages import MessageError, render
+from push.models import CHANNELS, ChannelPreference, Notification, OutboxMessage, RegistrationToken
+
+log = get_log(__name__)
+
+
+def visible_to(actor: Actor) -> Select[Notification]:
+    """Return an actor's own notifications; nobody reads anybody else's."""
+    return select(Notification).where(Notification.user_id == actor.id, Notification.deleted_at.is_(None))
+
+
+def access_notification(session: Session, actor: Actor, notification_id: str) -> Notification:
+    """Load one of the actor's own notifications.
+
+    Raises:
+        NotFound: when there is none, or it is somebody else's.
+    """
+    notification = session.scalar(visible_to(actor).where(Notification.id == notification_id))
+    if notification is None:
+        raise NotFound
+    return notification
+
+
+def in_words(notification: Notification, locale: str, settings: Settings) -> dict[str, Any]:
+    """Return a notification with title and body in the reader's language.
+
+    The secret of a link is never in it. A kind this version cannot put into words shows without them
+    rather than making the whole inbox unreadable.
+    """
+    try:
+        words = render(
+            notification.kind,
+            notification.data,
+            locale,
+            organisation=settings.organisation_name,
+            public_url=settings.public_url,
+            time_zone=settings.time_zone,
+        )
+        title, body = words.title, words.body
+    except MessageError as fault:
+        log.error("notification cannot be put into words", notification_id=notification.id, problem=str(fault)[:300])
+        title, body = settings.organisation_name, ""
+    names = ("id", "version", "created_at", "updated_at", "kind", "subject_kind", "subject_id", "delivered_at", "opened_at")
+    return {name: getattr(notification, name) for name in names} | {"title": title, "body": body}
+
+
+def channels_of(session: Session, actor: Actor, settings: Settings) -> list[dict[str, Any]]:
+    """Return, per channel, whether the actor wants it, whether it is configured, and whether it has an address."""
+    choices = select(ChannelPreference.channel, ChannelPreference.enabled).where(ChannelPreference.user_id == actor.id)
+    chosen = {choice.channel: choice.enabled for choice in session.execute(choices)}
+    configured = configured_channels(settings)
+    reachable = {
+        "fcm": session.scalar(select(RegistrationToken.id).where(RegistrationToken.user_id == actor.id).limit(1)) is not None,
+        "email": bool(session.scalar(select(User.email).where(User.id == actor.id))),
+    }
+    return [
+        {
+            "channel": channel,
+            "enabled": chosen.get(channel, True),
+            "configured": channel in configured,
+            "reachable": reachable[channel],
+        }
+        for channel in CHANNELS
+    ]
+
+
+def visible_outbox(actor: Actor, *, state: str | None = None, channel: str | None = None) -> Select[OutboxMessage]:
+    """Return outbox rows an actor may see: all for the principal organisation, a partner's own people's for a partner."""
+    rows = select(OutboxMessage)
+    if not actor.sees_all:
+        rows = rows.where(OutboxMessage.user_id.in_(users.visible_to(actor).with_only_columns(User.id)))
+    if state is not None:
+        rows = rows.where(OutboxMessage.state == state)
+    if channel is not None:
+        rows = rows.where(OutboxMessage.channel == channel)
+    return rows

@@ -1,0 +1,86 @@
+"""One's own notifications, channels and phones over HTTP, and the outbox for administrators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.core.http import PageQuery, Routes, edge_settings, page, page_of
+from app.users.rights import Actor
+from push import operations, queries, schemas
+from push.models import Notification, OutboxMessage, RegistrationToken
+
+routes = Routes("push", __name__, description="Notifications and the ways they take")
+
+
+@routes.door("GET", "/notifications", policy="notifications.read", query=PageQuery, answer=page_of(schemas.NotificationSchema))
+def list_notifications(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
+    """List one's own notifications, newest first, in one's own language."""
+    found = page(session, queries.visible_to(actor), Notification, query)
+    return found | {"items": [queries.in_words(each, actor.locale, edge_settings()) for each in found["items"]]}
+
+
+@routes.door("POST", "/notifications/<notification_id>/delivered", policy="notifications.read", answer=schemas.NotificationSchema)
+def report_delivered(session: Session, actor: Actor, notification_id: str) -> dict[str, Any]:
+    """Report that the app showed a notification.
+
+    Safe to repeat. A notification that was opened stays opened.
+    """
+    notification = queries.access_notification(session, actor, notification_id)
+    return queries.in_words(operations.report_delivered(session, actor, notification), actor.locale, edge_settings())
+
+
+@routes.door("POST", "/notifications/<notification_id>/opened", policy="notifications.read", answer=schemas.NotificationSchema)
+def report_opened(session: Session, actor: Actor, notification_id: str) -> dict[str, Any]:
+    """Report that the person opened a notification. Safe to repeat."""
+    notification = queries.access_notification(session, actor, notification_id)
+    return queries.in_words(operations.report_opened(session, actor, notification), actor.locale, edge_settings())
+
+
+@routes.door("GET", "/me/channels", policy="notifications.read", answer=schemas.ChannelsSchema)
+def list_channels(session: Session, actor: Actor) -> dict[str, Any]:
+    """List the ways to oneself: which are on, configured on this server, and have an address."""
+    return {"channels": queries.channels_of(session, actor, edge_settings())}
+
+
+@routes.door("POST", "/me/channels", policy="notifications.read", body=schemas.ChannelChoiceSchema, answer=schemas.ChannelsSchema)
+def set_channel(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
+    """Switch one channel off, or on again. The inbox always stays."""
+    operations.set_channel(session, actor, body["channel"], body["enabled"])
+    return {"channels": queries.channels_of(session, actor, edge_settings())}
+
+
+@routes.door(
+    "POST",
+    "/me/registration-tokens",
+    policy="notifications.read",
+    body=schemas.RegistrationSchema,
+    answer=schemas.RegistrationTokenSchema,
+    status=201,
+)
+def register_token(session: Session, actor: Actor, body: dict[str, Any]) -> RegistrationToken:
+    """Register the phone one is signed in on.
+
+    Call it at every start of the app. A phone that somebody else was signed in on moves to the caller.
+    """
+    return operations.register_token(session, actor, body["address_kind"], body["address"])
+
+
+@routes.door("POST", "/me/registration-tokens/forget", policy="notifications.read", body=schemas.ForgetSchema, status=204)
+def forget_token(session: Session, actor: Actor, body: dict[str, Any]) -> None:
+    """Forget the phone one signs out on. Safe to repeat."""
+    operations.forget_token(session, actor, body["address"])
+
+
+@routes.door("POST", "/me/test-notification", policy="notifications.read", answer=schemas.NotificationSchema, status=201)
+def send_test(session: Session, actor: Actor) -> dict[str, Any]:
+    """Send a test message to oneself through every channel that is on; at most five a minute."""
+    return queries.in_words(operations.send_test(session, actor), actor.locale, edge_settings())
+
+
+@routes.door("GET", "/outbox", policy="outbox.read", query=schemas.OutboxQuery, answer=page_of(schemas.OutboxMessageSchema))
+def list_outbox(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
+    """List what was queued for the channels: state, attempts and the last error."""
+    rows = queries.visible_outbox(actor, state=query.get("state"), channel=query.get("channel"))
+    return page(session, rows, OutboxMessage, query)

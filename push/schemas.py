@@ -1,0 +1,86 @@
+"""Wire names of notifications, channels, phones and the outbox."""
+
+from __future__ import annotations
+
+from app.core import fields
+from app.core.http import PageQuery
+from push.models import CHANNELS, OUTBOX_STATES
+
+
+class NotificationSchema(fields.TrackedSchema):
+    """One message to oneself, in one's own language."""
+
+    kind = fields.Text(40)
+    title = fields.Text()
+    body = fields.Text(4000)
+    subject_kind = fields.Text(30)
+    subject_id = fields.Id()
+    delivered_at = fields.Instant(allow_none=True)
+    opened_at = fields.Instant(allow_none=True)
+
+
+class ChannelSchema(fields.Schema):
+    """One way to oneself: wanted, configured on this server, and with an address."""
+
+    channel = fields.OneOf(*CHANNELS)
+    enabled = fields.Flag()
+    configured = fields.Flag()
+    reachable = fields.Flag()
+
+
+class ChannelsSchema(fields.Schema):
+    """Every way to oneself."""
+
+    channels = fields.Listing(fields.Nested(ChannelSchema))
+
+
+class ChannelChoiceSchema(fields.Schema):
+    """A channel, switched on or off."""
+
+    channel = fields.OneOf(*CHANNELS, required=True)
+    enabled = fields.Flag(required=True)
+
+
+class RegistrationSchema(fields.Schema):
+    """Where FCM reaches this phone: a Firebase installation id, or an older registration token."""
+
+    address_kind = fields.OneOf("fid", "token", required=True)
+    address = fields.Text(500, 1, required=True)
+
+
+class RegistrationTokenSchema(fields.Schema):
+    """A registered phone. The address itself is not repeated."""
+
+    id = fields.Id()
+    address_kind = fields.OneOf("fid", "token")
+    registered_at = fields.Instant()
+    seen_at = fields.Instant()
+
+
+class ForgetSchema(fields.Schema):
+    """The address of the phone that is signed out on."""
+
+    address = fields.Text(500, 1, required=True)
+
+
+class OutboxQuery(PageQuery):
+    """Page of the outbox, narrowed by state and channel."""
+
+    state = fields.OneOf(*OUTBOX_STATES)
+    channel = fields.OneOf(*CHANNELS)
+
+
+class OutboxMessageSchema(fields.Schema):
+    """How far one message got through one channel; no address and no words."""
+
+    id = fields.Id()
+    notification_id = fields.Id()
+    user_id = fields.Id()
+    channel = fields.OneOf(*CHANNELS)
+    state = fields.OneOf(*OUTBOX_STATES)
+    attempts = fields.Int()
+    next_at = fields.Instant()
+    expires_at = fields.Instant()
+    queued_at = fields.Instant()
+    settled_at = fields.Instant(allow_none=True)
+    last_error = fields.Text(allow_none=True)

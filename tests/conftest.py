@@ -1,0 +1,115 @@
+"""Fixtures every test shares: both databases, a clock that is set, settings, the application, people who are signed in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from sqlalchemy.orm import Session
+
+import app.tables  # noqa: F401 - every table is registered before a database is made
+from app.core.clock import Clock
+from app.core.db import Database
+from app.core.settings import Settings, read_settings
+from tests.databases import copy_sqlite, empty, postgres_url, sqlite_template
+from tests.people import Http
+
+hypothesis_settings.register_profile("fieldloop", print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("fieldloop")
+
+MONDAY_MORNING = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # 10:00 in Shanghai
+
+
+class SetClock(Clock):
+    """A clock that stands until it is moved; leases follow it too."""
+
+    def __init__(self, at: datetime = MONDAY_MORNING) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at.timestamp()
+
+    def database_now(self, session: Session) -> datetime:
+        return self.at
+
+    def set(self, at: datetime) -> None:
+        self.at = at
+
+    def advance(self, **span: float) -> None:
+        self.at += timedelta(**span)
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture(scope="session")
+def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sqlite_template(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgres(worker_id: str) -> str:
+    return postgres_url(f"fieldloop_{worker_id}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, sqlite_file: Path, tmp_path: Path) -> str:
+    """The URL of an empty, migrated database, once for each kind."""
+    if request.param == "sqlite":
+        return copy_sqlite(sqlite_file, tmp_path / "test.db")
+    url: str = request.getfixturevalue("postgres")
+    database = Database(url)
+    empty(database)
+    database.close()
+    return url
+
+
+@pytest.fixture
+def db(database_url: str, clock: SetClock) -> Iterator[Database]:
+    database = Database(database_url, clock, pool_size=20)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return read_settings(
+        database_url=database_url,
+        var_dir=tmp_path,
+        secret_key="a secret of the tests, long enough for anything",
+        argon2_profile="test",
+        station_lease_s=1800,
+        default_locale="en",
+    )
+
+
+@pytest.fixture
+def app(settings: Settings, db: Database) -> Flask:
+    from app.factory import create_app
+
+    return create_app(settings, db)
+
+
+@pytest.fixture
+def http(app: Flask, db: Database, settings: Settings) -> Http:
+    return Http(app, db, settings)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ.setdefault("TZ", "UTC")
+    for name in list(os.environ):
+        if name.startswith("FIELDLOOP_"):
+            del os.environ[name]
+
+

