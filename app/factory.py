@@ -60,7 +60,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
         return authenticate(session, settings, header)
 
     install(app, Edge(database, settings, who, allows))  # type: ignore[arg-type]
-    api = FieldloopApi(app)
+    api = app.extensions["fieldloop-api"] = FieldloopApi(app)
     for room in ROOMS:
         api.register_blueprint(room)
     meta.install(app, database, settings)

@@ -17,18 +17,20 @@ from prometheus_client import CollectorRegistry, generate_latest, multiprocess
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import REGISTRY
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from app.core.clock import to_ms
-from app.core.db import Database
+from app.core.db import Database, database_now
 from app.core.http import PUBLIC
 from app.core.settings import Settings
-from app.core.leases import LeaderLease
+from app.core.leases import LeaderLease, ProcessBeat
 from app.migrate import revisions
 from iot.models import Alarm, DeadLetter, IngestCounter
 from push.models import OutboxMessage
 
 _SWAGGER = Path(flask_swagger_ui.__file__).parent / "dist"
 _LEAST_FREE_BYTES = 50_000_000
+_BEAT_S = 15.0
 
 
 def install(app: Flask, database: Database, settings: Settings) -> None:
@@ -73,17 +75,38 @@ def install(app: Flask, database: Database, settings: Settings) -> None:
     public("/docs/<path:name>", "docs_file", docs_file)
 
 
-def readiness(database: Database, settings: Settings) -> list[str]:
-    """Return what keeps the deployment from its work: database, migrations, disk. Empty means ready."""
+def readiness(database: Database, settings: Settings, *, processes: bool = True) -> list[str]:
+    """Return what keeps the deployment from its work. Empty means ready.
+
+    Args:
+        processes: also ask whether ingest (with its broker session) and worker were heard lately.
+    """
     problems = []
     try:
         found, head = revisions(database)
         if found != head:
-            problems.append(f"migrations: database is at {found}, program at {head}")
+            problems.append(f"migrations: database is at {found}, program at {head}; run: python -m app migrate")
+        elif processes:
+            with database.reading() as session:
+                problems += silent_processes(session, settings)
     except Exception as fault:  # noqa: BLE001 - whatever it is, the answer is "not ready"
         problems.append(f"database: {type(fault).__name__}")
     if settings.var_dir.exists() and shutil.disk_usage(settings.var_dir).free < _LEAST_FREE_BYTES:
         problems.append("disk: less than 50 MB free")
+    return problems
+
+
+def silent_processes(session: Session, settings: Settings) -> list[str]:
+    """Return the processes of this deployment that were not heard for 15 s, or have no broker."""
+    beats = {row.name: row for row in session.scalars(select(ProcessBeat))}
+    present = database_now(session)
+    problems = []
+    for name in [*(f"ingest-{shard}" for shard in settings.mqtt_shards), "worker"]:
+        row = beats.get(name)
+        if row is None or (present - row.at).total_seconds() > _BEAT_S:
+            problems.append(f"{name}: not heard for {_BEAT_S:.0f} s")
+        elif row.facts.get("connected") is False:
+            problems.append(f"{name}: no session with the broker")
     return problems
 
 

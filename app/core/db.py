@@ -146,7 +146,6 @@ class Database:
             self._reader, expire_on_commit=False, autoflush=False, info={"clock": self.clock}
         ) as session:
             yield session
-            session.rollback()
 
     def close(self) -> None:
         """Close every pooled connection."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 from environs import FileAwareEnv
 
 DEVELOPMENT_SECRET = "development-only-secret-change-me"
+_SECRET_FILE = "secret.key"
 
 
 @dataclass(frozen=True)
@@ -88,18 +90,19 @@ def read_settings(**overrides: object) -> Settings:
     """
     env = FileAwareEnv(prefix="FIELDLOOP_")
     var_dir = Path(env.str("VAR_DIR", "var")).resolve()
+    host, port = env.str("HTTP_HOST", "127.0.0.1"), env.int("HTTP_PORT", 8000)
     values: dict[str, object] = {
         "environment": env.str("ENVIRONMENT", "development"),
-        "secret_key": env.str("SECRET_KEY", DEVELOPMENT_SECRET),
+        "secret_key": env.str("SECRET_KEY", "") or _kept_secret(var_dir) or DEVELOPMENT_SECRET,
         "database_url": env.str("DATABASE_URL", f"sqlite:///{var_dir}/fieldloop.db"),
         "var_dir": var_dir,
         "organisation_name": env.str("ORGANISATION_NAME", "Fieldloop"),
         "time_zone": ZoneInfo(env.str("TIME_ZONE", "Asia/Shanghai")),
         "currency": env.str("CURRENCY", "CNY"),
         "default_locale": env.str("DEFAULT_LOCALE", "zh-CN"),
-        "public_url": env.str("PUBLIC_URL", "http://127.0.0.1:8000"),
-        "http_host": env.str("HTTP_HOST", "127.0.0.1"),
-        "http_port": env.int("HTTP_PORT", 8000),
+        "public_url": env.str("PUBLIC_URL", f"http://{host}:{port}"),
+        "http_host": host,
+        "http_port": port,
         "http_workers": env.int("HTTP_WORKERS", 2),
         "log_format": env.str("LOG_FORMAT", "console"),
         "log_level": env.str("LOG_LEVEL", "INFO"),
@@ -143,6 +146,21 @@ def read_settings(**overrides: object) -> Settings:
     settings = Settings(**values)  # type: ignore[arg-type]
     _refuse_weak_secrets(settings)
     return settings
+
+
+def _kept_secret(var_dir: Path) -> str:
+    path = var_dir / _SECRET_FILE
+    return path.read_text().strip() if path.exists() else ""
+
+
+def keep_secret(var_dir: Path) -> None:
+    """Make the secret of a default deployment once and keep it beside the database, readable by its owner only."""
+    var_dir.mkdir(parents=True, exist_ok=True)
+    path = var_dir / _SECRET_FILE
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(new_secret() + "\n")
 
 
 def weak_secrets(settings: Settings) -> list[str]:

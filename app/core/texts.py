@@ -83,6 +83,9 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
     "date_invalid": ("must be a date such as 2026-05-31", "须为日期，例如 2026-05-31"),
     "unknown_reference": ("names something that does not exist, or that you may not see", "指向的内容不存在，或您无权查看"),
     "already_exists": ("is taken already", "已被使用"),
+    "duplicate": ("appears more than once", "重复出现"),
+    "ambiguous": ("fits more than one", "对应多个结果"),
+    "cells_wrong": ("has more or fewer cells than the header", "单元格数量与表头不一致"),
 }
 
 

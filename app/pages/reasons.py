@@ -74,6 +74,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "partner.created": ("The partner was added.", "合作方已创建。"),
     "rule.created": ("Rule “{code}” was added.", "规则“{code}”已创建。"),
     "rule.edited": ("The rule was changed; it is now version {number}.", "规则已修改，当前为第 {number} 版。"),
+    "user.created": ("The account was made.", "账号已创建。"),
     "user.signed_in": ("Signed in.", "已登录。"),
     "user.sign_in_failed": ("A sign-in failed.", "登录失败。"),
     "user.refresh_token_reused": ("A refresh token was used twice; the session was ended.", "刷新令牌被重复使用，会话已终止。"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core import history
-from app.core.errors import Invalid, Unauthenticated
+from app.core.db import now
+from app.core.errors import Conflict, Invalid, Unauthenticated
 from app.core.settings import Settings
 from app.core.tracked import add, touch
 from app.users import auth, secrets, tries
@@ -69,3 +71,24 @@ def create_partner(session: Session, actor: Actor, name: str) -> Partner:
     partner = add(session, Partner(name=name))
     history.record(session, "partner.created", history.Subject("partner", partner.id), actor_id=actor.id)
     return partner
+
+
+def create_first_admin(session: Session, settings: Settings, login: str, password: str) -> User:
+    """Make the administrator of a fresh deployment.
+
+    Raises:
+        Conflict: ``already_exists`` when there is one.
+        Invalid: ``password_weak``.
+    """
+    if session.scalar(select(User.id).where(User.role == "admin")) is not None:
+        raise Conflict("already_exists", what="administrator")
+    check_password_strength(password, login)
+    user = add(
+        session,
+        User(
+            login=login, name=login, role="admin", state="active", locale=settings.default_locale,
+            password_hash=secrets.hash_password(password, settings.argon2_profile), valid_from=now(session),
+        ),
+    )
+    history.record(session, "user.created", history.Subject("user", user.id), role="admin")
+    return user

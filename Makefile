@@ -1,0 +1,52 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run up test lint types arch check openapi lock bench soak eval doctor clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.runtime: requirements.txt
+	@PYTHON="$(PYTHON)" sh scripts/install.sh requirements.txt && touch $@
+
+$(VENV)/.dev: requirements-dev.txt
+	@PYTHON="$(PYTHON)" sh scripts/install.sh requirements-dev.txt && touch $@ $(VENV)/.runtime
+
+run: $(VENV)/.runtime ## install, migrate, seed the demo, run everything on this machine
+	@echo "3/3  starting Fieldloop"
+	@$(BIN)/python -m app up --demo
+
+up: $(VENV)/.runtime ## run everything on this machine without the demo
+	@$(BIN)/python -m app up
+
+test: $(VENV)/.dev ## run every test, on both databases and both brokers
+	@$(BIN)/python -m pytest -n $${TEST_WORKERS:-2}
+
+lint: $(VENV)/.dev ## format check and lint
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: $(VENV)/.dev ## type check
+	@$(BIN)/mypy
+
+arch: $(VENV)/.dev ## check the layers
+	@$(BIN)/lint-imports
+
+openapi: $(VENV)/.runtime ## write docs/openapi.json
+	@$(BIN)/python -m app openapi
+
+check: lint types arch test ## what CI runs
+	@$(BIN)/python -m app openapi --check
+
+doctor: $(VENV)/.runtime ## say what is misconfigured, and how to mend it
+	@$(BIN)/python -m app doctor
+
+bench: $(VENV)/.dev ## measure speed; prints a table
+	@$(BIN)/python -m bench
+
+lock: $(VENV)/.dev ## pin requirements.in and requirements-dev.in again
+	@for group in "" -dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements$$group.in -o requirements$$group.txt; done
+
+clean: ## remove the environment and all local data
+	@rm -rf $(VENV) var

@@ -1,0 +1,205 @@
+"""``python -m app ...``: up, web, worker, migrate, demo, simulate, doctor, openapi, mosquitto."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+
+from app.core.db import Database
+from app.core.settings import Settings, keep_secret, read_settings
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; the exit status is 0 when it did what it says."""
+    parser = argparse.ArgumentParser(prog="python -m app", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="run everything on this machine and restart what dies")
+    up.add_argument("--demo", action="store_true", help="seed the demo organisation and let its devices report")
+    commands.add_parser("web", help="run the web server alone (development)")
+    commands.add_parser("worker", help="run message delivery and the scheduler")
+    commands.add_parser("migrate", help="bring the database to the present tables")
+    commands.add_parser("demo", help="seed the demo organisation")
+    commands.add_parser("simulate", help="let the demo's devices report over MQTT")
+    commands.add_parser("doctor", help="say what is misconfigured, and how to mend it")
+    openapi = commands.add_parser("openapi", help="write the API's description")
+    openapi.add_argument("--check", action="store_true", help="fail when docs/openapi.json is not what the program says")
+    mosquitto = commands.add_parser("mosquitto", help="write mosquitto.conf, passwd and acl for this deployment")
+    mosquitto.add_argument("folder", type=Path)
+    admin = commands.add_parser("admin", help="make the first administrator; the password is read from the terminal")
+    admin.add_argument("login")
+    given = parser.parse_args(argv)
+    if given.command in {"up", "demo", "migrate", "admin"} and not os.environ.get("FIELDLOOP_SECRET_KEY"):
+        _keep_default_secret()
+    try:
+        settings = read_settings()
+    except ValueError as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    run = {
+        "up": lambda: _up(settings, demo=given.demo),
+        "web": lambda: _web(settings),
+        "worker": lambda: _worker(settings),
+        "migrate": lambda: _migrate(settings),
+        "demo": lambda: _demo(settings),
+        "simulate": lambda: _simulate(settings),
+        "doctor": lambda: _doctor(settings),
+        "openapi": lambda: _openapi(settings, check=given.check),
+        "mosquitto": lambda: _mosquitto(settings, given.folder),
+        "admin": lambda: _admin(settings, given.login),
+    }[given.command]
+    return run()
+
+
+def _keep_default_secret() -> None:
+    """Outside production a deployment makes its own secret; in production the operator must give one."""
+    if os.environ.get("FIELDLOOP_ENVIRONMENT", "development") != "production":
+        keep_secret(Path(os.environ.get("FIELDLOOP_VAR_DIR", "var")).resolve())
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _up(settings: Settings, *, demo: bool) -> int:
+    from app import supervise
+    from app.migrate import migrate
+
+    settings.var_dir.mkdir(parents=True, exist_ok=True)
+    http_port = supervise.free_port(settings.http_port, settings.http_host)
+    mqtt_port = supervise.free_port(settings.mqtt_port) if settings.mqtt_broker == "embedded" else settings.mqtt_port
+    for name, wanted, found in (("HTTP", settings.http_port, http_port), ("MQTT", settings.mqtt_port, mqtt_port)):
+        if wanted != found:
+            _say(f"  port {wanted} ({name}) is taken; using {found}")
+    public_url = settings.public_url if settings.http_port == http_port or "FIELDLOOP_PUBLIC_URL" in os.environ else f"http://{settings.http_host}:{http_port}"
+    settings = dataclasses.replace(settings, http_port=http_port, mqtt_port=mqtt_port, public_url=public_url)
+    database = Database(settings.database_url)
+    _say("  migrating the database")
+    migrate(database)
+    accounts = ""
+    if demo:
+        from demo.seed import seed
+
+        _say("  seeding the demo organisation")
+        accounts = seed(database, settings)
+    supervisor = supervise.Supervisor(
+        supervise.children_of(settings), supervise.prepare_environ(settings), settings.var_dir / "logs", _say
+    )
+    supervise.end_on_signals(supervisor)
+    _say("  starting " + ", ".join(child.name for child in supervisor.children))
+    supervisor.start()
+    try:
+        missing = supervise.wait_ready(settings, database)
+        if missing:
+            _say("  not ready: " + "; ".join(missing))
+            _say(f"  logs: {settings.var_dir / 'logs'}   checks: python -m app doctor")
+        else:
+            _say(f"\nReady: {settings.public_url}   API: {settings.public_url}/docs   logs: {settings.var_dir / 'logs'}")
+        if demo:
+            _say(accounts)
+            simulator = supervise.Child("simulator", [sys.executable, "-m", "app", "simulate"], once=True)
+            supervisor.children.append(simulator)
+            supervisor._start(simulator)
+            from demo.follow import follow
+
+            follow(database, settings, _say, supervisor.stopping)
+        supervisor.watch()
+    finally:
+        supervisor.stop()
+        database.close()
+    _say("stopped")
+    return 0
+
+
+def _web(settings: Settings) -> int:
+    from app.factory import create_app
+
+    create_app(settings).run(host=settings.http_host, port=settings.http_port)
+    return 0
+
+
+def _worker(settings: Settings) -> int:
+    from app.worker import main as run
+
+    run(settings)
+    return 0
+
+
+def _migrate(settings: Settings) -> int:
+    from app.migrate import migrate, revisions
+    from app.rules.operations import install_default_rules
+
+    settings.var_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database_url)
+    migrate(database)
+    with database.transaction() as session:
+        install_default_rules(session)
+    _say(f"database is at {revisions(database)[0]}")
+    return 0
+
+
+def _demo(settings: Settings) -> int:
+    from app.migrate import migrate
+    from demo.seed import seed
+
+    settings.var_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database_url)
+    migrate(database)
+    _say(seed(database, settings))
+    return 0
+
+
+def _simulate(settings: Settings) -> int:
+    from demo.simulate import simulate
+
+    return simulate(Database(settings.database_url), settings)
+
+
+def _doctor(settings: Settings) -> int:
+    from app.doctor import examine
+
+    return examine(settings, _say)
+
+
+def _openapi(settings: Settings, *, check: bool) -> int:
+    from app.openapi import description
+
+    path = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
+    text = json.dumps(description(settings), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    if check:
+        same = path.exists() and path.read_text() == text
+        _say("docs/openapi.json is up to date" if same else "docs/openapi.json is not what the program says; run: make openapi")
+        return 0 if same else 1
+    path.write_text(text)
+    _say(f"wrote {path}")
+    return 0
+
+
+def _mosquitto(settings: Settings, folder: Path) -> int:
+    from iot.mosquitto import write_config
+
+    database = Database(settings.database_url)
+    with database.reading() as session:
+        for path in write_config(settings, session, folder):
+            _say(f"wrote {path}")
+    return 0
+
+
+def _admin(settings: Settings, login: str) -> int:
+    import getpass
+
+    from app.users.operations import create_first_admin
+
+    password = getpass.getpass("Password for the administrator: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    database = Database(settings.database_url)
+    with database.transaction() as session:
+        user = create_first_admin(session, settings, login, password)
+    _say(f"administrator {user.login} made")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

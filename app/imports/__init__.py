@@ -1,0 +1,1 @@
+"""Customers, assets and stations brought in from files: all rows or none, and nothing is overwritten."""

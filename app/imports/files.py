@@ -1,0 +1,97 @@
+"""CSV text in, rows out (RFC 4180, strictly). Knows no table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from app.core.errors import Invalid
+from app.core.locales import ZH
+
+MOST_BYTES = 900_000
+MOST_ROWS = 5_000
+_NAMES_SHOWN = 5
+
+# Why a file cannot be read: (English, Chinese)
+REASONS: dict[str, tuple[str, str]] = {
+    "not_csv": ("Line {line} is not CSV; look for a lone quotation mark.", "第 {line} 行不是规范的 CSV，请检查引号是否成对。"),
+    "no_header": ("The first row must name the columns.", "首行必须为列名。"),
+    "columns_missing": ("Columns are missing: {names}.", "缺少列：{names}。"),
+    "columns_unknown": ("Columns are not known here: {names}.", "存在未知列：{names}。"),
+    "columns_twice": ("Columns appear twice: {names}.", "列名重复：{names}。"),
+    "too_many_rows": ("A file may have {most} rows; split it.", "单个文件最多 {most} 行，请拆分。"),
+}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of one kind of file. Each of ``groups`` may be left out, as a whole."""
+
+    needed: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: its number as a spreadsheet shows it (the header is 1), and its filled cells by column, trimmed."""
+
+    number: int
+    cells: dict[str, str]
+    whole: bool = True
+    """False when it has more or fewer cells than the header."""
+
+
+def read_rows(text: str, columns: Columns, locale: str) -> list[Row]:
+    """Read a file; a byte order mark and empty rows are passed over.
+
+    Args:
+        text: the file; its first row names the columns, in any order.
+        columns: what the columns may be.
+        locale: the language of the refusal.
+
+    Raises:
+        Invalid: ``csv_invalid`` with a reason in words.
+    """
+    lines = _lines(text.removeprefix("\ufeff"), locale)
+    header = [name.strip() for name in next(lines, (0, []))[1]]
+    _check_header(header, columns, locale)
+    rows = []
+    for number, cells in lines:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(rows) == MOST_ROWS:
+            raise _refusal("too_many_rows", locale, most=MOST_ROWS)
+        filled = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
+        rows.append(Row(number, filled, len(cells) == len(header)))
+    return rows
+
+
+def _lines(text: str, locale: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        yield from enumerate(reader, 1)
+    except csv.Error:
+        raise _refusal("not_csv", locale, line=reader.line_num) from None
+
+
+def _check_header(header: list[str], columns: Columns, locale: str) -> None:
+    if not any(header):
+        raise _refusal("no_header", locale)
+    given = set(header)
+    wanted = list(columns.needed) + [name for group in columns.groups if given & set(group) for name in group]
+    faults = {
+        "columns_unknown": [name for name in dict.fromkeys(header) if name not in wanted],
+        "columns_missing": [name for name in wanted if name not in given],
+        "columns_twice": sorted(name for name in given if header.count(name) > 1),
+    }
+    for reason, names in faults.items():
+        if names:
+            shown = ", ".join((name[:40] or "-") for name in names[:_NAMES_SHOWN])
+            raise _refusal(reason, locale, names=shown + (", …" if len(names) > _NAMES_SHOWN else ""))
+
+
+def _refusal(reason: str, locale: str, **facts: object) -> Invalid:
+    words = REASONS[reason][1 if locale == ZH else 0]
+    return Invalid("csv_invalid", reason=words.format(**facts))

@@ -1,0 +1,185 @@
+"""``python -m app up``: broker, web, ingest, worker as processes under one supervisor that restarts what dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.core.db import Database
+from app.core.settings import Settings
+from app.meta import readiness
+
+_STABLE_S = 60.0
+_LONGEST_PAUSE_S = 30.0
+_GRACE_S = 12.0
+Say = Callable[[str], None]
+
+
+@dataclass
+class Child:
+    """One process that is kept running."""
+
+    name: str
+    command: list[str]
+    once: bool = False
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    pause_s: float = 0.5
+    due: float = 0.0
+
+
+def free_port(wanted: int, host: str = "127.0.0.1") -> int:
+    """Return ``wanted``, or the next port above it that nobody listens on.
+
+    Raises:
+        OSError: when the 50 above it are taken too.
+    """
+    for port in range(wanted, wanted + 50):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise OSError(f"no free port from {wanted} to {wanted + 49}")
+
+
+def children_of(settings: Settings) -> list[Child]:
+    """Return the processes of a whole deployment on one machine."""
+    python = sys.executable
+    children = []
+    if settings.mqtt_broker == "embedded":
+        children.append(Child("broker", [python, "-m", "iot.broker"]))
+    children.append(
+        Child(
+            "web",
+            [
+                python, "-m", "granian", "--interface", "wsgi", "--host", settings.http_host, "--port", str(settings.http_port),
+                "--workers", str(settings.http_workers), "--blocking-threads", "2", "--respawn-failed-workers", "--workers-kill-timeout", "6", "--no-ws", "--log-level", "warning",
+                "wsgi:app",
+            ],
+        )
+    )
+    children += [Child(f"ingest-{shard}", [python, "-m", "iot", "--shard", str(shard)]) for shard in settings.mqtt_shards]
+    children.append(Child("worker", [python, "-m", "app", "worker"]))
+    return children
+
+
+@dataclass
+class Supervisor:
+    """Keeps children running until told to stop; ends them cleanly, in reverse order."""
+
+    children: list[Child]
+    environ: dict[str, str]
+    folder: Path
+    say: Say
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        """Start every child."""
+        for child in self.children:
+            self._start(child)
+
+    def _start(self, child: Child) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        log_file = (self.folder / f"{child.name}.log").open("ab")
+        child.process = subprocess.Popen(
+            child.command, env=self.environ, stdout=log_file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        log_file.close()
+        child.started = time.monotonic()
+
+    def watch(self) -> None:
+        """Restart what dies, after a pause that grows while it keeps dying; return when told to stop."""
+        while not self.stopping.wait(0.25):
+            for child in self.children:
+                self._look_after(child)
+
+    def _look_after(self, child: Child) -> None:
+        present = time.monotonic()
+        if child.process is None:
+            if not child.once and present >= child.due:
+                self._start(child)
+            return
+        code = child.process.poll()
+        if code is None:
+            return
+        lived = present - child.started
+        child.process = None
+        if child.once:
+            return
+        child.pause_s = 0.5 if lived > _STABLE_S else min(child.pause_s * 2, _LONGEST_PAUSE_S)
+        child.due = present + child.pause_s
+        self.say(f"{child.name} ended with code {code} after {lived:.0f} s; again in {child.pause_s:.0f} s (see {self.folder / child.name}.log)")
+
+    def stop(self) -> None:
+        """End every child with SIGTERM, the broker last, and with SIGKILL what is left after 12 s."""
+        brokers = [child for child in self.children if child.name == "broker"]
+        for group in ([child for child in self.children if child not in brokers], brokers):
+            running = [child.process for child in group if child.process is not None and child.process.poll() is None]
+            for process in running:
+                process.terminate()
+            deadline = time.monotonic() + _GRACE_S
+            for process in running:
+                try:
+                    process.wait(max(0.1, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    pass
+                # The group, because a web server killed alone would leave its workers behind.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def prepare_environ(settings: Settings) -> dict[str, str]:
+    """Return the environment of the children: the ports that were chosen, and where metrics are added up."""
+    metrics = settings.var_dir / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir(parents=True)
+    return os.environ | {
+        "FIELDLOOP_HTTP_PORT": str(settings.http_port),
+        "FIELDLOOP_MQTT_PORT": str(settings.mqtt_port),
+        "FIELDLOOP_VAR_DIR": str(settings.var_dir),
+        "FIELDLOOP_PUBLIC_URL": settings.public_url,
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def wait_ready(settings: Settings, database: Database, timeout_s: float = 60.0) -> list[str]:
+    """Wait until web, broker session and worker answer; return what is still missing at the time-out."""
+    deadline = time.monotonic() + timeout_s
+    missing = ["web"]
+    while time.monotonic() < deadline:
+        missing = readiness(database, settings, processes=True)
+        if not _listens(settings.http_host, settings.http_port):
+            missing.append("web does not listen yet")
+        if not missing:
+            return []
+        time.sleep(0.3)
+    return missing
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=0.5):
+            return True
+    except OSError:
+        return False
+
+
+def end_on_signals(supervisor: Supervisor) -> None:
+    """Stop on SIGTERM and Ctrl-C."""
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: supervisor.stopping.set())

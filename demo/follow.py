@@ -1,0 +1,38 @@
+"""Prints what the demo has come to: the first alarm, offer, task and messages, as they appear in the causal log."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from sqlalchemy import select
+
+from app.core.db import Database
+from app.core.history import HistoryEntry
+from app.core.settings import Settings
+from app.pages.reasons import reason_of
+
+_TOLD = ("alarm.raised", "work_order.opened", "station_task.offered", "service_offer.issued", "coupon.issued", "notification.queued")
+_PATIENCE_S = 60
+
+
+def follow(database: Database, settings: Settings, say: Callable[[str], None], stopping: threading.Event) -> None:
+    """Print the first things that happen, then how to follow the story; at most for a minute."""
+    say("The vehicles report now; the first alarm comes within a minute.")
+    told: set[str] = set()
+    for _ in range(_PATIENCE_S * 2):
+        with database.reading() as session:
+            entries = session.scalars(select(HistoryEntry).where(HistoryEntry.kind.in_(_TOLD)).order_by(HistoryEntry.id).limit(40)).all()
+        for entry in entries:
+            if entry.id not in told:
+                told.add(entry.id)
+                say(f"  {entry.kind:22} {reason_of(entry.kind, entry.facts, 'en')}")
+        if any(entry.kind == "notification.queued" for entry in entries):
+            break
+        if stopping.wait(0.5):
+            return
+    say(
+        "\nWhat to look at: sign in as rep.zh or rep.en at the API page and read /api/v1/alarms, then /api/v1/history/alarm/<id>.\n"
+        "The README walks through the rest of the story: station accepts, owner books, coupon is redeemed, pack is fitted.\n"
+        "Ctrl-C stops everything."
+    )

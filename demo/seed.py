@@ -1,0 +1,116 @@
+"""Seeds the demo organisation through the product's own verbs. Run twice it changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.assets import operations as assets
+from app.core.db import Database, now
+from app.core.settings import Settings
+from app.core.tracked import add
+from app.customers import operations as customers
+from app.rules.operations import install_default_rules
+from app.stations import operations as stations
+from app.stations.models import Station
+from app.territories import operations as territories
+from app.users import secrets
+from app.users.models import User, UserTerritory
+from app.users.rights import Actor
+from demo.story import OWNERS, PART, PEOPLE, STATIONS, TERRITORIES
+
+_BOSS = Actor("demo-seed", "admin", "demo", "zh-CN")
+
+
+def demo_password(settings: Settings) -> str:
+    """Return the password of all demo accounts; another one in each deployment."""
+    return secrets.derived_code(settings, "demo-password", "everybody").lower()
+
+
+def devices_file(settings: Settings) -> Path:
+    """Return where the demo devices' secrets are kept for the simulator."""
+    return settings.var_dir / "demo-devices.json"
+
+
+def seed(database: Database, settings: Settings) -> str:
+    """Make the demo organisation unless it is there, and return what to print about it."""
+    with database.transaction() as session:
+        if session.scalar(select(User.id).where(User.login == "admin")) is None:
+            _keep_devices(settings, _seed(session, settings))
+    return _accounts(settings)
+
+
+def _seed(session: Session, settings: Settings) -> list[dict[str, Any]]:
+    install_default_rules(session)
+    area = {code: territories.create_territory(session, _BOSS, code, name) for code, name in TERRITORIES}
+    hashed = secrets.hash_password(demo_password(settings), settings.argon2_profile)
+
+    def person(login: str, name: str, role: str, locale: str, territory: str | None, **links: str) -> User:
+        made = add(session, User(login=login, name=name, role=role, state="active", locale=locale, password_hash=hashed, valid_from=now(session), **links))
+        if territory:
+            session.add(UserTerritory(user_id=made.id, territory_id=area[territory].id))
+            session.flush()
+        return made
+
+    reps = {territory: made for *who, territory in PEOPLE if (made := person(*who, territory)).role == "rep"}
+    for place in STATIONS:
+        station = _station(session, settings, place, area[place.territory].id)
+        person(f"station.{place.code.lower()}", f"{place.name}技师", "station_staff", "zh-CN", None, station_id=station.id)
+    profile = assets.create_profile(
+        session, _BOSS,
+        {"code": "fieldloop-json", "name": "Fieldloop JSON", "adapter": "native", "soh_reference": "first_cycle",
+         "metrics": {"soh_pct": {"unit": "%", "component": "battery_pack"}}},
+    )
+    devices = []
+    for owner in OWNERS:
+        customer = customers.create_customer(
+            session, _BOSS, {"code": owner.code, "name": owner.name, "territory_id": area[owner.territory].id, "owner_id": reps[owner.territory].id}
+        )
+        site = customers.create_site(session, _BOSS, customer, {"name": owner.site, "lat": owner.lat, "lon": owner.lon, "address": ""})
+        person(owner.login, owner.person, "customer", owner.locale, None, customer_id=customer.id)
+        asset = assets.create_asset(
+            session, _BOSS, {"serial": owner.vehicle, "model": owner.model, "customer_id": customer.id, "site_id": site.id}
+        )
+        pack = assets.create_component(session, _BOSS, {"serial": f"PACK-{owner.cell}", "kind": "battery_pack", "part_no": PART})
+        since = now(session) - timedelta(days=400)
+        assets.fit_component(session, _BOSS, asset, pack, since)
+        device, secret = assets.create_device(
+            session, _BOSS, asset, {"profile_id": profile.id, "id": f"demo-{owner.cell.lower()}"}
+        )
+        devices.append({"id": device.id, "shard": device.shard, "secret": secret, "cell": owner.cell, "last_burst_cycle": owner.last_burst_cycle})
+    return devices
+
+
+def _station(session: Session, settings: Settings, place: Any, territory_id: str) -> Station:
+    made = stations.create_station(
+        session, _BOSS,
+        {"code": place.code, "name": place.name, "lat": place.lat, "lon": place.lon, "opening_hours": place.opening_hours, "active": True,
+         "time_zone": str(settings.time_zone), "bays": 2, "certificates": ["high_voltage"], "territory_ids": [territory_id], "address": ""},
+    )
+    if place.units:
+        stations.set_stock(session, _BOSS, made, PART, place.units)
+    return made
+
+
+def _keep_devices(settings: Settings, devices: list[dict[str, Any]]) -> None:
+    path = devices_file(settings)
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(devices, file)
+
+
+def _accounts(settings: Settings) -> str:
+    password = demo_password(settings)
+    staff = "  ".join(f"station.{place.code.lower()}" for place in STATIONS)
+    return (
+        f"\nAccounts of the demo (password of all: {password})\n"
+        f"  office    admin  manager      reps  rep.zh  rep.en\n"
+        f"  owners    {'  '.join(owner.login for owner in OWNERS)}\n"
+        f"  stations  {staff}\n"
+    )
