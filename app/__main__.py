@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from app.core.db import Database
@@ -39,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     except ValueError as fault:
         print(fault, file=sys.stderr)
         return 2
-    run = {
+    run: dict[str, Callable[[], int]] = {
         "up": lambda: _up(settings, demo=given.demo),
         "web": lambda: _web(settings),
         "worker": lambda: _worker(settings),
@@ -50,8 +51,8 @@ def main(argv: list[str] | None = None) -> int:
         "openapi": lambda: _openapi(settings, check=given.check),
         "mosquitto": lambda: _mosquitto(settings, given.folder),
         "admin": lambda: _admin(settings, given.login),
-    }[given.command]
-    return run()
+    }
+    return run[given.command]()
 
 
 def _keep_default_secret() -> None:
@@ -74,7 +75,11 @@ def _up(settings: Settings, *, demo: bool) -> int:
     for name, wanted, found in (("HTTP", settings.http_port, http_port), ("MQTT", settings.mqtt_port, mqtt_port)):
         if wanted != found:
             _say(f"  port {wanted} ({name}) is taken; using {found}")
-    public_url = settings.public_url if settings.http_port == http_port or "FIELDLOOP_PUBLIC_URL" in os.environ else f"http://{settings.http_host}:{http_port}"
+    public_url = (
+        settings.public_url
+        if settings.http_port == http_port or "FIELDLOOP_PUBLIC_URL" in os.environ
+        else f"http://{settings.http_host}:{http_port}"
+    )
     settings = dataclasses.replace(settings, http_port=http_port, mqtt_port=mqtt_port, public_url=public_url)
     database = Database(settings.database_url)
     _say("  migrating the database")

@@ -22,10 +22,10 @@ from sqlalchemy.orm import Session
 
 from app.core.db import Database, database_now
 from app.core.http import forget_answers
+from app.core.leases import JobRun, claim_run, give_up_lead, lead
 from app.core.logs import get_log
 from app.core.metrics import JOB_RUNS
 from app.core.settings import Settings
-from app.core.leases import JobRun, claim_run, give_up_lead, lead
 from app.service_offers.operations import expire_offers
 from app.users import auth, tries
 from app.work_orders.operations import lapse_tasks
@@ -79,12 +79,20 @@ class Scheduler:
         self.database, self.settings, self.jobs = database, settings, jobs
         self.holder = f"{socket.gethostname()}:{os.getpid()}"
         # Memory job store on purpose: a stored one pickles, and two schedulers on one store run twice.
-        self._ticker = BackgroundScheduler(timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": 300, "max_instances": 1})
+        self._ticker = BackgroundScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": 300, "max_instances": 1}
+        )
 
     def start(self) -> None:
         """Tick every job at its interval, the first time at once."""
         for job in self.jobs:
-            self._ticker.add_job(self.run, IntervalTrigger(seconds=job.every_s, timezone=UTC), args=[job], id=job.id, next_run_time=datetime.now(UTC))
+            self._ticker.add_job(
+                self.run,
+                IntervalTrigger(seconds=job.every_s, timezone=UTC),
+                args=[job],
+                id=job.id,
+                next_run_time=datetime.now(UTC),
+            )
         self._ticker.start()
 
     def stop(self) -> None:

@@ -22,8 +22,8 @@ from sqlalchemy.orm import Session
 from app.core.clock import to_ms
 from app.core.db import Database, database_now
 from app.core.http import PUBLIC
-from app.core.settings import Settings
 from app.core.leases import LeaderLease, ProcessBeat
+from app.core.settings import Settings
 from app.migrate import revisions
 from iot.models import Alarm, DeadLetter, IngestCounter
 from push.models import OutboxMessage
@@ -122,21 +122,37 @@ def gauges(database: Database) -> str:
     """Return what only the database knows, as Prometheus text: backlogs, ages, alarms, fates of messages."""
     with database.reading() as session:
         present = database.clock.now()
-        outbox = session.execute(select(OutboxMessage.state, func.count(), func.min(OutboxMessage.queued_at)).group_by(OutboxMessage.state)).all()
+        outbox = session.execute(
+            select(OutboxMessage.state, func.count(), func.min(OutboxMessage.queued_at)).group_by(OutboxMessage.state)
+        ).all()
         lines = ["# TYPE fieldloop_outbox_messages gauge"]
         lines += [f'fieldloop_outbox_messages{{state="{state}"}} {n}' for state, n, _ in outbox]
         oldest = next((since for state, _, since in outbox if state == "queued"), None)
         lines += ["# TYPE fieldloop_outbox_oldest_seconds gauge", f"fieldloop_outbox_oldest_seconds {_age(oldest, present)}"]
-        dead = session.execute(select(DeadLetter.reason, func.count()).where(DeadLetter.state == "open").group_by(DeadLetter.reason)).all()
-        lines += ["# TYPE fieldloop_dead_letters gauge", *[f'fieldloop_dead_letters{{reason="{reason}"}} {n}' for reason, n in dead]]
+        dead = session.execute(
+            select(DeadLetter.reason, func.count()).where(DeadLetter.state == "open").group_by(DeadLetter.reason)
+        ).all()
+        lines += [
+            "# TYPE fieldloop_dead_letters gauge",
+            *[f'fieldloop_dead_letters{{reason="{reason}"}} {n}' for reason, n in dead],
+        ]
         alarms = session.execute(select(Alarm.state, func.count()).group_by(Alarm.state)).all()
         lines += ["# TYPE fieldloop_alarms gauge", *[f'fieldloop_alarms{{state="{state}"}} {n}' for state, n in alarms]]
         fates = session.execute(select(IngestCounter.name, IngestCounter.n)).all()
-        lines += ["# TYPE fieldloop_ingest_fate_total counter", *[f'fieldloop_ingest_fate_total{{fate="{name}"}} {n}' for name, n in fates]]
+        lines += [
+            "# TYPE fieldloop_ingest_fate_total counter",
+            *[f'fieldloop_ingest_fate_total{{fate="{name}"}} {n}' for name, n in fates],
+        ]
         leases = session.execute(select(LeaderLease.name, LeaderLease.until, LeaderLease.fence)).all()
         lines += ["# TYPE fieldloop_lease_left_seconds gauge"]
-        lines += [f'fieldloop_lease_left_seconds{{lease="{name}"}} {(to_ms(until) - to_ms(present)) / 1000}' for name, until, _ in leases]
-        lines += ["# TYPE fieldloop_lease_fence gauge", *[f'fieldloop_lease_fence{{lease="{name}"}} {fence}' for name, _, fence in leases]]
+        lines += [
+            f'fieldloop_lease_left_seconds{{lease="{name}"}} {(to_ms(until) - to_ms(present)) / 1000}'
+            for name, until, _ in leases
+        ]
+        lines += [
+            "# TYPE fieldloop_lease_fence gauge",
+            *[f'fieldloop_lease_fence{{lease="{name}"}} {fence}' for name, _, fence in leases],
+        ]
     return "\n".join(lines) + "\n"
 
 

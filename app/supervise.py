@@ -65,8 +65,25 @@ def children_of(settings: Settings) -> list[Child]:
         Child(
             "web",
             [
-                python, "-m", "granian", "--interface", "wsgi", "--host", settings.http_host, "--port", str(settings.http_port),
-                "--workers", str(settings.http_workers), "--blocking-threads", "2", "--respawn-failed-workers", "--workers-kill-timeout", "6", "--no-ws", "--log-level", "warning",
+                python,
+                "-m",
+                "granian",
+                "--interface",
+                "wsgi",
+                "--host",
+                settings.http_host,
+                "--port",
+                str(settings.http_port),
+                "--workers",
+                str(settings.http_workers),
+                "--blocking-threads",
+                "2",
+                "--respawn-failed-workers",
+                "--workers-kill-timeout",
+                "6",
+                "--no-ws",
+                "--log-level",
+                "warning",
                 "wsgi:app",
             ],
         )
@@ -95,7 +112,12 @@ class Supervisor:
         self.folder.mkdir(parents=True, exist_ok=True)
         log_file = (self.folder / f"{child.name}.log").open("ab")
         child.process = subprocess.Popen(
-            child.command, env=self.environ, stdout=log_file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+            child.command,
+            env=self.environ,
+            stdout=log_file,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
         log_file.close()
         child.started = time.monotonic()
@@ -121,7 +143,9 @@ class Supervisor:
             return
         child.pause_s = 0.5 if lived > _STABLE_S else min(child.pause_s * 2, _LONGEST_PAUSE_S)
         child.due = present + child.pause_s
-        self.say(f"{child.name} ended with code {code} after {lived:.0f} s; again in {child.pause_s:.0f} s (see {self.folder / child.name}.log)")
+        self.say(
+            f"{child.name} ended with code {code} after {lived:.0f} s; again in {child.pause_s:.0f} s (see {self.folder / child.name}.log)"
+        )
 
     def stop(self) -> None:
         """End every child with SIGTERM, the broker last, and with SIGKILL what is left after 12 s."""
@@ -132,10 +156,8 @@ class Supervisor:
                 process.terminate()
             deadline = time.monotonic() + _GRACE_S
             for process in running:
-                try:
+                with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(max(0.1, deadline - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    pass
                 # The group, because a web server killed alone would leave its workers behind.
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import app.assets.models
 import app.core.history
 import app.core.http
+import app.core.leases
 import app.core.numbers
 import app.customers.models
-import app.core.leases
 import app.rules.models
 import app.service_offers.models
 import app.stations.models

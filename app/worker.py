@@ -29,7 +29,7 @@ def work(database: Database, settings: Settings, stopping: threading.Event) -> N
                 with database.transaction() as session:
                     beat(session, "worker", holder=scheduler.holder)
                 sent = drain(database, settings, channels)
-            except Exception:  # noqa: BLE001 - a database that is away must not end the worker
+            except Exception:
                 log.exception("delivery paused")
                 stopping.wait(_FAULT_S)
                 continue

@@ -12,7 +12,14 @@ from app.core.history import HistoryEntry
 from app.core.settings import Settings
 from app.pages.reasons import reason_of
 
-_TOLD = ("alarm.raised", "work_order.opened", "station_task.offered", "service_offer.issued", "coupon.issued", "notification.queued")
+_TOLD = (
+    "alarm.raised",
+    "work_order.opened",
+    "station_task.offered",
+    "service_offer.issued",
+    "coupon.issued",
+    "notification.queued",
+)
 _PATIENCE_S = 60
 
 
@@ -22,7 +29,9 @@ def follow(database: Database, settings: Settings, say: Callable[[str], None], s
     told: set[str] = set()
     for _ in range(_PATIENCE_S * 2):
         with database.reading() as session:
-            entries = session.scalars(select(HistoryEntry).where(HistoryEntry.kind.in_(_TOLD)).order_by(HistoryEntry.id).limit(40)).all()
+            entries = session.scalars(
+                select(HistoryEntry).where(HistoryEntry.kind.in_(_TOLD)).order_by(HistoryEntry.id).limit(40)
+            ).all()
         for entry in entries:
             if entry.id not in told:
                 told.add(entry.id)

@@ -52,27 +52,58 @@ def _seed(session: Session, settings: Settings) -> list[dict[str, Any]]:
     hashed = secrets.hash_password(demo_password(settings), settings.argon2_profile)
 
     def person(login: str, name: str, role: str, locale: str, territory: str | None, **links: str) -> User:
-        made = add(session, User(login=login, name=name, role=role, state="active", locale=locale, password_hash=hashed, valid_from=now(session), **links))
+        made = add(
+            session,
+            User(
+                login=login,
+                name=name,
+                role=role,
+                state="active",
+                locale=locale,
+                password_hash=hashed,
+                valid_from=now(session),
+                **links,
+            ),
+        )
         if territory:
             session.add(UserTerritory(user_id=made.id, territory_id=area[territory].id))
             session.flush()
         return made
 
-    reps = {territory: made for *who, territory in PEOPLE if (made := person(*who, territory)).role == "rep"}
+    reps: dict[str | None, User] = {}
+    for login, name, role, locale, territory in PEOPLE:
+        made = person(login, name, role, locale, territory)
+        if role == "rep":
+            reps[territory] = made
     for place in STATIONS:
         station = _station(session, settings, place, area[place.territory].id)
         person(f"station.{place.code.lower()}", f"{place.name}技师", "station_staff", "zh-CN", None, station_id=station.id)
     profile = assets.create_profile(
-        session, _BOSS,
-        {"code": "fieldloop-json", "name": "Fieldloop JSON", "adapter": "native", "soh_reference": "first_cycle",
-         "metrics": {"soh_pct": {"unit": "%", "component": "battery_pack"}}},
+        session,
+        _BOSS,
+        {
+            "code": "fieldloop-json",
+            "name": "Fieldloop JSON",
+            "adapter": "native",
+            "soh_reference": "first_cycle",
+            "metrics": {"soh_pct": {"unit": "%", "component": "battery_pack"}},
+        },
     )
     devices = []
     for owner in OWNERS:
         customer = customers.create_customer(
-            session, _BOSS, {"code": owner.code, "name": owner.name, "territory_id": area[owner.territory].id, "owner_id": reps[owner.territory].id}
+            session,
+            _BOSS,
+            {
+                "code": owner.code,
+                "name": owner.name,
+                "territory_id": area[owner.territory].id,
+                "owner_id": reps[owner.territory].id,
+            },
         )
-        site = customers.create_site(session, _BOSS, customer, {"name": owner.site, "lat": owner.lat, "lon": owner.lon, "address": ""})
+        site = customers.create_site(
+            session, _BOSS, customer, {"name": owner.site, "lat": owner.lat, "lon": owner.lon, "address": ""}
+        )
         person(owner.login, owner.person, "customer", owner.locale, None, customer_id=customer.id)
         asset = assets.create_asset(
             session, _BOSS, {"serial": owner.vehicle, "model": owner.model, "customer_id": customer.id, "site_id": site.id}
@@ -83,15 +114,35 @@ def _seed(session: Session, settings: Settings) -> list[dict[str, Any]]:
         device, secret = assets.create_device(
             session, _BOSS, asset, {"profile_id": profile.id, "id": f"demo-{owner.cell.lower()}"}
         )
-        devices.append({"id": device.id, "shard": device.shard, "secret": secret, "cell": owner.cell, "last_burst_cycle": owner.last_burst_cycle})
+        devices.append(
+            {
+                "id": device.id,
+                "shard": device.shard,
+                "secret": secret,
+                "cell": owner.cell,
+                "last_burst_cycle": owner.last_burst_cycle,
+            }
+        )
     return devices
 
 
 def _station(session: Session, settings: Settings, place: Any, territory_id: str) -> Station:
     made = stations.create_station(
-        session, _BOSS,
-        {"code": place.code, "name": place.name, "lat": place.lat, "lon": place.lon, "opening_hours": place.opening_hours, "active": True,
-         "time_zone": str(settings.time_zone), "bays": 2, "certificates": ["high_voltage"], "territory_ids": [territory_id], "address": ""},
+        session,
+        _BOSS,
+        {
+            "code": place.code,
+            "name": place.name,
+            "lat": place.lat,
+            "lon": place.lon,
+            "opening_hours": place.opening_hours,
+            "active": True,
+            "time_zone": str(settings.time_zone),
+            "bays": 2,
+            "certificates": ["high_voltage"],
+            "territory_ids": [territory_id],
+            "address": "",
+        },
     )
     if place.units:
         stations.set_stock(session, _BOSS, made, PART, place.units)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 from app.core.clock import to_ms
 from app.core.db import Database
@@ -50,7 +51,7 @@ def simulate(database: Database, settings: Settings) -> int:
 
 
 def _connect(settings: Settings, device: dict[str, Any]) -> mqtt.Client:
-    link = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=device["id"], protocol=mqtt.MQTTv311)
+    link = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=device["id"], protocol=mqtt.MQTTv311)
     link.username_pw_set(device["id"], device["secret"])
     link.connect(settings.mqtt_host, settings.mqtt_port, keepalive=30)
     link.loop_start()

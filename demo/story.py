@@ -49,8 +49,36 @@ class Owner(NamedTuple):
 
 
 OWNERS = (
-    Owner("C-1001", "鹏程物流", "owner.zh", "陈先生", "zh-CN", "futian", "福田仓库", 22.535, 114.065, "LFPDEMO0000001001", "EV Van 60", "B0005", 127),
-    Owner("C-1002", "Harbour Couriers", "owner.en", "Ms Harper", "en", "nanshan", "Shekou depot", 22.485, 113.920, "LFPDEMO0000001002", "EV Van 60", "B0007", 161),
+    Owner(
+        "C-1001",
+        "鹏程物流",
+        "owner.zh",
+        "陈先生",
+        "zh-CN",
+        "futian",
+        "福田仓库",
+        22.535,
+        114.065,
+        "LFPDEMO0000001001",
+        "EV Van 60",
+        "B0005",
+        127,
+    ),
+    Owner(
+        "C-1002",
+        "Harbour Couriers",
+        "owner.en",
+        "Ms Harper",
+        "en",
+        "nanshan",
+        "Shekou depot",
+        22.485,
+        113.920,
+        "LFPDEMO0000001002",
+        "EV Van 60",
+        "B0007",
+        161,
+    ),
 )
 
 # login, name, role, locale, territory

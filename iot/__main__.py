@@ -15,10 +15,10 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from app.core.clock import to_ms
 from app.core.db import Database
+from app.core.leases import beat
 from app.core.logs import get_log, set_up_logs
 from app.core.metrics import INGEST_BATCH_SECONDS, INGEST_LAG_SECONDS
 from app.core.settings import Settings, read_settings
-from app.core.leases import beat
 from iot import commands
 from iot.ingest import ingest_batch
 from iot.subscriber import Delivery, Subscriber
@@ -78,7 +78,9 @@ class IngestLoop:
         INGEST_BATCH_SECONDS.observe(time.monotonic() - began)
         INGEST_LAG_SECONDS.observe(max(0.0, to_ms(self.database.clock.now()) - deliveries[0].message.received_ms) / 1000)
         if counts["poison"] or counts["unknown_device"]:
-            log.warning("messages set aside", poison=counts["poison"], unknown_device=counts["unknown_device"], of=len(deliveries))
+            log.warning(
+                "messages set aside", poison=counts["poison"], unknown_device=counts["unknown_device"], of=len(deliveries)
+            )
 
     def _chores(self) -> None:
         """Once a second: publish queued commands, say that we are alive."""
@@ -90,7 +92,9 @@ class IngestLoop:
                 outgoing = commands.take_queued(session, [self.shard]) if self.subscriber.is_connected else []
                 beat(session, f"ingest-{self.shard}", connected=self.subscriber.is_connected)
             for command, shard in outgoing:
-                self.subscriber.publish(f"devices/{shard}/{command.device_id}/commands/{command.id}", msgspec.json.encode(command.body))
+                self.subscriber.publish(
+                    f"devices/{shard}/{command.device_id}/commands/{command.id}", msgspec.json.encode(command.body)
+                )
         except _PASSING as fault:
             log.warning("chores skipped", problem=str(fault).splitlines()[0][:200])
 

@@ -45,8 +45,16 @@ def _act(session: Session, settings: Settings, change: Change) -> None:
     facts = _facts(session, settings, change)
     customer = session.get_one(Customer, asset.customer_id)
     enqueue(
-        session, work_orders.rep_of(session, customer.id), "battery_alarm", Subject("alarm", alarm.id), dedupe=f"alarm:{alarm.id}:raised",
-        causes=[change.entry], customer_name=customer.name, asset_model=asset.model, asset_serial=asset.serial, **facts,
+        session,
+        work_orders.rep_of(session, customer.id),
+        "battery_alarm",
+        Subject("alarm", alarm.id),
+        dedupe=f"alarm:{alarm.id}:raised",
+        causes=[change.entry],
+        customer_name=customer.name,
+        asset_model=asset.model,
+        asset_serial=asset.serial,
+        **facts,
     )
     if document.service is not None:
         _start_service(session, settings, change, asset, component, document.service, facts)
@@ -64,7 +72,13 @@ def _facts(session: Session, settings: Settings, change: Change) -> dict[str, An
 
 
 def _start_service(
-    session: Session, settings: Settings, change: Change, asset: Asset, component: Component, service: Service, facts: dict[str, Any]
+    session: Session,
+    settings: Settings,
+    change: Change,
+    asset: Asset,
+    component: Component,
+    service: Service,
+    facts: dict[str, Any],
 ) -> None:
     against = service_offers.reason_against(session, settings, component, service.kind)
     if against is not None:
@@ -72,12 +86,25 @@ def _start_service(
         return
     price, discount = service.amounts()
     order = work_orders.open_order(
-        session, asset, component, job=service.kind, certificates=service.certificates, coupon_required=True, causes=[change.entry]
+        session,
+        asset,
+        component,
+        job=service.kind,
+        certificates=service.certificates,
+        coupon_required=True,
+        causes=[change.entry],
     )
     work_orders.dispatch(session, settings, order)
     service_offers.make_offer(
-        session, settings, alarm_id=change.alarm.id, order=order, asset=asset, component=component,
-        terms=Terms(service.kind, price, discount, service.certificates), causes=[change.entry], facts=facts,
+        session,
+        settings,
+        alarm_id=change.alarm.id,
+        order=order,
+        asset=asset,
+        component=component,
+        terms=Terms(service.kind, price, discount, service.certificates),
+        causes=[change.entry],
+        facts=facts,
     )
 
 
@@ -90,13 +117,30 @@ def _undo(session: Session, change: Change, reason: str) -> None:
     customer = session.get_one(Customer, asset.customer_id)
     names = {"customer_name": customer.name, "asset_model": asset.model}
     offer = offers.offer_of_alarm(session, alarm.id)
-    if offer is not None and not service_offers.withdraw_offer(session, offer, reason, [change.entry]) and offer.state == "accepted":
-        waiting = record(session, "service_offer.left_to_decide", Subject("service_offer", offer.id), causes=[change.entry], reason=reason)
+    if (
+        offer is not None
+        and not service_offers.withdraw_offer(session, offer, reason, [change.entry])
+        and offer.state == "accepted"
+    ):
+        waiting = record(
+            session, "service_offer.left_to_decide", Subject("service_offer", offer.id), causes=[change.entry], reason=reason
+        )
         enqueue(
-            session, users.managers_of(session, customer.territory_id), "decision_needed", Subject("service_offer", offer.id),
-            dedupe=f"alarm:{alarm.id}:decision", causes=[waiting], **names,
+            session,
+            users.managers_of(session, customer.territory_id),
+            "decision_needed",
+            Subject("service_offer", offer.id),
+            dedupe=f"alarm:{alarm.id}:decision",
+            causes=[waiting],
+            **names,
         )
     enqueue(
-        session, work_orders.rep_of(session, customer.id), "alarm_withdrawn", Subject("alarm", alarm.id), dedupe=f"alarm:{alarm.id}:withdrawn",
-        causes=[change.entry], reason=alarm.end_reason or reason, **names,
+        session,
+        work_orders.rep_of(session, customer.id),
+        "alarm_withdrawn",
+        Subject("alarm", alarm.id),
+        dedupe=f"alarm:{alarm.id}:withdrawn",
+        causes=[change.entry],
+        reason=alarm.end_reason or reason,
+        **names,
     )

@@ -238,7 +238,10 @@ def _apply(
         alarm.acted_at = now(session)
         touch(session, alarm)
         entry = entry or record(
-            session, "alarm.promoted", Subject("alarm", alarm.id), causes=[last_entry(session, Subject("alarm", alarm.id)), _observe(session, subject, newest)]
+            session,
+            "alarm.promoted",
+            Subject("alarm", alarm.id),
+            causes=[last_entry(session, Subject("alarm", alarm.id)), _observe(session, subject, newest)],
         )
         changes.append(Change("act", alarm, subject.rule, entry, newest))
     return changes
@@ -246,18 +249,43 @@ def _apply(
 
 def _raise(session: Session, subject: Watched, episode: Episode) -> tuple[Alarm, HistoryEntry]:
     rule, document = subject.rule, subject.rule.document
-    number = (session.scalar(select(func.max(Alarm.episode)).where(Alarm.rule_id == rule.id, Alarm.subject_id == subject.component_id)) or 0) + 1
+    number = (
+        session.scalar(select(func.max(Alarm.episode)).where(Alarm.rule_id == rule.id, Alarm.subject_id == subject.component_id))
+        or 0
+    ) + 1
     alarm = Alarm(
-        rule_id=rule.id, rule_number=rule.number, subject_kind="component", subject_id=subject.component_id,
-        asset_id=_asset_at(subject, episode.raised_at_ms), episode=number, severity=document.severity, metric=document.metric, state="raised",
-        raised_at=from_ms(episode.raised_at_ms), first_value=episode.causes[0].value, last_at=from_ms(episode.last.at_ms),
-        last_value=episode.last.value, readings=episode.count, cleared_at=None, end_reason=None, acted_at=None,
+        rule_id=rule.id,
+        rule_number=rule.number,
+        subject_kind="component",
+        subject_id=subject.component_id,
+        asset_id=_asset_at(subject, episode.raised_at_ms),
+        episode=number,
+        severity=document.severity,
+        metric=document.metric,
+        state="raised",
+        raised_at=from_ms(episode.raised_at_ms),
+        first_value=episode.causes[0].value,
+        last_at=from_ms(episode.last.at_ms),
+        last_value=episode.last.value,
+        readings=episode.count,
+        cleared_at=None,
+        end_reason=None,
+        acted_at=None,
     )
     add(session, alarm)
     entry = record(
-        session, "alarm.raised", Subject("alarm", alarm.id), causes=[_observe(session, subject, reading) for reading in episode.causes],
-        occurred_at=alarm.raised_at, rule=rule.code, rule_number=rule.number, metric=document.metric, episode=number,
-        condition=_condition(document.raise_if), readings=[_facts(reading) for reading in episode.causes], count=episode.count,
+        session,
+        "alarm.raised",
+        Subject("alarm", alarm.id),
+        causes=[_observe(session, subject, reading) for reading in episode.causes],
+        occurred_at=alarm.raised_at,
+        rule=rule.code,
+        rule_number=rule.number,
+        metric=document.metric,
+        episode=number,
+        condition=_condition(document.raise_if),
+        readings=[_facts(reading) for reading in episode.causes],
+        count=episode.count,
     )
     if episode.cleared_at_ms is not None:
         _clear(session, subject, alarm, episode)
@@ -285,7 +313,13 @@ def _observe(session: Session, subject: Watched, reading: Reading | None) -> His
     metric = subject.rule.document.metric
     about = Subject("reading", reading_id(reading.device_id, reading.key, metric))
     return last_entry(session, about) or record(
-        session, "reading.observed", about, occurred_at=from_ms(reading.at_ms), component_id=subject.component_id, metric=metric, **_facts(reading)
+        session,
+        "reading.observed",
+        about,
+        occurred_at=from_ms(reading.at_ms),
+        component_id=subject.component_id,
+        metric=metric,
+        **_facts(reading),
     )
 
 
@@ -293,8 +327,12 @@ def _keep(session: Session, subject: Watched, alarm: Alarm, episode: Episode) ->
     """Bring an alarm in line with its episode: counts, a moved raise, a clear, a clear that moved or fell away."""
     cleared_at = from_ms(episode.cleared_at_ms) if episode.cleared_at_ms is not None else None
     fresh: dict[str, Any] = {
-        "raised_at": from_ms(episode.raised_at_ms), "last_at": from_ms(episode.last.at_ms), "last_value": episode.last.value,
-        "first_value": episode.causes[0].value, "readings": episode.count, "rule_number": subject.rule.number,
+        "raised_at": from_ms(episode.raised_at_ms),
+        "last_at": from_ms(episode.last.at_ms),
+        "last_value": episode.last.value,
+        "first_value": episode.causes[0].value,
+        "readings": episode.count,
+        "rule_number": subject.rule.number,
     }
     if any(getattr(alarm, name) != value for name, value in fresh.items()):
         for name, value in fresh.items():
@@ -302,13 +340,20 @@ def _keep(session: Session, subject: Watched, alarm: Alarm, episode: Episode) ->
         touch(session, alarm)
     if cleared_at is None and alarm.state == "cleared":
         transition(session, alarm, "raised", cleared_at=None, end_reason=None)
-        record(session, "alarm.reopened", Subject("alarm", alarm.id), causes=[last_entry(session, Subject("alarm", alarm.id)), *_late(session, subject)])
+        record(
+            session,
+            "alarm.reopened",
+            Subject("alarm", alarm.id),
+            causes=[last_entry(session, Subject("alarm", alarm.id)), *_late(session, subject)],
+        )
     elif cleared_at is not None and alarm.state in _OPEN:
         return [_clear(session, subject, alarm, episode)]
     elif cleared_at is not None and alarm.cleared_at != cleared_at:
         alarm.cleared_at, alarm.end_reason = cleared_at, episode.clear_reason
         touch(session, alarm)
-        record(session, "alarm.clear_moved", Subject("alarm", alarm.id), causes=[*_late(session, subject)], occurred_at=cleared_at)
+        record(
+            session, "alarm.clear_moved", Subject("alarm", alarm.id), causes=[*_late(session, subject)], occurred_at=cleared_at
+        )
     return []
 
 
@@ -325,8 +370,13 @@ def _clear(session: Session, subject: Watched, alarm: Alarm, episode: Episode) -
     else:
         causes = [_observe(session, subject, reading) for reading in episode.clear_causes]
     entry = record(
-        session, "alarm.cleared", Subject("alarm", alarm.id), causes=[last_entry(session, Subject("alarm", alarm.id), "alarm.raised"), *causes],
-        occurred_at=at, reason=episode.clear_reason, readings=[_facts(reading) for reading in episode.clear_causes],
+        session,
+        "alarm.cleared",
+        Subject("alarm", alarm.id),
+        causes=[last_entry(session, Subject("alarm", alarm.id), "alarm.raised"), *causes],
+        occurred_at=at,
+        reason=episode.clear_reason,
+        readings=[_facts(reading) for reading in episode.clear_causes],
     )
     return Change("cleared", alarm, subject.rule, entry)
 
@@ -336,8 +386,11 @@ def _withdraw(session: Session, subject: Watched, alarm: Alarm, reason: str) -> 
         reason = "rule_changed"
     transition(session, alarm, "withdrawn", end_reason=reason)
     entry = record(
-        session, "alarm.withdrawn", Subject("alarm", alarm.id),
-        causes=[last_entry(session, Subject("alarm", alarm.id), "alarm.raised"), *_late(session, subject)], reason=reason,
+        session,
+        "alarm.withdrawn",
+        Subject("alarm", alarm.id),
+        causes=[last_entry(session, Subject("alarm", alarm.id), "alarm.raised"), *_late(session, subject)],
+        reason=reason,
     )
     return Change("withdrawn", alarm, subject.rule, entry)
 
@@ -345,9 +398,13 @@ def _withdraw(session: Session, subject: Watched, alarm: Alarm, reason: str) -> 
 def due_subjects(session: Session, limit: int = 200) -> list[Watched]:
     """Return the components to look at although no reading came: held values that matured, fittings that ended."""
     present = now(session)
-    held = session.execute(select(DetectorState.component_id).where(DetectorState.due_ms <= to_ms(present)).limit(limit)).scalars()
+    held = session.execute(
+        select(DetectorState.component_id).where(DetectorState.due_ms <= to_ms(present)).limit(limit)
+    ).scalars()
     still_fitted = select(Fitting.component_id).where(Fitting.removed_at.is_(None), Fitting.deleted_at.is_(None))
-    removed_since = select(Fitting.component_id).where(Fitting.component_id == Alarm.subject_id, Fitting.removed_at >= Alarm.raised_at)
+    removed_since = select(Fitting.component_id).where(
+        Fitting.component_id == Alarm.subject_id, Fitting.removed_at >= Alarm.raised_at
+    )
     ended = session.execute(
         select(Alarm.subject_id)
         .where(
@@ -363,5 +420,3 @@ def due_subjects(session: Session, limit: int = 200) -> list[Watched]:
     asset_ids = session.scalars(select(Fitting.asset_id).where(Fitting.component_id.in_(component_ids)).distinct()).all()
     subjects = subjects_of(session, active_rules(session), asset_ids)
     return [subject for subject in subjects if subject.component_id in component_ids]
-
-

@@ -27,7 +27,10 @@ def ask_device(session: Session, actor: Actor, device: Device, body: dict[str, A
     """
     if device.state != "active" or device.adapter != "native":
         raise Conflict("state_conflict", state=device.state, wanted="queued")
-    command = add(session, DeviceCommand(device_id=device.id, body=body, state="queued", expires_at=now(session) + timedelta(seconds=timeout_s)))
+    command = add(
+        session,
+        DeviceCommand(device_id=device.id, body=body, state="queued", expires_at=now(session) + timedelta(seconds=timeout_s)),
+    )
     record(session, "device_command.queued", Subject("device_command", command.id), actor_id=actor.id, device_id=device.id)
     return command
 
@@ -61,7 +64,9 @@ def note_answers(session: Session, answers: Sequence[tuple[str, Answer]]) -> Non
 def time_out_commands(session: Session) -> int:
     """Close the commands nobody answered in time; return how many."""
     late = session.scalars(
-        select(DeviceCommand).where(DeviceCommand.state.in_(("queued", "sent")), DeviceCommand.expires_at <= now(session)).limit(200)
+        select(DeviceCommand)
+        .where(DeviceCommand.state.in_(("queued", "sent")), DeviceCommand.expires_at <= now(session))
+        .limit(200)
     ).all()
     closed = 0
     for command in late:

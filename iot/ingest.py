@@ -81,7 +81,9 @@ def ingest_batch(database: Database, settings: Settings, messages: Sequence[Mess
         with database.transaction() as session:
             counts = _ingest(session, settings, messages)
     except (IntegrityError, DataError, StatementError, DomainError, ValueError, LookupError, TypeError) as fault:
-        if isinstance(fault, OperationalError) or (isinstance(fault, StatementError) and getattr(fault, "connection_invalidated", False)):
+        if isinstance(fault, OperationalError) or (
+            isinstance(fault, StatementError) and getattr(fault, "connection_invalidated", False)
+        ):
             raise
         if len(messages) == 1:
             return _bury_alone(database, settings, messages[0], fault)
@@ -101,7 +103,14 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -
     batch.counts["duplicate"] += len(rows) - len(new)
     batch.counts["reading"] += len(new)
     _store_faults(session, batch, devices)
-    commands.note_answers(session, [(devices[a.adapter, a.address].id, a) for _, a in batch.decoded if isinstance(a, Answer) and (a.adapter, a.address) in devices])
+    commands.note_answers(
+        session,
+        [
+            (devices[a.adapter, a.address].id, a)
+            for _, a in batch.decoded
+            if isinstance(a, Answer) and (a.adapter, a.address) in devices
+        ],
+    )
     usable = [row for row in new if not row.ahead]
     known_metrics = {device.id: set(device.names.values()) for device in devices.values()}
     store.move_latest(session, [row for row in usable if row.metric in known_metrics[row.device_id]])
@@ -110,7 +119,9 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -
     for change in alarms.evaluate(session, _watched(session, rules, usable, devices)):
         actions.apply(session, settings, change)
     for message, reason, detail in batch.poison:
-        kept = store.bury(session, message.topic, message.payload, reason, detail, message.received_ms, settings.payload_limit_bytes)
+        kept = store.bury(
+            session, message.topic, message.payload, reason, detail, message.received_ms, settings.payload_limit_bytes
+        )
         batch.counts["poison" if kept else "poison_dropped"] += 1
     store.add_counts(session, batch.counts)
     return batch.counts
@@ -173,7 +184,11 @@ def _rows(batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> list[Row
             batch.counts["ahead"] += 1
         for source, value in one.values.items():
             metric = device.names.get(source, source)
-            rows.append(Row(device.id, one.key, metric[:60], one.at_ms, value * device.scales.get(metric, 1.0), message.received_ms, ahead))
+            rows.append(
+                Row(
+                    device.id, one.key, metric[:60], one.at_ms, value * device.scales.get(metric, 1.0), message.received_ms, ahead
+                )
+            )
     return rows
 
 
@@ -183,18 +198,33 @@ def _store_faults(session: Session, batch: Batch, devices: dict[tuple[str, str],
         device = devices.get((one.adapter, one.address))
         if device is None or not isinstance(one, FaultReport) or one.shard != device.shard:
             continue
-        known = select(FaultCode.id).where(FaultCode.device_id == device.id, FaultCode.message_key == one.key, FaultCode.code == one.code)
+        known = select(FaultCode.id).where(
+            FaultCode.device_id == device.id, FaultCode.message_key == one.key, FaultCode.code == one.code
+        )
         if session.scalar(known) is not None:
             batch.counts["duplicate"] += 1
             continue
         fault = add(
             session,
             FaultCode(
-                asset_id=device.asset_id, device_id=device.id, message_key=one.key, code=one.code, severity=one.severity,
-                description=one.description, occurred_at=from_ms(one.at_ms), received_at=from_ms(message.received_ms),
+                asset_id=device.asset_id,
+                device_id=device.id,
+                message_key=one.key,
+                code=one.code,
+                severity=one.severity,
+                description=one.description,
+                occurred_at=from_ms(one.at_ms),
+                received_at=from_ms(message.received_ms),
             ),
         )
-        record(session, "fault_code.reported", Subject("fault_code", fault.id), occurred_at=fault.occurred_at, code=one.code, severity=one.severity)
+        record(
+            session,
+            "fault_code.reported",
+            Subject("fault_code", fault.id),
+            occurred_at=fault.occurred_at,
+            code=one.code,
+            severity=one.severity,
+        )
         batch.counts["fault_code"] += 1
 
 
@@ -229,7 +259,9 @@ def _bury_alone(database: Database, settings: Settings, message: Message, fault:
     log.error("message could not be stored", topic=message.topic[:200], problem=repr(fault)[:300])
     with database.transaction() as session:
         detail = f"{type(fault).__name__}: {str(fault).splitlines()[0]}"
-        store.bury(session, message.topic, message.payload, "not_storable", detail, message.received_ms, settings.payload_limit_bytes)
+        store.bury(
+            session, message.topic, message.payload, "not_storable", detail, message.received_ms, settings.payload_limit_bytes
+        )
         store.add_counts(session, {"message": 1, "poison": 1})
     INGEST_MESSAGES.labels("poison").inc()
     return Counter({"message": 1, "poison": 1})
@@ -242,5 +274,3 @@ def follow_due(database: Database, settings: Settings) -> int:
         for change in changes:
             actions.apply(session, settings, change)
         return len(changes)
-
-

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.errors import Conflict, NotFound
 from app.core.history import Subject, last_entry, record
 from app.core.settings import Settings
-from app.core.clock import to_ms
 from app.core.tracked import transition
 from app.users.rights import Actor
 from iot.ingest import Message, ingest_batch

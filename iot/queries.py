@@ -12,7 +12,7 @@ from app.users.rights import Actor
 from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, Telemetry
 
 
-def visible_alarms(actor: Actor) -> Select[tuple[Alarm]]:
+def visible_alarms(actor: Actor) -> Select[Alarm]:
     """Return the alarms on the assets an actor may see."""
     return select(Alarm).where(Alarm.deleted_at.is_(None), Alarm.asset_id.in_(select(Asset.id).where(assets.in_scope(actor))))
 
@@ -29,7 +29,7 @@ def access_alarm(session: Session, actor: Actor, alarm_id: str) -> Alarm:
     return alarm
 
 
-def visible_commands(actor: Actor) -> Select[tuple[DeviceCommand]]:
+def visible_commands(actor: Actor) -> Select[DeviceCommand]:
     """Return the commands to devices an actor may see."""
     return select(DeviceCommand).where(DeviceCommand.device_id.in_(assets.visible_devices(actor).with_only_columns(Device.id)))
 
@@ -47,6 +47,6 @@ def latest_of(session: Session, device: Device) -> list[DeviceLatest]:
     return list(session.scalars(select(DeviceLatest).where(DeviceLatest.device_id == device.id).order_by(DeviceLatest.metric)))
 
 
-def dead_letters() -> Select[tuple[DeadLetter]]:
+def dead_letters() -> Select[DeadLetter]:
     """Return the dead letters; whoever may read them may read all."""
     return select(DeadLetter)

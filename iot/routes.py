@@ -21,17 +21,26 @@ routes = Routes("iot", __name__, description="Telemetry, alarms, dead letters, c
 
 def _reading(row: Telemetry | DeviceLatest) -> dict[str, Any]:
     return {
-        "id": reading_id(row.device_id, row.message_key, row.metric), "device_id": row.device_id, "metric": row.metric, "at": from_ms(row.at_ms),
-        "received_at": from_ms(row.received_ms), "value": row.value, "ahead": getattr(row, "ahead", False),
+        "id": reading_id(row.device_id, row.message_key, row.metric),
+        "device_id": row.device_id,
+        "metric": row.metric,
+        "at": from_ms(row.at_ms),
+        "received_at": from_ms(row.received_ms),
+        "value": row.value,
+        "ahead": getattr(row, "ahead", False),
     }
 
 
-@routes.door("GET", "/devices/<device_id>/telemetry", policy="telemetry.read", query=schemas.TelemetryQuery, answer=schemas.ReadingsSchema)
+@routes.door(
+    "GET", "/devices/<device_id>/telemetry", policy="telemetry.read", query=schemas.TelemetryQuery, answer=schemas.ReadingsSchema
+)
 def list_readings(session: Session, actor: Actor, query: dict[str, Any], device_id: str) -> dict[str, Any]:
     """List a device's readings of one metric, newest first."""
     device = assets.access_device(session, actor, device_id)
     since, until = to_ms(query.get("since", EARLIEST)), to_ms(query.get("until", LATEST))
-    return {"items": [_reading(row) for row in queries.readings_of(session, device, query["metric"], since, until, query["limit"])]}
+    return {
+        "items": [_reading(row) for row in queries.readings_of(session, device, query["metric"], since, until, query["limit"])]
+    }
 
 
 @routes.door("GET", "/devices/<device_id>/latest", policy="telemetry.read", answer=schemas.ReadingsSchema)
@@ -75,13 +84,26 @@ def _letter(row: DeadLetter) -> dict[str, Any]:
     return shown | {"head": row.payload[:4096].decode(errors="backslashreplace")[:8000].replace("\x00", "\\x00")}
 
 
-@routes.door("POST", "/dead-letters/<letter_id>/replay", policy="dead_letters.replay", answer=schemas.DeadLetterSchema, own_transactions=True)
+@routes.door(
+    "POST",
+    "/dead-letters/<letter_id>/replay",
+    policy="dead_letters.replay",
+    answer=schemas.DeadLetterSchema,
+    own_transactions=True,
+)
 def replay(actor: Actor, letter_id: str) -> dict[str, Any]:
     """Send a dead letter through the ingest again; still refused, it is open again with the new reason."""
     return _letter(operations.replay(edge_database(), edge_settings(), letter_id))
 
 
-@routes.door("POST", "/devices/<device_id>/commands", policy="devices.command", body=schemas.CommandSchema, answer=schemas.CommandSchema, status=201)
+@routes.door(
+    "POST",
+    "/devices/<device_id>/commands",
+    policy="devices.command",
+    body=schemas.CommandSchema,
+    answer=schemas.CommandSchema,
+    status=201,
+)
 def ask_device(session: Session, actor: Actor, body: dict[str, Any], device_id: str) -> DeviceCommand:
     """Send a command to a device; its answer, or the time-out, appears in it."""
     return commands.ask_device(session, actor, assets.access_device(session, actor, device_id), body["body"], body["timeout_s"])
@@ -96,7 +118,9 @@ def read_command(session: Session, actor: Actor, command_id: str) -> DeviceComma
     return command
 
 
-@routes.door("GET", "/devices/<device_id>/commands", policy="devices.read", query=PageQuery, answer=page_of(schemas.CommandSchema))
+@routes.door(
+    "GET", "/devices/<device_id>/commands", policy="devices.read", query=PageQuery, answer=page_of(schemas.CommandSchema)
+)
 def list_commands(session: Session, actor: Actor, query: dict[str, Any], device_id: str) -> dict[str, Any]:
     """List the commands to a device."""
     device = assets.access_device(session, actor, device_id)

@@ -58,38 +58,79 @@ def notice_silence(session: Session, limit: int = 200) -> int:
 
 
 def _raise(session: Session, rule: ActiveRule, device: Device, episode: Episode, heard_ms: int) -> None:
-    number = (session.scalar(select(func.max(Alarm.episode)).where(Alarm.rule_id == rule.id, Alarm.subject_id == device.id)) or 0) + 1
+    number = (
+        session.scalar(select(func.max(Alarm.episode)).where(Alarm.rule_id == rule.id, Alarm.subject_id == device.id)) or 0
+    ) + 1
     last_at = from_ms(episode.last.at_ms)
     alarm = add(
         session,
         Alarm(
-            rule_id=rule.id, rule_number=rule.number, subject_kind="device", subject_id=device.id, asset_id=device.asset_id, episode=number,
-            state="raised", severity=rule.document.severity, metric="heard", raised_at=from_ms(episode.raised_at_ms), first_value=0.0,
-            last_at=last_at, last_value=0.0, readings=1, cleared_at=None, end_reason=None, acted_at=now(session),
+            rule_id=rule.id,
+            rule_number=rule.number,
+            subject_kind="device",
+            subject_id=device.id,
+            asset_id=device.asset_id,
+            episode=number,
+            state="raised",
+            severity=rule.document.severity,
+            metric="heard",
+            raised_at=from_ms(episode.raised_at_ms),
+            first_value=0.0,
+            last_at=last_at,
+            last_value=0.0,
+            readings=1,
+            cleared_at=None,
+            end_reason=None,
+            acted_at=now(session),
         ),
     )
     entry = record(
-        session, "alarm.raised", Subject("alarm", alarm.id), occurred_at=alarm.raised_at, rule=rule.code, rule_number=rule.number, metric="heard",
-        episode=number, condition={"silent_after_h": rule.document.silent_after_h}, last_heard=last_at.isoformat(), readings=[], count=1,
+        session,
+        "alarm.raised",
+        Subject("alarm", alarm.id),
+        occurred_at=alarm.raised_at,
+        rule=rule.code,
+        rule_number=rule.number,
+        metric="heard",
+        episode=number,
+        condition={"silent_after_h": rule.document.silent_after_h},
+        last_heard=last_at.isoformat(),
+        readings=[],
+        count=1,
     )
     asset = session.get_one(Asset, device.asset_id)
     customer = session.get_one(Customer, asset.customer_id)
     enqueue(
-        session, rep_of(session, customer.id), "device_silent", Subject("alarm", alarm.id), dedupe=f"alarm:{alarm.id}:raised", causes=[entry],
-        device_id=device.id, asset_model=asset.model, customer_name=customer.name, last_heard=last_at.isoformat() if heard_ms else None,
+        session,
+        rep_of(session, customer.id),
+        "device_silent",
+        Subject("alarm", alarm.id),
+        dedupe=f"alarm:{alarm.id}:raised",
+        causes=[entry],
+        device_id=device.id,
+        asset_model=asset.model,
+        customer_name=customer.name,
+        last_heard=last_at.isoformat() if heard_ms else None,
     )
 
 
 def notice_heard(session: Session, heard: dict[str, int], device_ids: Iterable[str]) -> int:
     """Clear the silence alarms of devices that were just heard; return how many."""
     alarms = session.scalars(
-        select(Alarm).where(Alarm.subject_kind == "device", Alarm.state.in_(_OPEN), Alarm.subject_id.in_(sorted(device_ids))).order_by(Alarm.id)
+        select(Alarm)
+        .where(Alarm.subject_kind == "device", Alarm.state.in_(_OPEN), Alarm.subject_id.in_(sorted(device_ids)))
+        .order_by(Alarm.id)
     ).all()
     for alarm in alarms:
         at = from_ms(heard[alarm.subject_id])
         transition(session, alarm, "cleared", cleared_at=max(at, alarm.raised_at), end_reason="heard_again")
         record(
-            session, "alarm.cleared", Subject("alarm", alarm.id), causes=[last_entry(session, Subject("alarm", alarm.id), "alarm.raised")],
-            occurred_at=at, reason="heard_again", readings=[],
+            session,
+            "alarm.cleared",
+            Subject("alarm", alarm.id),
+            causes=[last_entry(session, Subject("alarm", alarm.id), "alarm.raised")],
+            occurred_at=at,
+            reason="heard_again",
+            readings=[],
         )
     return len(alarms)

@@ -32,7 +32,13 @@ class Row(NamedTuple):
 
 
 _TYPES: dict[str, Any] = {
-    "device_id": String, "message_key": String, "metric": String, "at_ms": BigInteger, "value": Double, "received_ms": BigInteger, "ahead": Boolean,
+    "device_id": String,
+    "message_key": String,
+    "metric": String,
+    "at_ms": BigInteger,
+    "value": Double,
+    "received_ms": BigInteger,
+    "ahead": Boolean,
 }
 
 
@@ -51,7 +57,10 @@ def insert_new(session: Session, rows: Sequence[Row]) -> list[Row]:
         return []
     identity = (Telemetry.device_id, Telemetry.message_key, Telemetry.metric)
     if _is_postgres(session):
-        columns = [func.unnest(cast(list(column), ARRAY(kind))) for column, kind in zip(zip(*ordered, strict=True), _TYPES.values(), strict=True)]
+        columns = [
+            func.unnest(cast(list(column), ARRAY(kind)))
+            for column, kind in zip(zip(*ordered, strict=True), _TYPES.values(), strict=True)
+        ]
         insert: Any = insert_into(session, Telemetry).from_select(list(_TYPES), select(*columns))
         found = session.execute(insert.on_conflict_do_nothing().returning(*identity))
     else:
@@ -123,14 +132,26 @@ def bury(session: Session, topic: str, payload: bytes, reason: str, detail: str,
     )
     if again.rowcount:  # type: ignore[attr-defined]
         return True
-    if (session.scalar(select(func.count()).select_from(DeadLetter).where(DeadLetter.state == "open")) or 0) >= _MOST_DEAD_LETTERS:
+    if (
+        session.scalar(select(func.count()).select_from(DeadLetter).where(DeadLetter.state == "open")) or 0
+    ) >= _MOST_DEAD_LETTERS:
         return False
     whole = len(payload) <= keep_bytes
     session.execute(
         insert_into(session, DeadLetter)
         .values(
-            id=new_id(), fingerprint=fingerprint, topic=_storable(topic), payload=payload if whole else payload[:_HEAD], size=len(payload),
-            whole=whole, reason=reason, detail=_storable(detail), received_at=received, last_at=received, times=1, state="open",
+            id=new_id(),
+            fingerprint=fingerprint,
+            topic=_storable(topic),
+            payload=payload if whole else payload[:_HEAD],
+            size=len(payload),
+            whole=whole,
+            reason=reason,
+            detail=_storable(detail),
+            received_at=received,
+            last_at=received,
+            times=1,
+            state="open",
         )
         .on_conflict_do_nothing()
     )

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 from app.core.logs import get_log
 from app.core.settings import Settings
@@ -48,8 +49,11 @@ class Subscriber:
         self._connection = 0
         self._connected = threading.Event()
         self._client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id=f"fieldloop-ingest-{shard}", clean_session=False,
-            protocol=mqtt.MQTTv311, manual_ack=True,
+            CallbackAPIVersion.VERSION2,
+            client_id=f"fieldloop-ingest-{shard}",
+            clean_session=False,
+            protocol=mqtt.MQTTv311,
+            manual_ack=True,
         )
         if settings.mqtt_password:
             self._client.username_pw_set(settings.mqtt_username, settings.mqtt_password)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy.orm import Session
 
-import app.tables  # noqa: F401 - every table is registered before a database is made
+import app.tables
 from app.core.clock import Clock
 from app.core.db import Database
 from app.core.settings import Settings, read_settings
@@ -111,5 +111,3 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith("FIELDLOOP_"):
             del os.environ[name]
-
-

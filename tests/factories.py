@@ -59,10 +59,19 @@ class World:
         """Hand messages to the ingest, as the subscriber would, in one batch."""
         return dict(ingest_batch(self.db, self.settings, messages))
 
-    def telemetry(self, *values: float, start: datetime | None = None, every: timedelta = timedelta(days=1), boot: str = "b1", device: str | None = None) -> list[Message]:
+    def telemetry(
+        self,
+        *values: float,
+        start: datetime | None = None,
+        every: timedelta = timedelta(days=1),
+        boot: str = "b1",
+        device: str | None = None,
+    ) -> list[Message]:
         """Return one message per state of health, a day apart, the last one now unless ``start`` says otherwise."""
         start = start or self.db.clock.now() - every * (len(values) - 1)
-        return [soh(device or self.device, start + every * i, value, boot, i, self.db.clock.now()) for i, value in enumerate(values)]
+        return [
+            soh(device or self.device, start + every * i, value, boot, i, self.db.clock.now()) for i, value in enumerate(values)
+        ]
 
     def report(self, *values: float, **how: Any) -> dict[str, int]:
         """Report states of health, a day apart, the last one now."""
@@ -78,8 +87,15 @@ def soh(device: str, at: datetime, value: float, boot: str, seq: int, received: 
 def make_user(session: Any, settings: Settings, role: str, name: str, *, territory_ids: Sequence[str] = (), **links: Any) -> User:
     """Make an active person with the password of the tests."""
     user = User(
-        login=f"{name}@example.test", name=name, role=role, state="active", locale=links.pop("locale", "en"),
-        email=links.pop("email", None), password_hash=secrets.hash_password(PASSWORD, settings.argon2_profile), valid_from=datetime(2020, 1, 1).astimezone(), **links,
+        login=f"{name}@example.test",
+        name=name,
+        role=role,
+        state="active",
+        locale=links.pop("locale", "en"),
+        email=links.pop("email", None),
+        password_hash=secrets.hash_password(PASSWORD, settings.argon2_profile),
+        valid_from=datetime(2020, 1, 1).astimezone(),
+        **links,
     )
     add(session, user)
     for territory_id in territory_ids:
@@ -88,11 +104,21 @@ def make_user(session: Any, settings: Settings, role: str, name: str, *, territo
     return user
 
 
-def make_station(session: Any, actor: Actor, territory: Territory, name: str, lat: float, units: int = 1, **values: Any) -> Station:
+def make_station(
+    session: Any, actor: Actor, territory: Territory, name: str, lat: float, units: int = 1, **values: Any
+) -> Station:
     """Make an able station, open day and night, with some packs in stock."""
     given: dict[str, Any] = {
-        "code": name, "name": f"Station {name}", "lat": lat, "lon": 114.05, "opening_hours": "24/7", "time_zone": "Asia/Shanghai", "bays": 2,
-        "certificates": ["high_voltage"], "territory_ids": [territory.id], "active": True,
+        "code": name,
+        "name": f"Station {name}",
+        "lat": lat,
+        "lon": 114.05,
+        "opening_hours": "24/7",
+        "time_zone": "Asia/Shanghai",
+        "bays": 2,
+        "certificates": ["high_voltage"],
+        "territory_ids": [territory.id],
+        "active": True,
     } | values
     station = stations.create_station(session, actor, given)
     if units:
@@ -100,12 +126,18 @@ def make_station(session: Any, actor: Actor, territory: Territory, name: str, la
     return station
 
 
-def make_asset(session: Any, actor: Actor, customer: Customer, site: Site, profile: DeviceProfile, name: str, since: datetime, **values: Any) -> tuple[Asset, Component, Device]:
+def make_asset(
+    session: Any, actor: Actor, customer: Customer, site: Site, profile: DeviceProfile, name: str, since: datetime, **values: Any
+) -> tuple[Asset, Component, Device]:
     """Make a vehicle with a battery pack fitted and a device in it."""
-    asset = assets.create_asset(session, actor, {"serial": f"VIN-{name}", "model": "Model 60", "customer_id": customer.id, "site_id": site.id} | values)
+    asset = assets.create_asset(
+        session, actor, {"serial": f"VIN-{name}", "model": "Model 60", "customer_id": customer.id, "site_id": site.id} | values
+    )
     pack = assets.create_component(session, actor, {"serial": f"PACK-{name}", "kind": "battery_pack", "part_no": PART})
     assets.fit_component(session, actor, asset, pack, since)
-    device, _ = assets.create_device(session, actor, asset, {"profile_id": profile.id, "id": f"device-{name}", "installed_at": since})
+    device, _ = assets.create_device(
+        session, actor, asset, {"profile_id": profile.id, "id": f"device-{name}", "installed_at": since}
+    )
     return asset, pack, device
 
 
@@ -117,19 +149,41 @@ def make_world(db: Database, settings: Settings, station_count: int = 2, units: 
         admin = make_user(session, settings, "admin", "admin")
         manager = make_user(session, settings, "manager", "manager", territory_ids=[territory.id])
         rep = make_user(session, settings, "rep", "rep", territory_ids=[territory.id], locale="zh-CN")
-        customer = customers.create_customer(session, boss, {"code": "C-1", "name": "Lin Logistics", "territory_id": territory.id, "owner_id": rep.id})
+        customer = customers.create_customer(
+            session, boss, {"code": "C-1", "name": "Lin Logistics", "territory_id": territory.id, "owner_id": rep.id}
+        )
         site = customers.create_site(session, boss, customer, {"name": "Depot", "lat": 22.54, "lon": 114.05, "address": ""})
         owner = make_user(session, settings, "customer", "owner", customer_id=customer.id)
         made = [make_station(session, boss, territory, f"S{i}", 22.55 + i / 100, units) for i in range(station_count)]
-        staff = [make_user(session, settings, "station_staff", f"staff{i}", station_id=station.id) for i, station in enumerate(made)]
+        staff = [
+            make_user(session, settings, "station_staff", f"staff{i}", station_id=station.id) for i, station in enumerate(made)
+        ]
         profile = assets.create_profile(
-            session, boss, {"code": "native", "name": "Native", "adapter": "native", "metrics": {"soh_pct": {"unit": "%", "component": "battery_pack"}}}
+            session,
+            boss,
+            {
+                "code": "native",
+                "name": "Native",
+                "adapter": "native",
+                "metrics": {"soh_pct": {"unit": "%", "component": "battery_pack"}},
+            },
         )
         asset, pack, device = make_asset(session, boss, customer, site, profile, "0001", db.clock.now() - timedelta(days=400))
         install_default_rules(session)
         return World(
-            db, settings, admin.id, manager.id, rep.id, owner.id, [user.id for user in staff], [station.id for station in made], territory.id,
-            customer.id, site.id, asset.id, pack.id, device.id, profile.id,
+            db,
+            settings,
+            admin.id,
+            manager.id,
+            rep.id,
+            owner.id,
+            [user.id for user in staff],
+            [station.id for station in made],
+            territory.id,
+            customer.id,
+            site.id,
+            asset.id,
+            pack.id,
+            device.id,
+            profile.id,
         )
-
-

@@ -62,5 +62,3 @@ class Http:
         assert (answer.status_code, answer.json["code"]) == (status, code), answer.get_data(as_text=True)
         assert answer.mimetype == "application/problem+json"
         return answer.json
-
-

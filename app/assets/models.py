@@ -39,7 +39,13 @@ class Fitting(Tracked):
     __tablename__ = "fittings"
     __table_args__ = (
         CheckConstraint("removed_at IS NULL OR removed_at > fitted_at", name="order"),
-        Index("uq_fittings_open", "component_id", unique=True, postgresql_where=text("removed_at IS NULL"), sqlite_where=text("removed_at IS NULL")),
+        Index(
+            "uq_fittings_open",
+            "component_id",
+            unique=True,
+            postgresql_where=text("removed_at IS NULL"),
+            sqlite_where=text("removed_at IS NULL"),
+        ),
         Index(None, "asset_id", "fitted_at"),
     )
     component_id: Mapped[str] = mapped_column(ForeignKey("components.id"), index=True)

@@ -22,7 +22,7 @@ def in_scope(actor: Actor) -> ColumnElement[bool]:
     return Asset.customer_id.in_(select(Customer.id).where(Customer.deleted_at.is_(None), customers.in_scope(actor)))
 
 
-def visible_to(actor: Actor) -> Select[tuple[Asset]]:
+def visible_to(actor: Actor) -> Select[Asset]:
     """Return the assets an actor may see."""
     return select(Asset).where(Asset.deleted_at.is_(None), in_scope(actor))
 
@@ -39,7 +39,7 @@ def access_asset(session: Session, actor: Actor, asset_id: str) -> Asset:
     return asset
 
 
-def visible_components(actor: Actor) -> Select[tuple[Component]]:
+def visible_components(actor: Actor) -> Select[Component]:
     """Return the components that are or were fitted to an asset the actor may see; the office sees spare ones too."""
     components = select(Component).where(Component.deleted_at.is_(None))
     if actor.sees_all:
@@ -48,7 +48,7 @@ def visible_components(actor: Actor) -> Select[tuple[Component]]:
     return components.where(Component.id.in_(fitted))
 
 
-def visible_devices(actor: Actor) -> Select[tuple[Device]]:
+def visible_devices(actor: Actor) -> Select[Device]:
     """Return the devices of the assets an actor may see."""
     return select(Device).join(Asset, Asset.id == Device.asset_id).where(Device.deleted_at.is_(None), in_scope(actor))
 
@@ -65,12 +65,12 @@ def access_device(session: Session, actor: Actor, device_id: str) -> Device:
     return device
 
 
-def visible_fault_codes(actor: Actor, asset_id: str) -> Select[tuple[FaultCode]]:
+def visible_fault_codes(actor: Actor, asset_id: str) -> Select[FaultCode]:
     """Return the fault codes of one asset, when the actor may see it."""
     return select(FaultCode).join(Asset, Asset.id == FaultCode.asset_id).where(FaultCode.asset_id == asset_id, in_scope(actor))
 
 
-def profiles() -> Select[tuple[DeviceProfile]]:
+def profiles() -> Select[DeviceProfile]:
     """Return all device profiles; they hold nothing personal."""
     return select(DeviceProfile).where(DeviceProfile.deleted_at.is_(None))
 

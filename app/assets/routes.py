@@ -44,7 +44,14 @@ def list_fittings(session: Session, actor: Actor, query: dict[str, Any], asset_i
     return page(session, select(Fitting).where(Fitting.asset_id == asset.id), Fitting, query)
 
 
-@routes.door("POST", "/assets/<asset_id>/fittings", policy="components.fit", body=schemas.FittingSchema, answer=schemas.FittingSchema, status=201)
+@routes.door(
+    "POST",
+    "/assets/<asset_id>/fittings",
+    policy="components.fit",
+    body=schemas.FittingSchema,
+    answer=schemas.FittingSchema,
+    status=201,
+)
 def fit_component(session: Session, actor: Actor, body: dict[str, Any], asset_id: str) -> Fitting:
     """Record that a component went into an asset; what it replaces came out at that instant."""
     asset = queries.access_asset(session, actor, asset_id)
@@ -54,7 +61,9 @@ def fit_component(session: Session, actor: Actor, body: dict[str, Any], asset_id
     return operations.fit_component(session, actor, asset, component, body["fitted_at"])
 
 
-@routes.door("GET", "/assets/<asset_id>/fault-codes", policy="assets.read", query=PageQuery, answer=page_of(schemas.FaultCodeSchema))
+@routes.door(
+    "GET", "/assets/<asset_id>/fault-codes", policy="assets.read", query=PageQuery, answer=page_of(schemas.FaultCodeSchema)
+)
 def list_fault_codes(session: Session, actor: Actor, query: dict[str, Any], asset_id: str) -> dict[str, Any]:
     """List the fault codes an asset reported."""
     asset = queries.access_asset(session, actor, asset_id)
@@ -67,7 +76,9 @@ def list_components(session: Session, actor: Actor, query: dict[str, Any]) -> di
     return page(session, queries.visible_components(actor), Component, query)
 
 
-@routes.door("POST", "/components", policy="components.fit", body=schemas.ComponentSchema, answer=schemas.ComponentSchema, status=201)
+@routes.door(
+    "POST", "/components", policy="components.fit", body=schemas.ComponentSchema, answer=schemas.ComponentSchema, status=201
+)
 def create_component(session: Session, actor: Actor, body: dict[str, Any]) -> Component:
     """Add a component."""
     return operations.create_component(session, actor, body)
@@ -79,7 +90,9 @@ def list_profiles(session: Session, actor: Actor, query: dict[str, Any]) -> dict
     return page(session, queries.profiles(), DeviceProfile, query)
 
 
-@routes.door("POST", "/device-profiles", policy="devices.manage", body=schemas.ProfileSchema, answer=schemas.ProfileSchema, status=201)
+@routes.door(
+    "POST", "/device-profiles", policy="devices.manage", body=schemas.ProfileSchema, answer=schemas.ProfileSchema, status=201
+)
 def create_profile(session: Session, actor: Actor, body: dict[str, Any]) -> DeviceProfile:
     """Add a device profile."""
     return operations.create_profile(session, actor, body)
@@ -91,7 +104,15 @@ def list_devices(session: Session, actor: Actor, query: dict[str, Any]) -> dict[
     return page(session, queries.visible_devices(actor), Device, query)
 
 
-@routes.door("POST", "/assets/<asset_id>/devices", policy="devices.manage", body=schemas.DeviceSchema, answer=schemas.DeviceWithSecretSchema, status=201, idempotent=False)
+@routes.door(
+    "POST",
+    "/assets/<asset_id>/devices",
+    policy="devices.manage",
+    body=schemas.DeviceSchema,
+    answer=schemas.DeviceWithSecretSchema,
+    status=201,
+    idempotent=False,
+)
 def create_device(session: Session, actor: Actor, body: dict[str, Any], asset_id: str) -> dict[str, Any]:
     """Register a device; the answer shows its broker secret this once."""
     asset = queries.access_asset(session, actor, asset_id)
@@ -105,7 +126,9 @@ def read_device(session: Session, actor: Actor, device_id: str) -> Device:
     return queries.access_device(session, actor, device_id)
 
 
-@routes.door("POST", "/devices/<device_id>/secret", policy="devices.manage", answer=schemas.DeviceWithSecretSchema, idempotent=False)
+@routes.door(
+    "POST", "/devices/<device_id>/secret", policy="devices.manage", answer=schemas.DeviceWithSecretSchema, idempotent=False
+)
 def renew_secret(session: Session, actor: Actor, device_id: str) -> dict[str, Any]:
     """Give a device a new broker secret; the answer shows it this once."""
     device = queries.access_device(session, actor, device_id)

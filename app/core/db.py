@@ -119,12 +119,9 @@ class Database:
         self.engine = _make_engine(url, pool_size)
         self.dialect = self.engine.dialect.name
         self._writer = self.engine.execution_options(fieldloop_writes=True)
+        self._reader: Engine = self.engine
         if self.dialect == "postgresql":
-            self._reader = self.engine.execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            )
-        else:
-            self._reader = self.engine
+            self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -142,9 +139,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Open a session that sees one snapshot and writes nothing."""
-        with Session(
-            self._reader, expire_on_commit=False, autoflush=False, info={"clock": self.clock}
-        ) as session:
+        with Session(self._reader, expire_on_commit=False, autoflush=False, info={"clock": self.clock}) as session:
             yield session
 
     def close(self) -> None:
@@ -180,19 +175,12 @@ def stamp_changes(session: Session) -> int | None:
             f"s{i} AS (UPDATE {name} SET change_no = (SELECT n FROM drawn) WHERE change_no IS NULL)"
             for i, name in enumerate(names)
         )
-        statement = (
-            f"WITH drawn AS (UPDATE change_counter SET n = n + 1 WHERE id = 1 RETURNING n), {stamps} "
-            "SELECT n FROM drawn"
-        )
+        statement = f"WITH drawn AS (UPDATE change_counter SET n = n + 1 WHERE id = 1 RETURNING n), {stamps} SELECT n FROM drawn"
         number: int = connection.exec_driver_sql(statement).scalar_one()
     else:
-        number = connection.exec_driver_sql(
-            "UPDATE change_counter SET n = n + 1 WHERE id = 1 RETURNING n"
-        ).scalar_one()
+        number = connection.exec_driver_sql("UPDATE change_counter SET n = n + 1 WHERE id = 1 RETURNING n").scalar_one()
         for name in names:
-            connection.exec_driver_sql(
-                f"UPDATE {name} SET change_no = ? WHERE change_no IS NULL", (number,)
-            )
+            connection.exec_driver_sql(f"UPDATE {name} SET change_no = ? WHERE change_no IS NULL", (number,))
     touched.clear()
     return number
 
@@ -221,16 +209,14 @@ def mark_touched(session: Session, tables: Sequence[str]) -> None:
 
 def last_change(session: Session) -> int:
     """Return the highest change number this session can see."""
-    return session.execute(text("SELECT n FROM change_counter WHERE id = 1")).scalar_one()
+    return int(session.execute(text("SELECT n FROM change_counter WHERE id = 1")).scalar_one())
 
 
 def _make_engine(url: str, pool_size: int) -> Engine:
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     if url.startswith("sqlite"):
-        engine = create_engine(
-            url, pool_size=pool_size, max_overflow=5, pool_timeout=5, connect_args={"timeout": 15}
-        )
+        engine = create_engine(url, pool_size=pool_size, max_overflow=5, pool_timeout=5, connect_args={"timeout": 15})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
@@ -276,6 +262,6 @@ def _begin(connection: Connection) -> None:
 
 def _note_writes(connection: Connection, statement: Any, *_rest: object) -> None:
     if isinstance(statement, UpdateBase):
-        table = statement.table  # type: ignore[attr-defined]
+        table = statement.table
         if isinstance(table, Table) and table.name in TRACKED:
             connection.info.setdefault("touched", set()).add(table.name)

@@ -15,7 +15,7 @@ from marshmallow import ValidationError, fields
 from app.core import wire
 from app.core.settings import amount
 
-_COMMON = {"required": "required", "null": "null", "validator_failed": "invalid"}
+_COMMON: dict[str, str | list[Any] | dict[Any, Any]] = {"required": "required", "null": "null", "validator_failed": "invalid"}
 
 
 class Schema(ma.Schema):
@@ -40,14 +40,14 @@ class Text(fields.Field[str]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if not isinstance(value, str):
             raise ValidationError("not_text")
-        value = value.strip()
+        text = str(value).strip()
         try:
-            wire.check_text(value, self.longest)
+            wire.check_text(text, self.longest)
         except wire.WireError as fault:
             raise ValidationError("too_long" if fault.reason == "text_too_long" else fault.reason) from None
-        if len(value) < self.shortest:
+        if len(text) < self.shortest:
             raise ValidationError("too_short")
-        return value
+        return text
 
 
 class Secret(Text):
@@ -218,7 +218,7 @@ class Phone(Text):
             raise ValidationError("phone_invalid") from None
         if not phonenumbers.is_possible_number(number):
             raise ValidationError("phone_invalid")
-        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
 class Email(Text):
@@ -228,11 +228,16 @@ class Email(Text):
         super().__init__(200, metadata={"format": "email"}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        value = super()._deserialize(value, attr, data, **kwargs).lower()
-        name, at, host = value.partition("@")
-        if not (name and at and host) or any(c.isspace() or ord(c) < 33 for c in value) or "@" in host or "." not in host.strip("."):
+        address = super()._deserialize(value, attr, data, **kwargs).lower()
+        name, at, host = address.partition("@")
+        if (
+            not (name and at and host)
+            or any(c.isspace() or ord(c) < 33 for c in address)
+            or "@" in host
+            or "." not in host.strip(".")
+        ):
             raise ValidationError("email_invalid")
-        return value
+        return address
 
 
 class Listing(fields.List[Any]):

@@ -95,9 +95,7 @@ def record(
 
 def last_entry(session: Session, subject: Subject, *kinds: str) -> HistoryEntry | None:
     """Return the newest entry about a subject, of the given kinds when any are named."""
-    query = select(HistoryEntry).where(
-        HistoryEntry.subject_kind == subject.kind, HistoryEntry.subject_id == subject.id
-    )
+    query = select(HistoryEntry).where(HistoryEntry.subject_kind == subject.kind, HistoryEntry.subject_id == subject.id)
     if kinds:
         query = query.where(HistoryEntry.kind.in_(kinds))
     return session.scalar(query.order_by(HistoryEntry.id.desc()).limit(1))

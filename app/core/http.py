@@ -21,7 +21,7 @@ import structlog
 from flask import Flask, Response, g, request
 from flask_smorest import Api, Blueprint
 from marshmallow import Schema as AnySchema
-from sqlalchemy import Select, String, delete, insert, select, update
+from sqlalchemy import Select, String, delete, select, update
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -202,7 +202,14 @@ class Routes(Blueprint):
 def _documentation(method: str, policy: str, idempotent: bool) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = []
     if method == "POST" and idempotent and policy != PUBLIC:
-        parameters.append({"in": "header", "name": "Idempotency-Key", "required": False, "schema": {"type": "string", "pattern": f"^{_KEY_PATTERN.pattern}$"}})
+        parameters.append(
+            {
+                "in": "header",
+                "name": "Idempotency-Key",
+                "required": False,
+                "schema": {"type": "string", "pattern": f"^{_KEY_PATTERN.pattern}$"},
+            }
+        )
     if method in {"PUT", "PATCH", "DELETE"}:
         parameters.append({"in": "header", "name": "If-Match", "required": True, "schema": {"type": "string"}})
     doc: dict[str, Any] = {"security": [] if policy == PUBLIC else [{"bearer": []}], "x-policy": policy}
@@ -540,4 +547,15 @@ def check_policies(app: Flask, known: set[str]) -> None:
             raise RuntimeError(f"route {rule} declares no known policy ({policy!r}); every route must")
 
 
-__all__ = ["Edge", "FieldloopApi", "PUBLIC", "PageQuery", "Routes", "check_policies", "check_version", "install", "page", "page_of"]
+__all__ = [
+    "PUBLIC",
+    "Edge",
+    "FieldloopApi",
+    "PageQuery",
+    "Routes",
+    "check_policies",
+    "check_version",
+    "install",
+    "page",
+    "page_of",
+]

@@ -47,7 +47,9 @@ def beat(session: Session, name: str, **facts: Any) -> None:
     """Note that a process is alive, by the database's clock."""
     insert = insert_into(session, ProcessBeat).values(name=name, at=database_now(session), facts=facts)
     session.execute(
-        insert.on_conflict_do_update(index_elements=[ProcessBeat.name], set_={"at": insert.excluded.at, "facts": insert.excluded.facts})
+        insert.on_conflict_do_update(
+            index_elements=[ProcessBeat.name], set_={"at": insert.excluded.at, "facts": insert.excluded.facts}
+        )
     )
 
 
@@ -68,7 +70,9 @@ def lead(session: Session, holder: str, name: str = "scheduler", lease_s: float 
 def give_up_lead(session: Session, holder: str, name: str = "scheduler") -> None:
     """End one's own lease now, so that the next process need not wait for it."""
     session.execute(
-        update(LeaderLease).where(LeaderLease.name == name, LeaderLease.holder == holder).values(until=database_now(session) - timedelta(seconds=1))
+        update(LeaderLease)
+        .where(LeaderLease.name == name, LeaderLease.holder == holder)
+        .values(until=database_now(session) - timedelta(seconds=1))
     )
 
 

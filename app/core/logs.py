@@ -17,7 +17,11 @@ _PLAIN = {"code", "status_code", "problem_code", "reason_code"}
 def hide_secrets(_logger: Any, _method: str, entry: dict[str, Any]) -> dict[str, Any]:
     """Blank every value whose name says that it is a secret."""
     for key in entry:
-        if key not in {"problem", "event"} and key not in _PLAIN - {"code"} and any(word in key.lower() for word in _SECRET_WORDS):
+        if (
+            key not in {"problem", "event"}
+            and key not in _PLAIN - {"code"}
+            and any(word in key.lower() for word in _SECRET_WORDS)
+        ):
             entry[key] = "[hidden]"
     return entry
 
@@ -47,7 +51,7 @@ def set_up_logs(settings: Settings, process: str) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info if settings.log_format == "json" else _keep,
+                *([structlog.processors.format_exc_info] if settings.log_format == "json" else []),
                 last,
             ],
         )
@@ -59,10 +63,6 @@ def set_up_logs(settings: Settings, process: str) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(process=process)
-
-
-def _keep(_logger: Any, _method: str, entry: dict[str, Any]) -> dict[str, Any]:
-    return entry
 
 
 def get_log(name: str) -> Any:

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 from environs import FileAwareEnv
 
-DEVELOPMENT_SECRET = "development-only-secret-change-me"
-_SECRET_FILE = "secret.key"
+DEVELOPMENT_SECRET = "development-only-secret-change-me"  # noqa: S105 - refused in production
+_SECRET_FILE = "secret.key"  # noqa: S105 - a file name
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from app.core.db import TRACKED, Base, Moment, now
 from app.core.errors import Conflict, NotFound
 from app.core.ids import new_id
 
-
 T = TypeVar("T", bound="Tracked")
 
 
@@ -29,9 +28,7 @@ class Tracked(Base):
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id, sort_order=-10)
     version: Mapped[int] = mapped_column(Integer, nullable=False, default=1, sort_order=90)
-    change_no: Mapped[int | None] = mapped_column(
-        BigInteger, default=None, onupdate=null(), index=True, sort_order=91
-    )
+    change_no: Mapped[int | None] = mapped_column(BigInteger, default=None, onupdate=null(), index=True, sort_order=91)
     created_at: Mapped[datetime] = mapped_column(Moment, nullable=False, sort_order=92)
     updated_at: Mapped[datetime] = mapped_column(Moment, nullable=False, sort_order=93)
     deleted_at: Mapped[datetime | None] = mapped_column(Moment, default=None, sort_order=94)
@@ -70,9 +67,7 @@ def sources_of(model: type[Tracked], to: str) -> frozenset[str]:
     return frozenset(state for state, following in model.STATES.items() if to in following)
 
 
-def transition(
-    session: Session, row: Tracked, to: str, *, expect: Iterable[str] | None = None, **values: Any
-) -> None:
+def transition(session: Session, row: Tracked, to: str, *, expect: Iterable[str] | None = None, **values: Any) -> None:
     """Move a row to another state, guarded in SQL: of two racing callers one wins.
 
     Args:
@@ -88,9 +83,7 @@ def transition(
         raise Conflict("state_conflict", state=row.state, wanted=to)  # type: ignore[attr-defined]
 
 
-def try_transition(
-    session: Session, row: Tracked, to: str, *, expect: Iterable[str] | None = None, **values: Any
-) -> bool:
+def try_transition(session: Session, row: Tracked, to: str, *, expect: Iterable[str] | None = None, **values: Any) -> bool:
     """As ``transition``, but tell by the answer whether this caller won."""
     model = type(row)
     sources = frozenset(expect) if expect is not None else sources_of(model, to)

@@ -16,8 +16,8 @@ from app.core.clock import EARLIEST, LATEST
 
 INT64 = 2**63
 ID_PATTERN = re.compile(r"[A-Za-z0-9_.-]{8,36}")
-_OPENING = b"[{"
-_CLOSING = b"]}"
+# A whole string (possibly cut short), or a bracket; possessive by construction, so it is linear.
+_BRACKETS = re.compile(rb'"(?:[^"\\\\]|\\\\.)*(?:"|$)|(?P<opening>[\[{])|(?P<closing>[\]}])', re.DOTALL)
 
 
 class WireError(ValueError):
@@ -77,22 +77,12 @@ def _check_depth(raw: bytes, allowed: int) -> None:
     if raw.count(b"[") + raw.count(b"{") <= allowed:
         return
     depth = 0
-    in_text = escaped = False
-    for byte in raw:
-        if in_text:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_text = False
-        elif byte == 0x22:
-            in_text = True
-        elif byte in _OPENING:
+    for bracket in _BRACKETS.finditer(raw):
+        if bracket.lastgroup == "opening":
             depth += 1
             if depth > allowed:
                 raise WireError("too_deep", f"nested deeper than {allowed}")
-        elif byte in _CLOSING:
+        elif bracket.lastgroup == "closing":
             depth -= 1
 
 

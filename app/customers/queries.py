@@ -24,7 +24,7 @@ def in_scope(actor: Actor) -> ColumnElement[bool]:
     return false()
 
 
-def granted_stations(actor: Actor) -> Select[tuple[str]] | None:
+def granted_stations(actor: Actor) -> Select[str] | None:
     """Return the stations whose grants an actor shares: staff their own, a partner's office the partner's."""
     if actor.role == STAFF and actor.station_id:
         return select(Station.id).where(Station.id == actor.station_id)
@@ -33,16 +33,18 @@ def granted_stations(actor: Actor) -> Select[tuple[str]] | None:
     return None
 
 
-def _granted(actor: Actor, column: InstrumentedAttribute[str]) -> Select[tuple[str]]:
-    return select(column).where(StationGrant.station_id.in_(granted_stations(actor)), StationGrant.ended_at.is_(None))
+def _granted(actor: Actor, column: InstrumentedAttribute[str]) -> Select[str]:
+    stations = granted_stations(actor)
+    assert stations is not None  # noqa: S101 - callers asked before
+    return select(column).where(StationGrant.station_id.in_(stations), StationGrant.ended_at.is_(None))
 
 
-def granted_assets(actor: Actor) -> Select[tuple[str]] | None:
+def granted_assets(actor: Actor) -> Select[str] | None:
     """Return the ids of the assets an actor may see through a station task, or None when there is no such way."""
     return None if granted_stations(actor) is None else _granted(actor, StationGrant.asset_id)
 
 
-def visible_to(actor: Actor) -> Select[tuple[Customer]]:
+def visible_to(actor: Actor) -> Select[Customer]:
     """Return the customers an actor may see."""
     return select(Customer).where(Customer.deleted_at.is_(None), in_scope(actor))
 
@@ -59,7 +61,7 @@ def access_customer(session: Session, actor: Actor, customer_id: str) -> Custome
     return customer
 
 
-def visible_sites(actor: Actor) -> Select[tuple[Site]]:
+def visible_sites(actor: Actor) -> Select[Site]:
     """Return the sites of the customers an actor may see."""
     return select(Site).join(Customer).where(Site.deleted_at.is_(None), Customer.deleted_at.is_(None), in_scope(actor))
 

@@ -20,7 +20,9 @@ def list_customers(session: Session, actor: Actor, query: dict[str, Any]) -> dic
     return page(session, queries.visible_to(actor), Customer, query)
 
 
-@routes.door("POST", "/customers", policy="customers.write", body=schemas.CustomerSchema, answer=schemas.CustomerSchema, status=201)
+@routes.door(
+    "POST", "/customers", policy="customers.write", body=schemas.CustomerSchema, answer=schemas.CustomerSchema, status=201
+)
 def create_customer(session: Session, actor: Actor, body: dict[str, Any]) -> Customer:
     """Add a customer."""
     return operations.create_customer(session, actor, body)
@@ -32,7 +34,9 @@ def read_customer(session: Session, actor: Actor, customer_id: str) -> Customer:
     return queries.access_customer(session, actor, customer_id)
 
 
-@routes.door("PATCH", "/customers/<customer_id>", policy="customers.write", body=schemas.CustomerEditSchema, answer=schemas.CustomerSchema)
+@routes.door(
+    "PATCH", "/customers/<customer_id>", policy="customers.write", body=schemas.CustomerEditSchema, answer=schemas.CustomerSchema
+)
 def edit_customer(session: Session, actor: Actor, body: dict[str, Any], customer_id: str) -> Customer:
     """Change a customer."""
     customer = queries.access_customer(session, actor, customer_id)
@@ -40,7 +44,14 @@ def edit_customer(session: Session, actor: Actor, body: dict[str, Any], customer
     return operations.edit_customer(session, actor, customer, body)
 
 
-@routes.door("POST", "/customers/<customer_id>/sites", policy="customers.write", body=schemas.SiteSchema, answer=schemas.SiteSchema, status=201)
+@routes.door(
+    "POST",
+    "/customers/<customer_id>/sites",
+    policy="customers.write",
+    body=schemas.SiteSchema,
+    answer=schemas.SiteSchema,
+    status=201,
+)
 def create_site(session: Session, actor: Actor, body: dict[str, Any], customer_id: str) -> Site:
     """Add a site of a customer."""
     return operations.create_site(session, actor, queries.access_customer(session, actor, customer_id), body)

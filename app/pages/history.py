@@ -98,7 +98,9 @@ def chain_of(session: Session, actor: Actor, kind: str, subject_id: str) -> dict
     }
 
 
-def _walk(session: Session, actor: Actor, start: list[HistoryEntry], *, backward: bool) -> tuple[list[tuple[HistoryEntry, int]], bool]:
+def _walk(
+    session: Session, actor: Actor, start: list[HistoryEntry], *, backward: bool
+) -> tuple[list[tuple[HistoryEntry, int]], bool]:
     """Walk the arrows breadth first, one query a ring, at most 300 entries."""
     seen = {entry.id for entry in start}
     found: list[tuple[HistoryEntry, int]] = []
@@ -135,7 +137,9 @@ def _visible(session: Session, actor: Actor, entries: Any) -> set[str]:
 def _seen_subjects(session: Session, actor: Actor, kind: str, subject_ids: list[str], entries: Any) -> set[str]:
     if kind == "reading":
         # A reading is seen by whoever sees the component it speaks of.
-        component_of = {entry.subject_id: entry.facts.get("component_id", "") for entry in entries if entry.subject_kind == "reading"}
+        component_of = {
+            entry.subject_id: entry.facts.get("component_id", "") for entry in entries if entry.subject_kind == "reading"
+        }
         seen = _seen_subjects(session, actor, "component", sorted(set(component_of.values())), entries)
         return {reading for reading, component_id in component_of.items() if component_id in seen}
     if kind == "fault_code":
@@ -155,7 +159,9 @@ def _arrows(session: Session, entries: list[HistoryEntry]) -> dict[str, list[str
     arrows: dict[str, list[str]] = {}
     ids = [entry.id for entry in entries]
     for start in range(0, len(ids), 500):
-        rows = session.execute(select(HistoryCause.effect_id, HistoryCause.cause_id).where(HistoryCause.effect_id.in_(ids[start : start + 500])))
+        rows = session.execute(
+            select(HistoryCause.effect_id, HistoryCause.cause_id).where(HistoryCause.effect_id.in_(ids[start : start + 500]))
+        )
         for effect_id, cause_id in rows:
             arrows.setdefault(effect_id, []).append(cause_id)
     return arrows

@@ -26,12 +26,13 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def level(self) -> Level:
         """Return it as the detector takes it."""
-        named: list[tuple[Comparison, float]] = [
-            (name, value)
-            for name, value in (("below", self.below), ("at_most", self.at_most), ("above", self.above), ("at_least", self.at_least))
-            if value is not None
-        ]
-        comparison, value = named[0]
+        given: tuple[tuple[Comparison, float | None], ...] = (
+            ("below", self.below),
+            ("at_most", self.at_most),
+            ("above", self.above),
+            ("at_least", self.at_least),
+        )
+        comparison, value = next((name, value) for name, value in given if value is not None)
         return Level(comparison, value, self.readings, round(self.span_h * _HOUR_MS))
 
 
@@ -71,7 +72,8 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return what the detector takes. ``value_holds``: the device's profile sends only changes."""
         if self.detector == "silence":
             return SilenceSettings(after_ms=round((self.silent_after_h or 0) * _HOUR_MS))
-        assert self.raise_if is not None and self.clear_if is not None  # noqa: S101 - read_document has checked it
+        if self.raise_if is None or self.clear_if is None:
+            raise ValueError("threshold: needs raise_if and clear_if")
         return ThresholdSettings(self.raise_if.level(), self.clear_if.level(), value_holds)
 
 

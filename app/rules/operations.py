@@ -47,8 +47,13 @@ def edit_rule(session: Session, actor_id: str, rule: Rule, changes: dict[str, An
         )
     touch(session, rule)
     record(
-        session, "rule.edited", Subject("rule", rule.id), causes=[last_entry(session, Subject("rule", rule.id))],
-        actor_id=actor_id, number=rule.number, enabled=rule.enabled,
+        session,
+        "rule.edited",
+        Subject("rule", rule.id),
+        causes=[last_entry(session, Subject("rule", rule.id))],
+        actor_id=actor_id,
+        number=rule.number,
+        enabled=rule.enabled,
     )
     return rule
 

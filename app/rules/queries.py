@@ -24,7 +24,7 @@ class ActiveRule:
     document: Document
 
 
-def visible() -> Select[tuple[Rule]]:
+def visible() -> Select[Rule]:
     """Return all rules; whoever may read rules may read all."""
     return select(Rule).where(Rule.deleted_at.is_(None))
 

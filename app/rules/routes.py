@@ -17,8 +17,14 @@ routes = Routes("rules", __name__, description="Rules and their versions")
 
 def _shown(session: Session, rule: Rule) -> dict[str, Any]:
     return {
-        "id": rule.id, "version": rule.version, "created_at": rule.created_at, "updated_at": rule.updated_at, "code": rule.code,
-        "enabled": rule.enabled, "number": rule.number, "document": queries.version_of(session, rule).document,
+        "id": rule.id,
+        "version": rule.version,
+        "created_at": rule.created_at,
+        "updated_at": rule.updated_at,
+        "code": rule.code,
+        "enabled": rule.enabled,
+        "number": rule.number,
+        "document": queries.version_of(session, rule).document,
     }
 
 
@@ -57,5 +63,7 @@ def edit_rule(session: Session, actor: Actor, body: dict[str, Any], rule_id: str
 def list_versions(session: Session, actor: Actor, rule_id: str) -> dict[str, Any]:
     """List all versions of a rule, newest first."""
     rule = queries.access_rule(session, rule_id)
-    rows = session.scalars(select(RuleVersion).where(RuleVersion.rule_id == rule.id).order_by(RuleVersion.number.desc()).limit(100))
+    rows = session.scalars(
+        select(RuleVersion).where(RuleVersion.rule_id == rule.id).order_by(RuleVersion.number.desc()).limit(100)
+    )
     return {"items": list(rows)}

@@ -55,7 +55,16 @@ def reason_against(session: Session, settings: Settings, component: Component, k
 
 
 def make_offer(
-    session: Session, settings: Settings, *, alarm_id: str, order: WorkOrder, asset: Asset, component: Component, terms: Terms, causes: Causes, facts: dict[str, Any]
+    session: Session,
+    settings: Settings,
+    *,
+    alarm_id: str,
+    order: WorkOrder,
+    asset: Asset,
+    component: Component,
+    terms: Terms,
+    causes: Causes,
+    facts: dict[str, Any],
 ) -> ServiceOffer:
     """Issue an offer with its coupon to the owner of the asset and tell them; warranty makes the price zero.
 
@@ -69,23 +78,58 @@ def make_offer(
     offer = add(
         session,
         ServiceOffer(
-            kind=terms.kind, state="issued", alarm_id=alarm_id, component_id=component.id, asset_id=asset.id, customer_id=asset.customer_id,
-            work_order_id=order.id, price=terms.price, discount=terms.discount, amount_due=due, currency=settings.currency,
-            under_warranty=under_warranty, valid_until=now(session) + timedelta(days=settings.offer_validity_days),
+            kind=terms.kind,
+            state="issued",
+            alarm_id=alarm_id,
+            component_id=component.id,
+            asset_id=asset.id,
+            customer_id=asset.customer_id,
+            work_order_id=order.id,
+            price=terms.price,
+            discount=terms.discount,
+            amount_due=due,
+            currency=settings.currency,
+            under_warranty=under_warranty,
+            valid_until=now(session) + timedelta(days=settings.offer_validity_days),
         ),
     )
     issued = record(
-        session, "service_offer.issued", Subject("service_offer", offer.id), causes=causes, service=terms.kind,
-        amount_due=f"{due:.2f}", currency=offer.currency, under_warranty=under_warranty, valid_until=offer.valid_until.isoformat(),
+        session,
+        "service_offer.issued",
+        Subject("service_offer", offer.id),
+        causes=causes,
+        service=terms.kind,
+        amount_due=f"{due:.2f}",
+        currency=offer.currency,
+        under_warranty=under_warranty,
+        valid_until=offer.valid_until.isoformat(),
     )
     coupon = add(session, Coupon(offer_id=offer.id, code_hash="", state="open"))
     coupon.code_hash = secrets.token_hash(coupon_code(settings, coupon))
     session.flush()
-    record(session, "coupon.issued", Subject("coupon", coupon.id), causes=[issued], discount=f"{terms.discount:.2f}", currency=offer.currency)
+    record(
+        session,
+        "coupon.issued",
+        Subject("coupon", coupon.id),
+        causes=[issued],
+        discount=f"{terms.discount:.2f}",
+        currency=offer.currency,
+    )
     enqueue(
-        session, users.people_of_customer(session, asset.customer_id), "offer_made", Subject("service_offer", offer.id), dedupe=f"offer:{offer.id}:made",
-        causes=[issued], asset_model=asset.model, asset_serial=asset.serial, amount_due=f"{due:.2f}", discount=f"{terms.discount:.2f}",
-        currency=offer.currency, valid_until=offer.valid_until.isoformat(), warranty=under_warranty, **facts,
+        session,
+        users.people_of_customer(session, asset.customer_id),
+        "offer_made",
+        Subject("service_offer", offer.id),
+        dedupe=f"offer:{offer.id}:made",
+        causes=[issued],
+        asset_model=asset.model,
+        asset_serial=asset.serial,
+        amount_due=f"{due:.2f}",
+        discount=f"{terms.discount:.2f}",
+        currency=offer.currency,
+        valid_until=offer.valid_until.isoformat(),
+        warranty=under_warranty,
+        **facts,
     )
     return offer
 
@@ -98,7 +142,9 @@ def coupon_code(settings: Settings, coupon: Coupon) -> str:
 def view_offer(session: Session, actor: Actor, offer: ServiceOffer) -> ServiceOffer:
     """Note that the owner has seen the offer; a second look changes nothing."""
     if try_transition(session, offer, "viewed", expect={"issued"}):
-        record(session, "service_offer.viewed", Subject("service_offer", offer.id), actor_id=actor.id, causes=[_last(session, offer)])
+        record(
+            session, "service_offer.viewed", Subject("service_offer", offer.id), actor_id=actor.id, causes=[_last(session, offer)]
+        )
     return offer
 
 
@@ -114,13 +160,21 @@ def accept_offer(session: Session, settings: Settings, actor: Actor, offer: Serv
             raise Conflict("offer_expired", until=offer.valid_until.isoformat())
         transition(session, offer, "accepted", expect={"issued", "viewed"})
         entry = record(
-            session, "service_offer.accepted", Subject("service_offer", offer.id), actor_id=actor.id,
-            causes=[_last(session, offer)], slot_at=slot_at.isoformat(),
+            session,
+            "service_offer.accepted",
+            Subject("service_offer", offer.id),
+            actor_id=actor.id,
+            causes=[_last(session, offer)],
+            slot_at=slot_at.isoformat(),
         )
     elif offer.state == "accepted":
         entry = record(
-            session, "service_offer.slot_changed", Subject("service_offer", offer.id), actor_id=actor.id,
-            causes=[_last(session, offer), last_entry(session, Subject("work_order", order.id))], slot_at=slot_at.isoformat(),
+            session,
+            "service_offer.slot_changed",
+            Subject("service_offer", offer.id),
+            actor_id=actor.id,
+            causes=[_last(session, offer), last_entry(session, Subject("work_order", order.id))],
+            slot_at=slot_at.isoformat(),
         )
     else:
         raise Conflict("offer_not_open", state=offer.state)
@@ -159,8 +213,13 @@ def expire_offers(session: Session) -> int:
             continue
         expired += 1
         enqueue(
-            session, users.people_of_customer(session, offer.customer_id), "offer_expired", Subject("service_offer", offer.id),
-            dedupe=f"offer:{offer.id}:expired", causes=[entry], asset_model=session.get_one(Asset, offer.asset_id).model,
+            session,
+            users.people_of_customer(session, offer.customer_id),
+            "offer_expired",
+            Subject("service_offer", offer.id),
+            dedupe=f"offer:{offer.id}:expired",
+            causes=[entry],
+            asset_model=session.get_one(Asset, offer.asset_id).model,
         )
     return expired
 
@@ -174,19 +233,33 @@ def withdraw_offer(session: Session, offer: ServiceOffer, reason: str, causes: C
     if entry is None:
         return False
     enqueue(
-        session, users.people_of_customer(session, offer.customer_id), "offer_withdrawn", Subject("service_offer", offer.id),
-        dedupe=f"offer:{offer.id}:withdrawn", causes=[entry], asset_model=session.get_one(Asset, offer.asset_id).model, reason=reason,
+        session,
+        users.people_of_customer(session, offer.customer_id),
+        "offer_withdrawn",
+        Subject("service_offer", offer.id),
+        dedupe=f"offer:{offer.id}:withdrawn",
+        causes=[entry],
+        asset_model=session.get_one(Asset, offer.asset_id).model,
+        reason=reason,
     )
     return True
 
 
 def _close(
-    session: Session, offer: ServiceOffer, state: str, reason: str, causes: Causes, actor_id: str | None = None, sources: set[str] | None = None
+    session: Session,
+    offer: ServiceOffer,
+    state: str,
+    reason: str,
+    causes: Causes,
+    actor_id: str | None = None,
+    sources: set[str] | None = None,
 ) -> HistoryEntry | None:
     """Close an open offer, void its coupon and cancel its order; None when somebody else was first."""
     if not try_transition(session, offer, state, expect=sources, closed_at=now(session), close_reason=reason):
         return None
-    entry = record(session, f"service_offer.{state}", Subject("service_offer", offer.id), causes=causes, actor_id=actor_id, reason=reason)
+    entry = record(
+        session, f"service_offer.{state}", Subject("service_offer", offer.id), causes=causes, actor_id=actor_id, reason=reason
+    )
     try_transition(session, queries.coupon_of(session, offer.id), "void")
     order = session.get_one(WorkOrder, offer.work_order_id)
     if can_become(order, "cancelled"):
@@ -203,10 +276,21 @@ def show_coupon(session: Session, settings: Settings, offer: ServiceOffer) -> di
     task = orders.live_task(session, offer.work_order_id)
     token = None
     if coupon.state == "open" and offer.state == "accepted" and task is not None:
-        claims = {"coupon": coupon.id, "offer": offer.id, "station": task.station_id, "valid_until": offer.valid_until.isoformat()}
+        claims = {
+            "coupon": coupon.id,
+            "offer": offer.id,
+            "station": task.station_id,
+            "valid_until": offer.valid_until.isoformat(),
+        }
         token = secrets.sign_coupon(settings, msgspec.json.encode(claims))
     code = coupon_code(settings, coupon)
-    return {"coupon_id": coupon.id, "state": coupon.state, "code": code, "token": token, "qr": f"{code}.{token}" if token else code}
+    return {
+        "coupon_id": coupon.id,
+        "state": coupon.state,
+        "code": code,
+        "token": token,
+        "qr": f"{code}.{token}" if token else code,
+    }
 
 
 def redeem(session: Session, settings: Settings, actor: Actor, code: str) -> Coupon:
@@ -238,14 +322,23 @@ def redeem(session: Session, settings: Settings, actor: Actor, code: str) -> Cou
             record(own, "coupon.refused", Subject("user", actor.id), actor_id=actor.id, station_id=actor.station_id)
 
         raise Invalid("coupon_invalid", trace=trace)
-    if not try_transition(session, coupon, "redeemed", redeemed_at=now(session), redeemed_by=actor.id, station_id=actor.station_id):
+    if not try_transition(
+        session, coupon, "redeemed", redeemed_at=now(session), redeemed_by=actor.id, station_id=actor.station_id
+    ):
         raise Conflict("coupon_redeemed", at=coupon.redeemed_at.isoformat() if coupon.redeemed_at else "")
     station = session.get_one(Station, task.station_id)
     entry = record(
-        session, "coupon.redeemed", Subject("coupon", coupon.id), actor_id=actor.id,
-        causes=[last_entry(session, Subject("service_offer", offer.id)), last_entry(session, Subject("coupon", coupon.id), "coupon.issued"),
-                last_entry(session, Subject("work_order", offer.work_order_id), "work_order.scheduled")],
-        station_id=station.id, station=station.name,
+        session,
+        "coupon.redeemed",
+        Subject("coupon", coupon.id),
+        actor_id=actor.id,
+        causes=[
+            last_entry(session, Subject("service_offer", offer.id)),
+            last_entry(session, Subject("coupon", coupon.id), "coupon.issued"),
+            last_entry(session, Subject("work_order", offer.work_order_id), "work_order.scheduled"),
+        ],
+        station_id=station.id,
+        station=station.name,
     )
     transition(session, offer, "redeemed", expect={"accepted"}, closed_at=now(session), close_reason="redeemed")
     order = session.get_one(WorkOrder, offer.work_order_id)

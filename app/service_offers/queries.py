@@ -16,7 +16,7 @@ from app.work_orders import queries as work_orders
 from app.work_orders.models import WorkOrder
 
 
-def visible_to(actor: Actor) -> Select[tuple[ServiceOffer]]:
+def visible_to(actor: Actor) -> Select[ServiceOffer]:
     """Return the offers an actor may see: the owner's own, a rep's customers'; staff those of their orders."""
     offers = select(ServiceOffer).where(ServiceOffer.deleted_at.is_(None))
     if actor.role == STAFF or actor.partner_id is not None:
@@ -36,7 +36,7 @@ def access_offer(session: Session, actor: Actor, offer_id: str) -> ServiceOffer:
     return offer
 
 
-def visible_coupons(actor: Actor) -> Select[tuple[Coupon]]:
+def visible_coupons(actor: Actor) -> Select[Coupon]:
     """Return the coupons of the offers an actor may see."""
     return select(Coupon).where(Coupon.offer_id.in_(visible_to(actor).with_only_columns(ServiceOffer.id)))
 

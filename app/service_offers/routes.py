@@ -38,14 +38,18 @@ def view_offer(session: Session, actor: Actor, offer_id: str) -> ServiceOffer:
     return operations.view_offer(session, actor, queries.access_offer(session, actor, offer_id))
 
 
-@routes.door("POST", "/service-offers/<offer_id>/accept", policy="offers.answer", body=schemas.AcceptSchema, answer=schemas.OfferSchema)
+@routes.door(
+    "POST", "/service-offers/<offer_id>/accept", policy="offers.answer", body=schemas.AcceptSchema, answer=schemas.OfferSchema
+)
 def accept_offer(session: Session, actor: Actor, body: dict[str, Any], offer_id: str) -> ServiceOffer:
     """Accept with a slot; accepted already, choose another slot."""
     offer = queries.access_offer(session, actor, offer_id)
     return operations.accept_offer(session, edge_settings(), actor, offer, body["slot_at"])
 
 
-@routes.door("POST", "/service-offers/<offer_id>/decline", policy="offers.answer", body=schemas.DeclineSchema, answer=schemas.OfferSchema)
+@routes.door(
+    "POST", "/service-offers/<offer_id>/decline", policy="offers.answer", body=schemas.DeclineSchema, answer=schemas.OfferSchema
+)
 def decline_offer(session: Session, actor: Actor, body: dict[str, Any], offer_id: str) -> ServiceOffer:
     """Decline; the task and the reserved part go with it."""
     return operations.decline_offer(session, actor, queries.access_offer(session, actor, offer_id), body["reason"])

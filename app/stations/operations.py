@@ -86,7 +86,9 @@ def set_stock(session: Session, actor: Actor, station: Station, part_no: str, on
     Raises:
         Conflict: ``part_unavailable`` when more than that are promised to tasks.
     """
-    stock = session.scalar(select(PartStock).where(PartStock.station_id == station.id, PartStock.part_no == part_no).with_for_update())
+    stock = session.scalar(
+        select(PartStock).where(PartStock.station_id == station.id, PartStock.part_no == part_no).with_for_update()
+    )
     if stock is None:
         stock = add(session, PartStock(station_id=station.id, part_no=part_no, on_hand=on_hand, reserved=0))
     else:
@@ -94,7 +96,9 @@ def set_stock(session: Session, actor: Actor, station: Station, part_no: str, on
             raise Conflict("part_unavailable", part_no=part_no)
         stock.on_hand = on_hand
         touch(session, stock)
-    history.record(session, "stock.counted", history.Subject("station", station.id), actor_id=actor.id, part_no=part_no, on_hand=on_hand)
+    history.record(
+        session, "stock.counted", history.Subject("station", station.id), actor_id=actor.id, part_no=part_no, on_hand=on_hand
+    )
     return stock
 
 

@@ -10,7 +10,7 @@ from app.stations.models import PartStock, Station, StationTerritory
 from app.users.rights import ADMIN, MANAGER, STAFF, Actor
 
 
-def visible_to(actor: Actor) -> Select[tuple[Station]]:
+def visible_to(actor: Actor) -> Select[Station]:
     """Return the stations an actor may see: staff their own, partners theirs, reps and owners all (they are shops)."""
     stations = select(Station).where(Station.deleted_at.is_(None))
     if actor.role == STAFF:
@@ -32,7 +32,7 @@ def access_station(session: Session, actor: Actor, station_id: str) -> Station:
     return station
 
 
-def visible_stock(actor: Actor, station_id: str) -> Select[tuple[PartStock]]:
+def visible_stock(actor: Actor, station_id: str) -> Select[PartStock]:
     """Return the stock of a station, for its staff, its partner and the office."""
     stock = select(PartStock).where(PartStock.station_id == station_id, PartStock.deleted_at.is_(None))
     if actor.sees_all or (actor.role == STAFF and actor.station_id == station_id):
@@ -45,7 +45,9 @@ def visible_stock(actor: Actor, station_id: str) -> Select[tuple[PartStock]]:
 
 def all_active(session: Session) -> list[Station]:
     """Return every active station, for dispatch."""
-    return list(session.scalars(select(Station).where(Station.active.is_(True), Station.deleted_at.is_(None)).order_by(Station.id)))
+    return list(
+        session.scalars(select(Station).where(Station.active.is_(True), Station.deleted_at.is_(None)).order_by(Station.id))
+    )
 
 
 def territories_of(session: Session) -> dict[str, set[str]]:
@@ -58,7 +60,9 @@ def territories_of(session: Session) -> dict[str, set[str]]:
 
 def free_units(session: Session, part_no: str) -> dict[str, int]:
     """Return how many unreserved units of a part each station holds."""
-    rows = session.execute(select(PartStock.station_id, PartStock.on_hand - PartStock.reserved).where(PartStock.part_no == part_no, PartStock.deleted_at.is_(None)))
-    return {station_id: free for station_id, free in rows}
-
-
+    rows = session.execute(
+        select(PartStock.station_id, PartStock.on_hand - PartStock.reserved).where(
+            PartStock.part_no == part_no, PartStock.deleted_at.is_(None)
+        )
+    )
+    return dict(rows.all())

@@ -32,7 +32,9 @@ def read_station(session: Session, actor: Actor, station_id: str) -> Station:
     return queries.access_station(session, actor, station_id)
 
 
-@routes.door("PATCH", "/stations/<station_id>", policy="stations.manage", body=schemas.StationEditSchema, answer=schemas.StationSchema)
+@routes.door(
+    "PATCH", "/stations/<station_id>", policy="stations.manage", body=schemas.StationEditSchema, answer=schemas.StationSchema
+)
 def edit_station(session: Session, actor: Actor, body: dict[str, Any], station_id: str) -> Station:
     """Change a station."""
     station = queries.access_station(session, actor, station_id)

@@ -10,7 +10,7 @@ from app.territories.models import Territory
 from app.users.rights import Actor
 
 
-def visible_to(actor: Actor) -> Select[tuple[Territory]]:
+def visible_to(actor: Actor) -> Select[Territory]:
     """Return the territories an actor may see: all for the office, else those assigned."""
     territories = select(Territory).where(Territory.deleted_at.is_(None))
     if actor.sees_all:

@@ -24,7 +24,9 @@ def list_territories(session: Session, actor: Actor, query: dict[str, Any]) -> d
     return page(session, queries.visible_to(actor), Territory, query)
 
 
-@routes.door("POST", "/territories", policy="territories.manage", body=schemas.TerritorySchema, answer=schemas.TerritorySchema, status=201)
+@routes.door(
+    "POST", "/territories", policy="territories.manage", body=schemas.TerritorySchema, answer=schemas.TerritorySchema, status=201
+)
 def create_territory(session: Session, actor: Actor, body: dict[str, Any]) -> Territory:
     """Add a territory."""
     return operations.create_territory(session, actor, body["code"], body["name"])

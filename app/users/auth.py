@@ -76,7 +76,12 @@ def refresh(session: Session, settings: Settings, token: str) -> Tokens:
         raise Unauthenticated("refresh_refused")
     opened = session.get_one(SignInSession, found.session_id)
     user = session.get_one(User, opened.user_id)
-    if opened.ended_at is not None or found.expires_at <= now(session) or user.state != "active" or opened.began_at < user.valid_from:
+    if (
+        opened.ended_at is not None
+        or found.expires_at <= now(session)
+        or user.state != "active"
+        or opened.began_at < user.valid_from
+    ):
         raise Unauthenticated("refresh_refused")
     used = session.execute(
         update(RefreshToken)

@@ -30,7 +30,11 @@ class User(Tracked):
         CheckConstraint("role <> 'station_staff' OR station_id IS NOT NULL", name="staff_station"),
         CheckConstraint("role <> 'customer' OR customer_id IS NOT NULL", name="customer_link"),
     )
-    STATES = {"invited": frozenset({"active", "deactivated"}), "active": frozenset({"deactivated"}), "deactivated": frozenset({"active"})}
+    STATES = {
+        "invited": frozenset({"active", "deactivated"}),
+        "active": frozenset({"deactivated"}),
+        "deactivated": frozenset({"active"}),
+    }
 
     login: Mapped[str] = mapped_column(String(200), unique=True)
     name: Mapped[str] = mapped_column(String(100))

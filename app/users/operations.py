@@ -86,8 +86,13 @@ def create_first_admin(session: Session, settings: Settings, login: str, passwor
     user = add(
         session,
         User(
-            login=login, name=login, role="admin", state="active", locale=settings.default_locale,
-            password_hash=secrets.hash_password(password, settings.argon2_profile), valid_from=now(session),
+            login=login,
+            name=login,
+            role="admin",
+            state="active",
+            locale=settings.default_locale,
+            password_hash=secrets.hash_password(password, settings.argon2_profile),
+            valid_from=now(session),
         ),
     )
     history.record(session, "user.created", history.Subject("user", user.id), role="admin")

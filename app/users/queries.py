@@ -10,7 +10,7 @@ from app.users.models import Partner, User, UserTerritory
 from app.users.rights import Actor
 
 
-def visible_to(actor: Actor) -> Select[tuple[User]]:
+def visible_to(actor: Actor) -> Select[User]:
     """Return the people an actor may see: all for the office, a partner's own for the partner, else oneself."""
     users = select(User).where(User.deleted_at.is_(None))
     if actor.sees_all:
@@ -32,7 +32,7 @@ def access_user(session: Session, actor: Actor, user_id: str) -> User:
     return user
 
 
-def visible_partners(actor: Actor) -> Select[tuple[Partner]]:
+def visible_partners(actor: Actor) -> Select[Partner]:
     """Return the partners an actor may see."""
     partners = select(Partner).where(Partner.deleted_at.is_(None))
     if actor.sees_all:
@@ -44,19 +44,25 @@ def staff_of(session: Session, station_id: str) -> list[User]:
     """Return the active staff of a station."""
     return list(
         session.scalars(
-            select(User).where(User.station_id == station_id, User.role == "station_staff", User.state == "active", User.deleted_at.is_(None))
+            select(User).where(
+                User.station_id == station_id, User.role == "station_staff", User.state == "active", User.deleted_at.is_(None)
+            )
         )
     )
 
 
 def people_of_customer(session: Session, customer_id: str) -> list[User]:
     """Return the active people who sign in as this customer."""
-    return list(session.scalars(select(User).where(User.customer_id == customer_id, User.role == "customer", User.state == "active")))
+    return list(
+        session.scalars(select(User).where(User.customer_id == customer_id, User.role == "customer", User.state == "active"))
+    )
 
 
 def managers_of(session: Session, territory_id: str | None) -> list[User]:
     """Return the active managers responsible for a territory: those assigned to it, else all of them."""
-    managers = select(User).where(User.role == "manager", User.state == "active", User.partner_id.is_(None), User.deleted_at.is_(None))
+    managers = select(User).where(
+        User.role == "manager", User.state == "active", User.partner_id.is_(None), User.deleted_at.is_(None)
+    )
     assigned = managers.where(User.id.in_(select(UserTerritory.user_id).where(UserTerritory.territory_id == territory_id)))
     return list(session.scalars(assigned)) or list(session.scalars(managers))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey, OKPKey
@@ -113,19 +114,22 @@ def _signing_key(settings: Settings) -> OctKey:
     return _signing_key_of(settings.secret_key)
 
 
+def _base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
 @lru_cache(maxsize=4)
 def _coupon_key_of(secret_key: str) -> OKPKey:
     seed = hashlib.sha256(b"coupon-signing:" + secret_key.encode()).digest()
-    encode = lambda raw: base64.urlsafe_b64encode(raw).rstrip(b"=").decode()  # noqa: E731
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
-    return OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "d": encode(seed), "x": encode(public)})
+    return OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "d": _base64url(seed), "x": _base64url(public)})
 
 
 def sign_coupon(settings: Settings, payload: bytes) -> str:
     """Sign what a station's phone checks offline: a JWS (EdDSA, Ed25519) over ``payload``."""
-    return jws.serialize_compact({"alg": "Ed25519", "typ": "coupon"}, payload, _coupon_key_of(settings.secret_key), algorithms=["Ed25519"])
+    return jws.serialize_compact(
+        {"alg": "Ed25519", "typ": "coupon"}, payload, _coupon_key_of(settings.secret_key), algorithms=["Ed25519"]
+    )
 
 
 def coupon_public_key(settings: Settings) -> dict[str, Any]:

@@ -80,9 +80,11 @@ def _judge(session: Session, station: Station, lacks: tuple[str, ...], tasks: in
 
 def _loads(session: Session) -> dict[str, int]:
     rows = session.execute(
-        select(StationTask.station_id, func.count()).where(StationTask.state.in_(LIVE_TASK_STATES)).group_by(StationTask.station_id)
+        select(StationTask.station_id, func.count())
+        .where(StationTask.state.in_(LIVE_TASK_STATES))
+        .group_by(StationTask.station_id)
     )
-    return {station_id: count for station_id, count in rows}
+    return dict(rows.all())
 
 
 def _refused(session: Session, order_id: str) -> dict[str, str]:

@@ -26,8 +26,12 @@ class WorkOrder(Tracked):
     __table_args__ = (
         CheckConstraint(f"state IN {ORDER_STATES}", name="state"),
         Index(
-            "uq_work_orders_open_job", "component_id", "job", unique=True,
-            postgresql_where=text("state NOT IN ('finished', 'cancelled')"), sqlite_where=text("state NOT IN ('finished', 'cancelled')"),
+            "uq_work_orders_open_job",
+            "component_id",
+            "job",
+            unique=True,
+            postgresql_where=text("state NOT IN ('finished', 'cancelled')"),
+            sqlite_where=text("state NOT IN ('finished', 'cancelled')"),
         ),
     )
     STATES = {
@@ -85,8 +89,13 @@ class Booking(Tracked):
     __table_args__ = (
         CheckConstraint("state IN ('held', 'cancelled')", name="state"),
         Index(
-            "uq_bookings_held", "station_id", "bay", "starts_at", unique=True,
-            postgresql_where=text("state = 'held'"), sqlite_where=text("state = 'held'"),
+            "uq_bookings_held",
+            "station_id",
+            "bay",
+            "starts_at",
+            unique=True,
+            postgresql_where=text("state = 'held'"),
+            sqlite_where=text("state = 'held'"),
         ),
     )
     STATES = {"held": frozenset({"cancelled"})}

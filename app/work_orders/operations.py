@@ -67,7 +67,15 @@ def open_order(
             coupon_required=coupon_required,
         ),
     )
-    record(session, "work_order.opened", Subject("work_order", order.id), causes=causes, actor_id=actor_id, number=order.number, job=job)
+    record(
+        session,
+        "work_order.opened",
+        Subject("work_order", order.id),
+        causes=causes,
+        actor_id=actor_id,
+        number=order.number,
+        job=job,
+    )
     return order
 
 
@@ -93,10 +101,15 @@ def dispatch(session: Session, settings: Settings, order: WorkOrder, causes: Cau
     return None
 
 
-def _offer_task(session: Session, settings: Settings, order: WorkOrder, station: Station, cause: HistoryEntry, actor_id: str | None = None) -> StationTask:
+def _offer_task(
+    session: Session, settings: Settings, order: WorkOrder, station: Station, cause: HistoryEntry, actor_id: str | None = None
+) -> StationTask:
     opening = hours.parse(station.opening_hours, station.time_zone)
     answer_by = hours.after_open_time(opening, database_now(session), settings.station_lease_s)
-    task = add(session, StationTask(work_order_id=order.id, station_id=station.id, state="offered", part_no=order.part_no, answer_by=answer_by))
+    task = add(
+        session,
+        StationTask(work_order_id=order.id, station_id=station.id, state="offered", part_no=order.part_no, answer_by=answer_by),
+    )
     add(session, StationGrant(station_id=station.id, customer_id=order.customer_id, asset_id=order.asset_id, task_id=task.id))
     if order.state == "unassigned":
         transition(session, order, "proposed")
@@ -113,8 +126,16 @@ def _offer_task(session: Session, settings: Settings, order: WorkOrder, station:
     )
     asset = session.get_one(Asset, order.asset_id)
     enqueue(
-        session, users.staff_of(session, station.id), "task_offered", Subject("station_task", task.id), dedupe=f"task:{task.id}:offered", causes=[offered],
-        job=order.job, asset_model=asset.model, part_no=order.part_no, answer_by=answer_by.isoformat(),
+        session,
+        users.staff_of(session, station.id),
+        "task_offered",
+        Subject("station_task", task.id),
+        dedupe=f"task:{task.id}:offered",
+        causes=[offered],
+        job=order.job,
+        asset_model=asset.model,
+        part_no=order.part_no,
+        answer_by=answer_by.isoformat(),
     )
     return task
 
@@ -125,8 +146,15 @@ def _leave_unassigned(session: Session, order: WorkOrder, cause: HistoryEntry, r
         transition(session, order, "unassigned")
     left = record(session, "work_order.unassigned", Subject("work_order", order.id), causes=[cause], reason=reason)
     enqueue(
-        session, users.managers_of(session, order.territory_id), "order_unassigned", Subject("work_order", order.id),
-        dedupe=f"order:{order.id}:unassigned:{left.id}", causes=[left], order_number=order.number, reason=reason, **_names(session, order),
+        session,
+        users.managers_of(session, order.territory_id),
+        "order_unassigned",
+        Subject("work_order", order.id),
+        dedupe=f"order:{order.id}:unassigned:{left.id}",
+        causes=[left],
+        order_number=order.number,
+        reason=reason,
+        **_names(session, order),
     )
 
 
@@ -147,15 +175,25 @@ def accept_task(session: Session, actor: Actor, task: StationTask) -> StationTas
         raise Conflict("lease_lapsed")
     transition(session, task, "accepted", answered_at=now(session))
     accepted = record(
-        session, "station_task.accepted", Subject("station_task", task.id), actor_id=actor.id,
-        causes=[last_entry(session, Subject("station_task", task.id), "station_task.offered")], station_id=task.station_id,
+        session,
+        "station_task.accepted",
+        Subject("station_task", task.id),
+        actor_id=actor.id,
+        causes=[last_entry(session, Subject("station_task", task.id), "station_task.offered")],
+        station_id=task.station_id,
     )
     order = session.get_one(WorkOrder, task.work_order_id)
     station = session.get_one(Station, task.station_id)
     asset = session.get_one(Asset, order.asset_id)
     enqueue(
-        session, users.people_of_customer(session, order.customer_id), "offer_slots_ready", Subject("work_order", order.id),
-        dedupe=f"task:{task.id}:slots", causes=[accepted], station_name=station.name, asset_model=asset.model,
+        session,
+        users.people_of_customer(session, order.customer_id),
+        "offer_slots_ready",
+        Subject("work_order", order.id),
+        dedupe=f"task:{task.id}:slots",
+        causes=[accepted],
+        station_name=station.name,
+        asset_model=asset.model,
     )
     return task
 
@@ -168,8 +206,13 @@ def reject_task(session: Session, settings: Settings, actor: Actor, task: Statio
     """
     transition(session, task, "rejected", reason=reason, answered_at=now(session))
     rejected = record(
-        session, "station_task.rejected", Subject("station_task", task.id), actor_id=actor.id,
-        causes=[last_entry(session, Subject("station_task", task.id))], station_id=task.station_id, reason=reason,
+        session,
+        "station_task.rejected",
+        Subject("station_task", task.id),
+        actor_id=actor.id,
+        causes=[last_entry(session, Subject("station_task", task.id))],
+        station_id=task.station_id,
+        reason=reason,
     )
     _hand_on(session, settings, task, rejected)
     return task
@@ -178,7 +221,10 @@ def reject_task(session: Session, settings: Settings, actor: Actor, task: Statio
 def lapse_tasks(session: Session, settings: Settings) -> int:
     """Take the task from every station that did not answer in time and ask the next; return how many."""
     due = session.scalars(
-        select(StationTask).where(StationTask.state == "offered", StationTask.answer_by <= database_now(session)).order_by(StationTask.id).limit(100)
+        select(StationTask)
+        .where(StationTask.state == "offered", StationTask.answer_by <= database_now(session))
+        .order_by(StationTask.id)
+        .limit(100)
     ).all()
     lapsed = 0
     for task in due:
@@ -186,13 +232,21 @@ def lapse_tasks(session: Session, settings: Settings) -> int:
             continue
         lapsed += 1
         entry = record(
-            session, "station_task.lapsed", Subject("station_task", task.id),
-            causes=[last_entry(session, Subject("station_task", task.id))], station_id=task.station_id,
+            session,
+            "station_task.lapsed",
+            Subject("station_task", task.id),
+            causes=[last_entry(session, Subject("station_task", task.id))],
+            station_id=task.station_id,
         )
         order = session.get_one(WorkOrder, task.work_order_id)
         enqueue(
-            session, users.staff_of(session, task.station_id), "task_lapsed", Subject("station_task", task.id), dedupe=f"task:{task.id}:lapsed",
-            causes=[entry], asset_model=session.get_one(Asset, order.asset_id).model,
+            session,
+            users.staff_of(session, task.station_id),
+            "task_lapsed",
+            Subject("station_task", task.id),
+            dedupe=f"task:{task.id}:lapsed",
+            causes=[entry],
+            asset_model=session.get_one(Asset, order.asset_id).model,
         )
         _hand_on(session, settings, task, entry)
     return lapsed
@@ -205,10 +259,18 @@ def _hand_on(session: Session, settings: Settings, task: StationTask, cause: His
     if slots.cancel_booking(session, order.id):
         transition(session, order, "proposed", slot_at=None)
         station = session.get_one(Station, task.station_id)
-        lost = record(session, "work_order.slot_lost", Subject("work_order", order.id), causes=[cause], station_id=task.station_id)
+        lost = record(
+            session, "work_order.slot_lost", Subject("work_order", order.id), causes=[cause], station_id=task.station_id
+        )
         enqueue(
-            session, users.people_of_customer(session, order.customer_id), "offer_new_slot_needed", Subject("work_order", order.id),
-            dedupe=f"task:{task.id}:slot-lost", causes=[lost], station_name=station.name, asset_model=session.get_one(Asset, order.asset_id).model,
+            session,
+            users.people_of_customer(session, order.customer_id),
+            "offer_new_slot_needed",
+            Subject("work_order", order.id),
+            dedupe=f"task:{task.id}:slot-lost",
+            causes=[lost],
+            station_name=station.name,
+            asset_model=session.get_one(Asset, order.asset_id).model,
         )
     dispatch(session, settings, order, [cause])
 
@@ -216,7 +278,13 @@ def _hand_on(session: Session, settings: Settings, task: StationTask, cause: His
 def _let_go(session: Session, task: StationTask) -> None:
     """Release the part and end what the station may see."""
     if stock.release_part(session, task.station_id, task.part_no):
-        record(session, "part.released", Subject("station_task", task.id), causes=[last_entry(session, Subject("station_task", task.id))], part_no=task.part_no)
+        record(
+            session,
+            "part.released",
+            Subject("station_task", task.id),
+            causes=[last_entry(session, Subject("station_task", task.id))],
+            part_no=task.part_no,
+        )
     grant = session.scalar(select(StationGrant).where(StationGrant.task_id == task.id, StationGrant.ended_at.is_(None)))
     if grant is not None:
         grant.ended_at = now(session)
@@ -237,8 +305,13 @@ def assign(session: Session, settings: Settings, actor: Actor, order: WorkOrder,
     if lacks:
         raise Conflict("station_not_able", lacks=", ".join(lacks))
     chosen = record(
-        session, "work_order.assigned_by_hand", Subject("work_order", order.id), actor_id=actor.id,
-        causes=[last_entry(session, Subject("work_order", order.id))], station_id=station.id, station=station.name,
+        session,
+        "work_order.assigned_by_hand",
+        Subject("work_order", order.id),
+        actor_id=actor.id,
+        causes=[last_entry(session, Subject("work_order", order.id))],
+        station_id=station.id,
+        station=station.name,
     )
     return _offer_task(session, settings, order, station, chosen, actor.id)
 
@@ -252,7 +325,9 @@ def slots_of(session: Session, settings: Settings, order: WorkOrder) -> tuple[St
     return station, slots.free_slots(session, settings, station)
 
 
-def book_slot(session: Session, settings: Settings, order: WorkOrder, at: datetime, causes: Causes, actor_id: str) -> HistoryEntry:
+def book_slot(
+    session: Session, settings: Settings, order: WorkOrder, at: datetime, causes: Causes, actor_id: str
+) -> HistoryEntry:
     """Take the slot the owner chose at the station that holds the task; staff and rep are told.
 
     Raises:
@@ -267,17 +342,37 @@ def book_slot(session: Session, settings: Settings, order: WorkOrder, at: dateti
         raise Conflict("slot_unavailable")
     transition(session, order, "scheduled", expect={"proposed", "scheduled"}, slot_at=at)
     booked = record(
-        session, "work_order.scheduled", Subject("work_order", order.id), causes=[*causes, last_entry(session, Subject("station_task", task.id), "station_task.accepted")],
-        actor_id=actor_id, station_id=station.id, station=station.name, slot_at=at.isoformat(),
+        session,
+        "work_order.scheduled",
+        Subject("work_order", order.id),
+        causes=[*causes, last_entry(session, Subject("station_task", task.id), "station_task.accepted")],
+        actor_id=actor_id,
+        station_id=station.id,
+        station=station.name,
+        slot_at=at.isoformat(),
     )
     names = _names(session, order)
     enqueue(
-        session, users.staff_of(session, station.id), "task_booked", Subject("station_task", task.id), dedupe=f"order:{order.id}:booked:{at.isoformat()}",
-        causes=[booked], asset_model=names["asset_model"], slot_at=at.isoformat(), part_no=order.part_no,
+        session,
+        users.staff_of(session, station.id),
+        "task_booked",
+        Subject("station_task", task.id),
+        dedupe=f"order:{order.id}:booked:{at.isoformat()}",
+        causes=[booked],
+        asset_model=names["asset_model"],
+        slot_at=at.isoformat(),
+        part_no=order.part_no,
     )
     enqueue(
-        session, rep_of(session, order.customer_id), "order_scheduled", Subject("work_order", order.id), dedupe=f"order:{order.id}:scheduled:{at.isoformat()}",
-        causes=[booked], customer_name=names["customer_name"], station_name=station.name, slot_at=at.isoformat(),
+        session,
+        rep_of(session, order.customer_id),
+        "order_scheduled",
+        Subject("work_order", order.id),
+        dedupe=f"order:{order.id}:scheduled:{at.isoformat()}",
+        causes=[booked],
+        customer_name=names["customer_name"],
+        station_name=station.name,
+        slot_at=at.isoformat(),
     )
     return booked
 
@@ -305,8 +400,14 @@ def begin_task(session: Session, actor: Actor, task: StationTask) -> StationTask
     order = session.get_one(WorkOrder, task.work_order_id)
     transition(session, order, "in_progress", expect={"proposed", "scheduled"})
     record(
-        session, "station_task.begun", Subject("station_task", task.id), actor_id=actor.id,
-        causes=[last_entry(session, Subject("station_task", task.id)), last_entry(session, Subject("work_order", order.id), "work_order.scheduled")],
+        session,
+        "station_task.begun",
+        Subject("station_task", task.id),
+        actor_id=actor.id,
+        causes=[
+            last_entry(session, Subject("station_task", task.id)),
+            last_entry(session, Subject("work_order", order.id), "work_order.scheduled"),
+        ],
     )
     return task
 
@@ -334,20 +435,38 @@ def finish_task(session: Session, actor: Actor, task: StationTask, serial: str, 
     if not stock.consume_part(session, task.station_id, task.part_no):
         raise Conflict("part_unavailable", part_no=task.part_no)
     done = record(
-        session, "station_task.finished", Subject("station_task", task.id), actor_id=actor.id,
-        causes=[last_entry(session, Subject("station_task", task.id)), last_entry(session, Subject("work_order", order.id), "work_order.coupon_redeemed")],
-        station_id=task.station_id, part_no=task.part_no, serial=serial,
+        session,
+        "station_task.finished",
+        Subject("station_task", task.id),
+        actor_id=actor.id,
+        causes=[
+            last_entry(session, Subject("station_task", task.id)),
+            last_entry(session, Subject("work_order", order.id), "work_order.coupon_redeemed"),
+        ],
+        station_id=task.station_id,
+        part_no=task.part_no,
+        serial=serial,
     )
     old = session.get_one(Component, order.component_id)
     asset = session.get_one(Asset, order.asset_id)
-    fresh = assets.create_component(session, actor, {"serial": serial, "kind": old.kind, "part_no": old.part_no, "warranty_until": warranty_until})
+    fresh = assets.create_component(
+        session, actor, {"serial": serial, "kind": old.kind, "part_no": old.part_no, "warranty_until": warranty_until}
+    )
     assets.fit_component(session, actor, asset, fresh, now(session), (done,))
     transition(session, order, "finished", finished_at=now(session))
-    finished = record(session, "work_order.finished", Subject("work_order", order.id), causes=[done], actor_id=actor.id, number=order.number)
+    finished = record(
+        session, "work_order.finished", Subject("work_order", order.id), causes=[done], actor_id=actor.id, number=order.number
+    )
     station = session.get_one(Station, task.station_id)
     enqueue(
-        session, [*users.people_of_customer(session, order.customer_id), *rep_of(session, order.customer_id)], "order_finished",
-        Subject("work_order", order.id), dedupe=f"order:{order.id}:finished", causes=[finished], asset_model=asset.model, station_name=station.name,
+        session,
+        [*users.people_of_customer(session, order.customer_id), *rep_of(session, order.customer_id)],
+        "order_finished",
+        Subject("work_order", order.id),
+        dedupe=f"order:{order.id}:finished",
+        causes=[finished],
+        asset_model=asset.model,
+        station_name=station.name,
     )
     return task
 
@@ -359,17 +478,30 @@ def cancel_order(session: Session, order: WorkOrder, reason: str, causes: Causes
         Conflict: ``state_conflict`` when work has begun or it ended already.
     """
     transition(session, order, "cancelled", cancel_reason=reason, slot_at=None)
-    cancelled = record(session, "work_order.cancelled", Subject("work_order", order.id), causes=causes, actor_id=actor_id, reason=reason)
+    cancelled = record(
+        session, "work_order.cancelled", Subject("work_order", order.id), causes=causes, actor_id=actor_id, reason=reason
+    )
     slots.cancel_booking(session, order.id)
     task = queries.live_task(session, order.id)
     if task is None:
         return
     transition(session, task, "withdrawn", reason=reason)
-    withdrawn = record(session, "station_task.withdrawn", Subject("station_task", task.id), causes=[cancelled], station_id=task.station_id, reason=reason)
+    withdrawn = record(
+        session,
+        "station_task.withdrawn",
+        Subject("station_task", task.id),
+        causes=[cancelled],
+        station_id=task.station_id,
+        reason=reason,
+    )
     _let_go(session, task)
     enqueue(
-        session, users.staff_of(session, task.station_id), "task_withdrawn", Subject("station_task", task.id), dedupe=f"task:{task.id}:withdrawn",
-        causes=[withdrawn], asset_model=session.get_one(Asset, order.asset_id).model, reason=reason,
+        session,
+        users.staff_of(session, task.station_id),
+        "task_withdrawn",
+        Subject("station_task", task.id),
+        dedupe=f"task:{task.id}:withdrawn",
+        causes=[withdrawn],
+        asset_model=session.get_one(Asset, order.asset_id).model,
+        reason=reason,
     )
-
-

@@ -25,7 +25,7 @@ def in_scope(actor: Actor) -> ColumnElement[bool]:
     return WorkOrder.id.in_(given)
 
 
-def visible_to(actor: Actor) -> Select[tuple[WorkOrder]]:
+def visible_to(actor: Actor) -> Select[WorkOrder]:
     """Return the work orders an actor may see."""
     return select(WorkOrder).where(WorkOrder.deleted_at.is_(None), in_scope(actor))
 
@@ -42,7 +42,7 @@ def access_order(session: Session, actor: Actor, order_id: str) -> WorkOrder:
     return order
 
 
-def visible_tasks(actor: Actor) -> Select[tuple[StationTask]]:
+def visible_tasks(actor: Actor) -> Select[StationTask]:
     """Return the station tasks an actor may see: a station's own, else those of visible orders."""
     tasks = select(StationTask).where(StationTask.deleted_at.is_(None))
     stations = customers.granted_stations(actor)
@@ -65,7 +65,9 @@ def access_task(session: Session, actor: Actor, task_id: str) -> StationTask:
 
 def live_task(session: Session, order_id: str) -> StationTask | None:
     """Return the task by which a station holds an order now."""
-    return session.scalar(select(StationTask).where(StationTask.work_order_id == order_id, StationTask.state.in_(LIVE_TASK_STATES)))
+    return session.scalar(
+        select(StationTask).where(StationTask.work_order_id == order_id, StationTask.state.in_(LIVE_TASK_STATES))
+    )
 
 
 def held_booking(session: Session, order_id: str) -> Booking | None:

@@ -27,7 +27,9 @@ def list_orders(session: Session, actor: Actor, query: dict[str, Any]) -> dict[s
     return page(session, orders, WorkOrder, query)
 
 
-@routes.door("POST", "/work-orders", policy="work_orders.create", body=schemas.NewOrderSchema, answer=schemas.WorkOrderSchema, status=201)
+@routes.door(
+    "POST", "/work-orders", policy="work_orders.create", body=schemas.NewOrderSchema, answer=schemas.WorkOrderSchema, status=201
+)
 def create_order(session: Session, actor: Actor, body: dict[str, Any]) -> WorkOrder:
     """Open a work order by hand and ask the best able station."""
     asset = assets.access_asset(session, actor, body["asset_id"])
@@ -55,7 +57,13 @@ def list_slots(session: Session, actor: Actor, order_id: str) -> dict[str, Any]:
     return {"station_id": station.id if station else None, "slots": slots}
 
 
-@routes.door("POST", "/work-orders/<order_id>/assign", policy="work_orders.assign", body=schemas.AssignSchema, answer=schemas.StationTaskSchema)
+@routes.door(
+    "POST",
+    "/work-orders/<order_id>/assign",
+    policy="work_orders.assign",
+    body=schemas.AssignSchema,
+    answer=schemas.StationTaskSchema,
+)
 def assign(session: Session, actor: Actor, body: dict[str, Any], order_id: str) -> StationTask:
     """Give an unassigned order to a station by hand."""
     order = queries.access_order(session, actor, order_id)
@@ -63,7 +71,13 @@ def assign(session: Session, actor: Actor, body: dict[str, Any], order_id: str) 
     return operations.assign(session, edge_settings(), actor, order, station)
 
 
-@routes.door("POST", "/work-orders/<order_id>/cancel", policy="work_orders.cancel", body=schemas.CancelSchema, answer=schemas.WorkOrderSchema)
+@routes.door(
+    "POST",
+    "/work-orders/<order_id>/cancel",
+    policy="work_orders.cancel",
+    body=schemas.CancelSchema,
+    answer=schemas.WorkOrderSchema,
+)
 def cancel_order(session: Session, actor: Actor, body: dict[str, Any], order_id: str) -> WorkOrder:
     """Cancel an order that has not begun."""
     order = queries.access_order(session, actor, order_id)
@@ -71,7 +85,9 @@ def cancel_order(session: Session, actor: Actor, body: dict[str, Any], order_id:
     return order
 
 
-@routes.door("GET", "/station-tasks", policy="station_tasks.read", query=schemas.TaskQuery, answer=page_of(schemas.StationTaskSchema))
+@routes.door(
+    "GET", "/station-tasks", policy="station_tasks.read", query=schemas.TaskQuery, answer=page_of(schemas.StationTaskSchema)
+)
 def list_tasks(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
     """List station tasks."""
     tasks = queries.visible_tasks(actor)
@@ -92,7 +108,13 @@ def accept_task(session: Session, actor: Actor, task_id: str) -> StationTask:
     return operations.accept_task(session, actor, queries.access_task(session, actor, task_id))
 
 
-@routes.door("POST", "/station-tasks/<task_id>/reject", policy="station_tasks.answer", body=schemas.ReasonSchema, answer=schemas.StationTaskSchema)
+@routes.door(
+    "POST",
+    "/station-tasks/<task_id>/reject",
+    policy="station_tasks.answer",
+    body=schemas.ReasonSchema,
+    answer=schemas.StationTaskSchema,
+)
 def reject_task(session: Session, actor: Actor, body: dict[str, Any], task_id: str) -> StationTask:
     """Give the task back; the next station is asked."""
     task = queries.access_task(session, actor, task_id)
@@ -105,7 +127,13 @@ def begin_task(session: Session, actor: Actor, task_id: str) -> StationTask:
     return operations.begin_task(session, actor, queries.access_task(session, actor, task_id))
 
 
-@routes.door("POST", "/station-tasks/<task_id>/finish", policy="station_tasks.answer", body=schemas.FinishSchema, answer=schemas.StationTaskSchema)
+@routes.door(
+    "POST",
+    "/station-tasks/<task_id>/finish",
+    policy="station_tasks.answer",
+    body=schemas.FinishSchema,
+    answer=schemas.StationTaskSchema,
+)
 def finish_task(session: Session, actor: Actor, body: dict[str, Any], task_id: str) -> StationTask:
     """Finish the work by fitting a new component; the owner's coupon must be redeemed before."""
     task = queries.access_task(session, actor, task_id)

@@ -31,7 +31,7 @@ def free_slots(session: Session, settings: Settings, station: Station) -> list[d
             .group_by(Booking.starts_at)
         ).all()
     )
-    slots = []
+    slots: list[datetime] = []
     for since, until in hours.open_spans(hours.parse(station.opening_hours, station.time_zone), start, end):
         at = _next_on_grid(since, length)
         while at + length <= until and len(slots) < _MOST_SLOTS:

@@ -54,7 +54,13 @@ def test_from_falling_health_to_the_fitted_pack(db: Database, settings: Settings
     chain = rep.get(f"/history/coupon/{coupon['coupon_id']}")
     kinds = [entry["kind"] for entry in chain["causes"]]
     assert kinds.count("reading.observed") == 3
-    assert {"service_offer.accepted", "service_offer.issued", "alarm.raised", "station_task.accepted", "work_order.opened"} <= set(kinds)
+    assert {
+        "service_offer.accepted",
+        "service_offer.issued",
+        "alarm.raised",
+        "station_task.accepted",
+        "work_order.opened",
+    } <= set(kinds)
     assert {"work_order.finished", "component.fitted", "alarm.cleared"} <= {entry["kind"] for entry in chain["effects"]}
     reading = next(entry for entry in chain["causes"] if entry["kind"] == "reading.observed")
     forward = rep.get(f"/history/reading/{reading['subject']['id']}")
@@ -62,7 +68,9 @@ def test_from_falling_health_to_the_fitted_pack(db: Database, settings: Settings
     assert all(entry["reason"] for entry in chain["causes"] + chain["effects"])
 
 
-def test_a_station_that_does_not_answer_loses_the_task_to_the_next(db: Database, settings: Settings, clock: SetClock, http: Http) -> None:
+def test_a_station_that_does_not_answer_loses_the_task_to_the_next(
+    db: Database, settings: Settings, clock: SetClock, http: Http
+) -> None:
     from app.work_orders.operations import lapse_tasks
 
     world = make_world(db, settings)
@@ -90,7 +98,9 @@ def test_the_same_readings_late_doubled_and_shuffled_make_one_offer(db: Database
     assert len(http.as_(world.rep).get("/alarms")["items"]) == 1
 
 
-def test_a_late_good_reading_withdraws_the_alarm_the_offer_and_the_task(db: Database, settings: Settings, clock: SetClock, http: Http) -> None:
+def test_a_late_good_reading_withdraws_the_alarm_the_offer_and_the_task(
+    db: Database, settings: Settings, clock: SetClock, http: Http
+) -> None:
     world = make_world(db, settings)
     world.report(74.9, 74.5, 74.1)
 

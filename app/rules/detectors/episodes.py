@@ -143,8 +143,5 @@ def should_act(episode: Episode, newest: Reading | None, now_ms: int, allowance_
     reading promotes the episode.
     """
     return (
-        episode.cleared_at_ms is None
-        and newest is not None
-        and episode.last == newest
-        and now_ms - newest.at_ms <= allowance_ms
+        episode.cleared_at_ms is None and newest is not None and episode.last == newest and now_ms - newest.at_ms <= allowance_ms
     )

@@ -34,9 +34,7 @@ def fold(state: State, items: Iterable[Reading | Removal], settings: SilenceSett
         if episode is not None:
             reason = "component_replaced" if isinstance(item, Removal) else "heard_again"
             causes = (item,) if isinstance(item, Reading) else ()
-            done.append(
-                msgspec.structs.replace(episode, cleared_at_ms=item.at_ms, clear_reason=reason, clear_causes=causes)
-            )
+            done.append(msgspec.structs.replace(episode, cleared_at_ms=item.at_ms, clear_reason=reason, clear_causes=causes))
         episode = None
         last = item if isinstance(item, Reading) else None
     episode = episode or _overdue(last, settings, until_ms)

@@ -93,18 +93,14 @@ def _turn(state: State, at_ms: int, done: list[Episode]) -> State:
         raised = Episode(raised_at_ms=at_ms, causes=state.run, last=state.run[-1], count=state.run_count)
         return State(last=state.last, open=raised)
     done.append(
-        msgspec.structs.replace(
-            state.open, cleared_at_ms=at_ms, clear_reason="readings_recovered", clear_causes=state.run
-        )
+        msgspec.structs.replace(state.open, cleared_at_ms=at_ms, clear_reason="readings_recovered", clear_causes=state.run)
     )
     return State(last=state.last)
 
 
 def _remove(state: State, removal: Removal, done: list[Episode]) -> State:
     if state.open is not None:
-        done.append(
-            msgspec.structs.replace(state.open, cleared_at_ms=removal.at_ms, clear_reason="component_replaced")
-        )
+        done.append(msgspec.structs.replace(state.open, cleared_at_ms=removal.at_ms, clear_reason="component_replaced"))
     return State(last=state.last)
 
 

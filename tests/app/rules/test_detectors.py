@@ -116,7 +116,9 @@ def test_silence_does_not_depend_on_how_arrivals_are_batched_or_when_it_is_looke
 
 @settings(max_examples=100, deadline=None)
 @given(deliveries(), st.integers(0, 400))
-def test_a_removal_splits_the_readings_whatever_their_order(delivery: tuple[list[Reading], list[list[Reading]]], hour: int) -> None:
+def test_a_removal_splits_the_readings_whatever_their_order(
+    delivery: tuple[list[Reading], list[list[Reading]]], hour: int
+) -> None:
     readings, batches = delivery
     removal = Removal(hour * 3_600_000)
     subject = Subject("threshold", BATTERY)
