@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run up test lint types arch check openapi lock bench soak eval doctor clean
+.PHONY: help run story up test lint types arch check openapi lock bench soak eval doctor clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ run: $(VENV)/.runtime ## install, migrate, seed the demo, run everything on this
 
 up: $(VENV)/.runtime ## run everything on this machine without the demo
 	@$(BIN)/python -m app up
+
+story: $(VENV)/.runtime ## in a second terminal: play the demo's story and print each step
+	@$(BIN)/python -m app story
 
 test: $(VENV)/.dev ## run every test, on both databases and both brokers
 	@$(BIN)/python -m pytest -n $${TEST_WORKERS:-2}

@@ -1,4 +1,4 @@
-"""``python -m app ...``: up, web, worker, migrate, demo, simulate, doctor, openapi, mosquitto."""
+"""``python -m app ...``: up, web, worker, migrate, admin, demo, simulate, story, doctor, openapi, mosquitto."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from app.core.db import Database
 from app.core.settings import Settings, keep_secret, read_settings
 
 
+# Long enough to read the README in, short enough to see a task move on to the next station.
+_DEMO_LEASE_S = 600
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; the exit status is 0 when it did what it says."""
     parser = argparse.ArgumentParser(prog="python -m app", description=__doc__)
@@ -25,6 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser("migrate", help="bring the database to the present tables")
     commands.add_parser("demo", help="seed the demo organisation")
     commands.add_parser("simulate", help="let the demo's devices report over MQTT")
+    commands.add_parser("story", help="play the demo's story over HTTP and print each step")
     commands.add_parser("doctor", help="say what is misconfigured, and how to mend it")
     openapi = commands.add_parser("openapi", help="write the API's description")
     openapi.add_argument("--check", action="store_true", help="fail when docs/openapi.json is not what the program says")
@@ -47,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         "migrate": lambda: _migrate(settings),
         "demo": lambda: _demo(settings),
         "simulate": lambda: _simulate(settings),
+        "story": lambda: _story(settings),
         "doctor": lambda: _doctor(settings),
         "openapi": lambda: _openapi(settings, check=given.check),
         "mosquitto": lambda: _mosquitto(settings, given.folder),
@@ -81,6 +87,9 @@ def _up(settings: Settings, *, demo: bool) -> int:
         else f"http://{settings.http_host}:{http_port}"
     )
     settings = dataclasses.replace(settings, http_port=http_port, mqtt_port=mqtt_port, public_url=public_url)
+    if demo and "FIELDLOOP_STATION_LEASE_S" not in os.environ:
+        os.environ["FIELDLOOP_STATION_LEASE_S"] = str(_DEMO_LEASE_S)
+    (settings.var_dir / "address").write_text(settings.public_url + "\n")
     database = Database(settings.database_url)
     _say("  migrating the database")
     migrate(database)
@@ -161,6 +170,22 @@ def _simulate(settings: Settings) -> int:
     from demo.simulate import simulate
 
     return simulate(Database(settings.database_url), settings)
+
+
+def _story(settings: Settings) -> int:
+    from demo.walk import walk
+
+    try:
+        return walk(dataclasses.replace(settings, public_url=_running_url(settings)), _say)
+    except (TimeoutError, RuntimeError) as fault:
+        print(fault, file=sys.stderr)
+        return 1
+
+
+def _running_url(settings: Settings) -> str:
+    """Return the address the running deployment was given, which may not be the default one."""
+    kept = settings.var_dir / "address"
+    return kept.read_text().strip() if kept.exists() else settings.public_url
 
 
 def _doctor(settings: Settings) -> int:

@@ -35,13 +35,14 @@ def follow(database: Database, settings: Settings, say: Callable[[str], None], s
         for entry in entries:
             if entry.id not in told:
                 told.add(entry.id)
-                say(f"  {entry.kind:22} {reason_of(entry.kind, entry.facts, 'en')}")
+                say(f"  {entry.kind:22} {reason_of(entry.kind, entry.facts, 'en', settings.time_zone)}")
         if any(entry.kind == "notification.queued" for entry in entries):
             break
         if stopping.wait(0.5):
             return
     say(
-        "\nWhat to look at: sign in as rep.zh or rep.en at the API page and read /api/v1/alarms, then /api/v1/history/alarm/<id>.\n"
-        "The README walks through the rest of the story: station accepts, owner books, coupon is redeemed, pack is fitted.\n"
+        "\nNow play the rest of the story in a second terminal: make story\n"
+        "(the station accepts, the owner books, the coupon is redeemed, a new pack is fitted), or do it by hand as the\n"
+        "README shows, or browse the API at the address above.\n"
         "Ctrl-C stops everything."
     )

@@ -9,12 +9,14 @@ import threading
 import time
 
 import msgspec
+import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.core.clock import to_ms
 from app.core.db import Database
+from app.core.ids import new_id
 from app.core.leases import beat
 from app.core.logs import get_log, set_up_logs
 from app.core.metrics import INGEST_BATCH_SECONDS, INGEST_LAG_SECONDS
@@ -47,7 +49,8 @@ class IngestLoop:
             while not self.stopping.is_set():
                 deliveries = self.subscriber.take(self.settings.ingest_batch, self.settings.ingest_linger_ms / 1000, _PATIENCE_S)
                 if deliveries:
-                    self._store(deliveries)
+                    with structlog.contextvars.bound_contextvars(batch=new_id()):
+                        self._store(deliveries)
                 self._chores()
         finally:
             self.subscriber.stop()

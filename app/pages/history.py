@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from datetime import tzinfo
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -57,12 +58,13 @@ _SCOPES: dict[str, tuple[Callable[[Actor], Select[Any]], Any]] = {
 }
 
 
-def chain_of(session: Session, actor: Actor, kind: str, subject_id: str) -> dict[str, Any]:
+def chain_of(session: Session, actor: Actor, kind: str, subject_id: str, time_zone: tzinfo) -> dict[str, Any]:
     """Return what happened to a subject, everything that caused it, and everything that followed.
 
     Args:
         kind: of the subject, such as ``coupon`` or ``reading``.
         subject_id: its id.
+        time_zone: of the organisation; the reasons tell times in it.
 
     Returns:
         ``{"subject", "about": [...], "causes": [...], "effects": [...], "cut": bool}``; each entry with its reason
@@ -87,7 +89,7 @@ def chain_of(session: Session, actor: Actor, kind: str, subject_id: str) -> dict
     shown = {entry.id for entry in about} | {entry.id for entry, _ in causes} | {entry.id for entry, _ in effects}
 
     def view(entry: HistoryEntry, hops: int) -> dict[str, Any]:
-        return _view(entry, hops, [cause for cause in arrows.get(entry.id, []) if cause in shown], actor)
+        return _view(entry, hops, [cause for cause in arrows.get(entry.id, []) if cause in shown], actor, time_zone)
 
     return {
         "subject": {"kind": kind, "id": subject_id},
@@ -167,7 +169,7 @@ def _arrows(session: Session, entries: list[HistoryEntry]) -> dict[str, list[str
     return arrows
 
 
-def _view(entry: HistoryEntry, hops: int, causes: list[str], actor: Actor) -> dict[str, Any]:
+def _view(entry: HistoryEntry, hops: int, causes: list[str], actor: Actor, time_zone: tzinfo) -> dict[str, Any]:
     return {
         "id": entry.id,
         "kind": entry.kind,
@@ -175,7 +177,7 @@ def _view(entry: HistoryEntry, hops: int, causes: list[str], actor: Actor) -> di
         "occurred_at": entry.occurred_at,
         "recorded_at": entry.recorded_at,
         "actor_id": entry.actor_id,
-        "reason": reason_of(entry.kind, entry.facts, actor.locale),
+        "reason": reason_of(entry.kind, entry.facts, actor.locale, time_zone),
         # The facts may name other people's stations, loads and orders; the sentence above does not.
         "facts": entry.facts if actor.sees_all or actor.role == REP else {},
         "because_of": causes,

@@ -5,6 +5,8 @@ A kind without a row here fails a test.
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, tzinfo
 from typing import Any
 
 from app.core.locales import EN
@@ -14,8 +16,8 @@ REASONS: dict[str, tuple[str, str]] = {
     "reading.observed": ("The device measured {metric} = {value} at {at}.", "设备于 {at} 测得 {metric} = {value}。"),
     "fault_code.reported": ("The device reported fault code {code} ({severity}).", "设备上报故障码 {code}（{severity}）。"),
     "alarm.raised": (
-        "Rule “{rule}” (version {rule_number}) saw its condition {condition} met by {count} readings.",
-        "规则“{rule}”（第 {rule_number} 版）的条件 {condition} 已由 {count} 条读数满足。",
+        "Rule “{rule}” (version {rule_number}) was met: {condition}.",
+        "规则“{rule}”（第 {rule_number} 版）条件成立：{condition}。",
     ),
     "alarm.promoted": (
         "A fresh reading showed that the older alarm still holds, so people were told.",
@@ -128,7 +130,24 @@ CODED: dict[str, tuple[str, str]] = {
     "offer_declined": ("the owner declined the offer", "车主拒绝了优惠"),
     "offer_expired": ("the offer expired", "优惠已过期"),
     "offer_withdrawn": ("the offer was withdrawn", "优惠已撤回"),
+    "battery_replacement": ("battery replacement", "电池更换"),
+    "soh_pct": ("battery health (%)", "电池健康度（%）"),
+    "battery_alarm": ("battery alarm", "电池告警"),
+    "task_offered": ("new task", "新任务"),
+    "offer_made": ("personal offer", "专属优惠"),
 }
+
+# Part of a rule's condition: (English, Chinese)
+_CONDITION: dict[str, tuple[str, str]] = {
+    "below": ("below {}", "低于 {}"),
+    "at_most": ("at most {}", "不高于 {}"),
+    "above": ("above {}", "高于 {}"),
+    "at_least": ("at least {}", "不低于 {}"),
+    "readings": ("{} readings in a row", "连续 {} 条读数"),
+    "span_h": ("over {} h", "跨度 {} 小时"),
+    "silent_after_h": ("nothing heard for {} h", "{} 小时未通信"),
+}
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 class _Facts(dict[str, Any]):
@@ -136,19 +155,38 @@ class _Facts(dict[str, Any]):
         return "–"
 
 
-def coded(value: Any, locale: str) -> Any:
-    """Return what a coded reason reads as; anything else as it is."""
-    if not isinstance(value, str) or value not in CODED:
+def coded(value: Any, locale: str, time_zone: tzinfo) -> Any:
+    """Return what a fact reads as: coded reasons in words, instants as local time, round numbers without a point."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, str):
         return value
-    return CODED[value][0] if locale == EN else CODED[value][1]
+    if _INSTANT.fullmatch(value):
+        return datetime.fromisoformat(value).astimezone(time_zone).strftime("%Y-%m-%d %H:%M")
+    if value in CODED:
+        return CODED[value][0] if locale == EN else CODED[value][1]
+    return value
 
 
-def reason_of(kind: str, facts: dict[str, Any], locale: str) -> str:
-    """Return the sentence that says why, or what, an entry of the causal log is."""
+def _condition(parts: dict[str, Any], locale: str, time_zone: tzinfo) -> str:
+    told = [
+        _CONDITION[name][0 if locale == EN else 1].format(coded(value, locale, time_zone))
+        for name, value in parts.items()
+        if name in _CONDITION
+    ]
+    return (", " if locale == EN else "，").join(told)
+
+
+def reason_of(kind: str, facts: dict[str, Any], locale: str, time_zone: tzinfo) -> str:
+    """Return the sentence that says why, or what, an entry of the causal log is.
+
+    Args:
+        time_zone: instants inside the sentence are told in this zone.
+    """
     row = REASONS.get(kind)
     if row is None:
         return kind
-    told = {name: coded(value, locale) for name, value in facts.items()}
-    if isinstance(told.get("condition"), dict):
-        told["condition"] = ", ".join(f"{name} {value}" for name, value in told["condition"].items())
+    told = {name: coded(value, locale, time_zone) for name, value in facts.items()}
+    if isinstance(facts.get("condition"), dict):
+        told["condition"] = _condition(facts["condition"], locale, time_zone)
     return (row[0] if locale == EN else row[1]).format_map(_Facts(told))

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.core import wire
 from app.core.errors import NotFound
-from app.core.http import Routes
+from app.core.http import Routes, edge_settings
 from app.pages import history, schemas
 from app.users.rights import Actor
 
@@ -26,4 +26,4 @@ def read_history(session: Session, actor: Actor, kind: str, subject: str) -> dic
         wire.check_id(subject)
     except wire.WireError:
         raise NotFound from None
-    return history.chain_of(session, actor, kind[:30], subject)
+    return history.chain_of(session, actor, kind[:30], subject, edge_settings().time_zone)

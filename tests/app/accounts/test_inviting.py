@@ -97,7 +97,9 @@ def test_a_second_invitation_ends_the_first(http: Http, world: World) -> None:
         ({"email": "nowhere"}, {"email": "email_invalid"}),
     ],
 )
-def test_what_does_not_fit_is_named(http: Http, world: World, db: Database, changes: dict[str, Any], faults: dict[str, str]) -> None:
+def test_what_does_not_fit_is_named(
+    http: Http, world: World, db: Database, changes: dict[str, Any], faults: dict[str, str]
+) -> None:
     before = count(db, User)
     refusal = http.as_(world.admin).refused("POST", "/users", 422, "validation_failed", NEW | changes)
 
@@ -146,7 +148,7 @@ def test_a_partners_administrator_stays_inside_the_partner(http: Http, world: Wo
 
 def test_a_partner_gives_nobody_a_customers_account(http: Http, world: World) -> None:
     """Even of a customer they see through a task: the account would outlive the task."""
-    partner_id, partner_admin, station_id = partner(world)
+    _, partner_admin, station_id = partner(world)
     with world.db.transaction() as session:
         from app.customers.models import StationGrant
 
@@ -154,7 +156,9 @@ def test_a_partner_gives_nobody_a_customers_account(http: Http, world: World) ->
     theirs = http.as_(partner_admin)
 
     assert [found["id"] for found in theirs.get("/customers")["items"]] == [world.customer]
-    refusal = theirs.refused("POST", "/users", 422, "validation_failed", NEW | {"role": "customer", "customer_id": world.customer})
+    refusal = theirs.refused(
+        "POST", "/users", 422, "validation_failed", NEW | {"role": "customer", "customer_id": world.customer}
+    )
     assert [(fault["field"], fault["code"]) for fault in refusal["errors"]] == [("role", "not_one_of")]
 
 
@@ -175,7 +179,9 @@ def test_an_edit_needs_the_present_version_and_changes_what_it_names(http: Http,
     admin.refused("PATCH", f"/users/{world.rep}", 428, "version_required", {"name": "Wei"})
     admin.refused("PATCH", f"/users/{world.rep}", 412, "version_stale", {"name": "Wei"}, If_Match='"99"')
 
-    after = admin.edit(f"/users/{world.rep}", {"name": "Wei", "territory_ids": [], "email": "wei@example.test"}, before["version"])
+    after = admin.edit(
+        f"/users/{world.rep}", {"name": "Wei", "territory_ids": [], "email": "wei@example.test"}, before["version"]
+    )
 
     assert (after["name"], after["email"], after["version"]) == ("Wei", "wei@example.test", before["version"] + 1)
     assert count(db, UserTerritory, user_id=world.rep) == 0

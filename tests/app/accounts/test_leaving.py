@@ -38,7 +38,9 @@ def more_customers(world: World, count: int) -> None:
 
         boss = Actor("system-user", "admin", "system", "en")
         for i in range(count):
-            create_customer(session, boss, {"code": f"X-{i}", "name": f"X {i}", "territory_id": world.territory, "owner_id": world.rep})
+            create_customer(
+                session, boss, {"code": f"X-{i}", "name": f"X {i}", "territory_id": world.territory, "owner_id": world.rep}
+            )
 
 
 def test_somebody_deactivated_is_refused_at_the_next_request(http: Http, world: World, db: Database) -> None:
@@ -53,7 +55,9 @@ def test_somebody_deactivated_is_refused_at_the_next_request(http: Http, world: 
     http.refused("POST", "/auth/refresh", 401, "refresh_refused", {"refresh_token": tokens["refresh_token"]})
     http.refused("POST", "/auth/sign-in", 401, "bad_credentials", {"login": "manager@example.test", "password": PASSWORD})
     with db.reading() as session:
-        ends = session.execute(select(SignInSession.ended_at, SignInSession.end_reason).where(SignInSession.user_id == world.manager)).all()
+        ends = session.execute(
+            select(SignInSession.ended_at, SignInSession.end_reason).where(SignInSession.user_id == world.manager)
+        ).all()
     assert len(ends) == 2
     assert all(ended is not None and reason == "deactivated" for ended, reason in ends)
     http.as_(world.admin).refused("POST", f"/users/{world.manager}/deactivate", 409, "state_conflict", {})

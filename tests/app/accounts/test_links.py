@@ -104,7 +104,9 @@ def test_garbage_is_refused(http: Http, world: World, body: Any) -> None:
     assert http.call("POST", "/accounts/link", body).status_code in {400, 422}
 
 
-def test_a_reset_by_mail_sets_the_password_and_ends_every_session(http: Http, world: World, mailed: str, db: Database, code_of: Any) -> None:
+def test_a_reset_by_mail_sets_the_password_and_ends_every_session(
+    http: Http, world: World, mailed: str, db: Database, code_of: Any
+) -> None:
     signed_in = http.as_(mailed)
     assert signed_in.get("/me")["login"] == "mia@example.test"
     assert http.post("/accounts/password-reset", {"login": "mia@example.test"}, expect=202) == ACCEPTED
@@ -122,7 +124,9 @@ def test_a_reset_by_mail_sets_the_password_and_ends_every_session(http: Http, wo
     assert accept(http, code_of(mailed)) == 422
 
 
-def test_a_reset_ends_after_an_hour_and_with_the_next_one(http: Http, world: World, mailed: str, clock: Any, code_of: Any) -> None:
+def test_a_reset_ends_after_an_hour_and_with_the_next_one(
+    http: Http, world: World, mailed: str, clock: Any, code_of: Any
+) -> None:
     http.post("/accounts/password-reset", {"login": "mia@example.test"}, expect=202)
     first = code_of(mailed)
     http.post("/accounts/password-reset", {"login": "mia@example.test"}, expect=202)
@@ -175,7 +179,10 @@ def test_a_request_for_nobody_does_the_same_work_and_leaves_nothing(http: Http, 
 
     def counts() -> list[int | None]:
         with db.reading() as session:
-            return [session.scalar(select(func.count()).select_from(model)) for model in (User, OneTimeLink, Notification, HistoryEntry)]
+            return [
+                session.scalar(select(func.count()).select_from(model))
+                for model in (User, OneTimeLink, Notification, HistoryEntry)
+            ]
 
     before = counts()
     statements_of("the first request makes the address's row")
@@ -186,7 +193,9 @@ def test_a_request_for_nobody_does_the_same_work_and_leaves_nothing(http: Http, 
     assert [statement for statement in for_nobody if " users" not in statement] == for_mia
 
 
-def test_resets_are_bounded_per_account_and_say_so_to_nobody(http: Http, world: World, mailed: str, db: Database, clock: Any) -> None:
+def test_resets_are_bounded_per_account_and_say_so_to_nobody(
+    http: Http, world: World, mailed: str, db: Database, clock: Any
+) -> None:
     def sent() -> int | None:
         with db.reading() as session:
             return session.scalar(select(func.count()).select_from(Notification).where(Notification.kind == "password_reset"))
