@@ -63,6 +63,7 @@ class Subscriber:
         self._client.max_inflight_messages_set(max(settings.ingest_window, 20))
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
+        self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
 
     def start(self) -> None:
@@ -120,8 +121,11 @@ class Subscriber:
         self._connection += 1
         self._waiting.clear()
         client.subscribe([(topic, 1) for topic in topics_of(self._shard)])
-        self._connected.set()
         log.info("connected to broker", shard=self._shard, session_present=flags.session_present)
+
+    def _on_subscribe(self, *_: Any) -> None:
+        self._connected.set()
+        log.info("subscribed", shard=self._shard)
 
     def _on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self._connected.clear()

@@ -133,7 +133,7 @@ MESSAGES: dict[str, Kind] = {
         Words("您的优惠已到期", ("您的{asset_model}电池更换优惠已到期。", "如仍有需要，欢迎随时联系我们。")),
     ),
     "offer_withdrawn": Kind(
-        {**_MODEL, "reason": "late_data"},
+        {**_MODEL, "reason": "readings_do_not_show_it"},
         Words(
             "Your offer was withdrawn",
             ("We have withdrawn the battery offer for your {asset_model}.", ("why", "{why}"), "There is nothing you need to do."),
@@ -141,7 +141,7 @@ MESSAGES: dict[str, Kind] = {
         Words("优惠已撤回", ("我们已撤回您的{asset_model}电池更换优惠。", ("why", "{why}"), "您无需进行任何操作。")),
     ),
     "task_offered": Kind(
-        {"job": "replace_battery", **_MODEL, "part_no": "BAT-200", "answer_by": _INSTANT},
+        {"job": "battery_replacement", **_MODEL, "part_no": "BAT-200", "answer_by": _INSTANT},
         Words(
             "New task: {asset_model}",
             (
@@ -203,7 +203,7 @@ MESSAGES: dict[str, Kind] = {
         ),
     ),
     "alarm_withdrawn": Kind(
-        {"customer_name": "Chen Logistics", **_MODEL, "reason": "late_data"},
+        {"customer_name": "Chen Logistics", **_MODEL, "reason": "readings_do_not_show_it"},
         Words(
             "Alarm withdrawn: {customer_name}", ("The battery alarm for the {asset_model} no longer stands.", ("why", "{why}"))
         ),
@@ -308,22 +308,20 @@ MESSAGES: dict[str, Kind] = {
 
 # A reason's code: (English sentence, Chinese sentence)
 REASONS: dict[str, tuple[str, str]] = {
-    "late_data": ("Readings that came in later tell a different story.", "后续收到的数据表明情况并非如此。"),
-    "alarm_withdrawn": ("The readings behind it did not hold up.", "所依据的数据经核实不成立。"),
-    "readings_recovered": ("The readings are back to normal.", "数据已恢复正常。"),
+    "alarm_withdrawn": ("The measurements behind it did not hold up.", "所依据的测量数据经核实不成立。"),
+    "readings_do_not_show_it": ("Readings that came in later do not show it.", "后续收到的数据未显示该问题。"),
+    "part_of_earlier_episode": ("Later readings show that it belongs to an earlier alarm.", "后续数据表明其属于更早的告警。"),
+    "rule_changed": ("The rule behind it has been changed.", "所依据的规则已更改。"),
     "component_replaced": ("The part has been replaced meanwhile.", "该部件已更换。"),
     "offer_declined": ("The owner declined the offer.", "客户已谢绝该优惠。"),
     "offer_expired": ("The owner did not answer in time.", "客户未在有效期内答复。"),
     "offer_withdrawn": ("The offer was withdrawn.", "该优惠已撤回。"),
-    "order_cancelled": ("The work order was cancelled.", "工单已取消。"),
-    "reassigned": ("Another station takes it over.", "已由其他服务站接手。"),
-    "no_station_able": ("No station nearby can do this work.", "附近没有能够承接的服务站。"),
-    "all_refused": ("Every station that was asked said no.", "已询问的服务站均未接受。"),
+    "no_station": ("No service station is known there.", "当地没有已登记的服务站。"),
+    "no_station_able": ("No station can take it on at present.", "目前没有能够承接的服务站。"),
 }
 
 # A job's code: (English, Chinese)
 JOBS: dict[str, tuple[str, str]] = {
-    "replace_battery": ("Replace the battery", "更换电池"),
     "battery_replacement": ("Replace the battery", "更换电池"),
 }
 
@@ -391,7 +389,8 @@ def _facts(data: dict[str, Any], locale: str) -> dict[str, Any]:
     if "reason" in facts:
         facts["why"] = _reason(str(facts["reason"] or ""), locale)
     if "job" in facts:
-        facts["work"] = _in_language(JOBS.get(facts["job"], (facts["job"], facts["job"])), locale)
+        plain = str(facts["job"]).replace("_", " ")
+        facts["work"] = _in_language(JOBS.get(facts["job"], (plain, plain)), locale)
     if "amount_due" in facts:
         to_pay, reduced = Decimal(facts["amount_due"]) > 0, Decimal(facts["discount"] or 0) > 0
         facts |= {

@@ -16,8 +16,8 @@ from app.core.clock import EARLIEST, LATEST
 
 INT64 = 2**63
 ID_PATTERN = re.compile(r"[A-Za-z0-9_.-]{8,36}")
-# A whole string (possibly cut short), or a bracket; possessive by construction, so it is linear.
-_BRACKETS = re.compile(rb'"(?:[^"\\\\]|\\\\.)*(?:"|$)|(?P<opening>[\[{])|(?P<closing>[\]}])', re.DOTALL)
+# A whole string (possibly cut short), or a bracket. Possessive, and an open string runs to the end: linear.
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|(?P<opening>[\[{])|(?P<closing>[\]}])', re.DOTALL)
 
 
 class WireError(ValueError):

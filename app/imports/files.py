@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "columns_unknown": ("Columns are not known here: {names}.", "存在未知列：{names}。"),
     "columns_twice": ("Columns appear twice: {names}.", "列名重复：{names}。"),
     "too_many_rows": ("A file may have {most} rows; split it.", "单个文件最多 {most} 行，请拆分。"),
+    "too_much_stock": ("A file may have {most} entries of stock; split it.", "单个文件最多 {most} 条库存，请拆分。"),
 }
 
 
@@ -62,7 +64,7 @@ def read_rows(text: str, columns: Columns, locale: str) -> list[Row]:
         if not any(cell.strip() for cell in cells):
             continue
         if len(rows) == MOST_ROWS:
-            raise _refusal("too_many_rows", locale, most=MOST_ROWS)
+            raise refusal("too_many_rows", locale, most=MOST_ROWS)
         filled = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
         rows.append(Row(number, filled, len(cells) == len(header)))
     return rows
@@ -73,25 +75,26 @@ def _lines(text: str, locale: str) -> Iterator[tuple[int, list[str]]]:
     try:
         yield from enumerate(reader, 1)
     except csv.Error:
-        raise _refusal("not_csv", locale, line=reader.line_num) from None
+        raise refusal("not_csv", locale, line=reader.line_num) from None
 
 
 def _check_header(header: list[str], columns: Columns, locale: str) -> None:
     if not any(header):
-        raise _refusal("no_header", locale)
+        raise refusal("no_header", locale)
     given = set(header)
     wanted = list(columns.needed) + [name for group in columns.groups if given & set(group) for name in group]
     faults = {
         "columns_unknown": [name for name in dict.fromkeys(header) if name not in wanted],
         "columns_missing": [name for name in wanted if name not in given],
-        "columns_twice": sorted(name for name in given if header.count(name) > 1),
+        "columns_twice": [name for name, times in Counter(header).items() if times > 1],
     }
     for reason, names in faults.items():
         if names:
             shown = ", ".join((name[:40] or "-") for name in names[:_NAMES_SHOWN])
-            raise _refusal(reason, locale, names=shown + (", …" if len(names) > _NAMES_SHOWN else ""))
+            raise refusal(reason, locale, names=shown + (", …" if len(names) > _NAMES_SHOWN else ""))
 
 
-def _refusal(reason: str, locale: str, **facts: object) -> Invalid:
+def refusal(reason: str, locale: str, **facts: object) -> Invalid:
+    """Return the error that says, in a language, why a whole file is refused; ``reason`` is a key of ``REASONS``."""
     words = REASONS[reason][1 if locale == ZH else 0]
     return Invalid("csv_invalid", reason=words.format(**facts))

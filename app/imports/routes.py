@@ -67,7 +67,7 @@ def import_stations(session: Session, actor: Actor, body: dict[str, Any]) -> ope
     """Bring in stations with their stock.
 
     Columns: code, name, address, lat, lon, opening_hours, time_zone, bays, certificates (``a|b``),
-    territory_codes (``a|b``), partner_name, stock (``part_no:units|part_no:units``). Otherwise as for
-    customers.
+    territory_codes (``a|b``), partner_name, stock (``part_no:units|part_no:units``, at most 5,000 in a
+    file). Otherwise as for customers.
     """
     return operations.bring_in(session, actor, "stations", body["csv"], dry_run=body["dry_run"])

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import FieldsInvalid
 from app.imports.cells import Faults, Part, differs, listed, number, one_by, whole
-from app.imports.files import Columns, Row
+from app.imports.files import MOST_ROWS, Columns, Row, refusal
 from app.stations import operations, queries
 from app.stations.models import Station
 from app.stations.schemas import StationSchema, StockSchema
@@ -46,6 +46,8 @@ class StationRows:
     def __init__(self, session: Session, actor: Actor, rows: list[Row]) -> None:
         self.session, self.actor = session, actor
         cells = [row.cells for row in rows]
+        if sum(len(listed(c.get("stock", ""))) for c in cells) > MOST_ROWS:
+            raise refusal("too_much_stock", actor.locale, most=MOST_ROWS)
         codes = (code for c in cells for code in listed(c.get("territory_codes", "")))
         self.territories = one_by(session, territories.visible_to(actor), Territory.code, codes)
         self.partners = one_by(session, users.visible_partners(actor), Partner.name, (c.get("partner_name") for c in cells))

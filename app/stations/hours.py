@@ -25,7 +25,7 @@ def parse(expression: str, time_zone: str) -> OpeningHours:
         raise ValueError("empty, too long, or no hours in it")
     try:
         return OpeningHours(expression, timezone=ZoneInfo(time_zone))
-    except (ParserError, SyntaxError, KeyError, OSError) as fault:
+    except (ParserError, SyntaxError, KeyError, OSError, TypeError) as fault:  # TypeError: a zone only Python knows
         raise ValueError(str(fault)) from None
 
 

@@ -46,7 +46,7 @@ class FcmChannel:
     def send(self, to: Address, message: Message, dedupe_id: str) -> Outcome:
         """Send one message in one request; see ``Channel.send``."""
         import google.auth.exceptions
-        from firebase_admin import exceptions, messaging  # type: ignore[import-untyped]
+        from firebase_admin import exceptions, messaging
 
         try:
             app = self._connected()
@@ -133,15 +133,15 @@ def _static_token() -> Any:
     from firebase_admin import credentials
     from google.auth.credentials import Credentials
 
-    class StaticToken(Credentials):  # type: ignore[misc, no-untyped-call, unused-ignore]
+    class StaticToken(Credentials):
         def __init__(self) -> None:
-            super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
+            super().__init__()  # type: ignore[no-untyped-call]
             self.token = "fieldloop"  # noqa: S105 - says nothing, a relay knows us otherwise
 
         def refresh(self, request: Any) -> None:
             self.token = "fieldloop"  # noqa: S105 - says nothing, a relay knows us otherwise
 
-    class StaticCredential(credentials.Base):  # type: ignore[misc]
+    class StaticCredential(credentials.Base):
         def get_credential(self) -> Any:
             return StaticToken()
 

@@ -1,27 +1,17 @@
-"""Fixtures of the tests of ``push``.
-
-``settings``, ``clock`` and ``db`` are stand-ins: delete them, up to the line of dashes, once ``tests/conftest.py`` has them.
-"""
+"""Fixtures of the tests of ``push``: people with phones, an outbox to look into, a channel that keeps what it gets."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
-import app.assets.models
-import app.core.http
-import app.customers.models
-import app.stations.models
-import app.territories.models  # noqa: F401 - the tables that users point to
 from app.core import history
-from app.core.clock import Clock
-from app.core.db import Base, ChangeCounter, Database, now
+from app.core.db import Database, now
 from app.core.ids import new_id
 from app.core.settings import Settings, read_settings
 from app.core.tracked import add
@@ -30,49 +20,6 @@ from push.channels import Accepted, Address, Outcome
 from push.messages import MESSAGES, Message
 from push.models import Notification, OutboxMessage, RegistrationToken
 from push.outbox import enqueue
-
-
-class SettableClock(Clock):
-    """Stands still until it is told otherwise."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.at
-
-    def set(self, at: datetime) -> None:
-        self.at = at
-
-    def advance(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def clock() -> SettableClock:
-    return SettableClock()
-
-
-@pytest.fixture
-def settings() -> Settings:
-    return read_settings(argon2_profile="test")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def db(request: pytest.FixtureRequest, tmp_path: Any, clock: SettableClock) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/test.db" if request.param == "sqlite" else os.environ.get("FIELDLOOP_TEST_POSTGRES", "")
-    if not url:
-        pytest.skip("FIELDLOOP_TEST_POSTGRES names no database")
-    database = Database(url, clock)
-    Base.metadata.drop_all(database.engine)
-    Base.metadata.create_all(database.engine)
-    with database.transaction() as session:
-        session.execute(insert(ChangeCounter).values(id=1, n=0))
-    yield database
-    database.close()
-
-
-# ----------------------------------------------------------------------------------------------------------------
 
 
 class Outbox:
@@ -177,5 +124,5 @@ def fake_channel() -> type[FakeChannel]:
 
 
 @pytest.fixture
-def with_settings(settings: Settings) -> Callable[..., Settings]:
-    return lambda **changes: replace(settings, **changes)
+def with_settings() -> Callable[..., Settings]:
+    return lambda **changes: read_settings(**changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -309,23 +310,16 @@ def test_two_drains_racing_send_each_message_once(db: Database, settings: Settin
     for _ in range(24):
         outbox.queue(person)
     fcm, start = fake_channel(), threading.Barrier(4)
-    faults: list[BaseException] = []
 
     def run() -> None:
-        try:
-            start.wait()
-            while drain(db, settings, {"fcm": fcm}, limit=3):
-                pass
-        except BaseException as fault:
-            faults.append(fault)
+        start.wait(timeout=10)
+        while drain(db, settings, {"fcm": fcm}, limit=3):
+            pass
 
-    threads = [threading.Thread(target=run) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(run) for _ in range(4)]:
+            done.result()
 
-    assert faults == []
     assert sorted(fcm.dedupe_ids) == sorted(row.dedupe_key for row in outbox.rows(state="accepted"))
     assert len(fcm.sent) == 24
 
@@ -346,6 +340,24 @@ def test_a_drain_that_was_overtaken_does_not_settle(db: Database, settings: Sett
     assert slow.dedupe_ids == other.dedupe_ids
     assert (outbox.row().state, outbox.row().last_error) == ("accepted", None)
     assert outbox.history("notification.failed") == []
+
+
+def test_a_drain_that_was_overtaken_leaves_the_row_to_who_holds_it_now(
+    db: Database, settings: Settings, outbox: Any, fake_channel: Any
+) -> None:
+    def be_overtaken() -> Outcome:
+        outbox.lapse_leases()
+        outbox.clock.advance(seconds=settings.push_lease_s)
+        with pytest.raises(Crash):
+            drain(db, settings, {"fcm": fake_channel([Crash()])})
+        return Failed("too late to say so")
+
+    outbox.queue(outbox.person("phone-a"))
+
+    drain(db, settings, {"fcm": fake_channel([be_overtaken])})
+
+    assert (outbox.row().state, outbox.row().attempts, outbox.row().last_error) == ("queued", 2, None)
+    assert outbox.row().leased_until is not None
 
 
 def test_a_row_whose_lease_lapsed_while_it_waited_its_turn_is_not_sent_again(

@@ -127,6 +127,7 @@ def test_known_jobs_are_told_in_the_readers_language() -> None:
         assert words("task_offered", job=code).body.startswith(english + ".")
         assert words("task_offered", "zh-CN", job=code).body.startswith(chinese + "。")
     assert words("task_offered", part_no=None).body.startswith("Replace the battery. Please answer")
+    assert words("task_offered", job="motor_check").body.startswith("motor check.")
 
 
 @pytest.mark.parametrize("kind", sorted(LINK_KINDS))

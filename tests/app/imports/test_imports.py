@@ -290,6 +290,7 @@ HEADER = "code,name,phone,email,territory_code,owner_login"
         "PK\x03\x04\x14\x08garbage\ufffd\ufffd",
         "<html><body>not a file</body></html>",
         ",".join("x" * i for i in range(1_000)),
+        ",".join(str(i) for i in range(120_000)),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_as_a_whole(office: Http, db: Database, text: str) -> None:
@@ -297,6 +298,12 @@ def test_a_file_that_cannot_be_read_is_refused_as_a_whole(office: Http, db: Data
     refusal = office.refused("POST", "/imports/customers", 422, "csv_invalid", {"csv": text, "dry_run": False})
     assert 10 < len(refusal["detail"]) < 400
     assert counts(db) == before
+
+
+def test_entries_of_stock_are_bounded(office: Http) -> None:
+    stock = "|".join(f"P{i}:1" for i in range(2_501))
+    rows = [STATION | {"code": code, "stock": stock} for code in ("S8", "S9")]
+    office.refused("POST", "/imports/stations", 422, "csv_invalid", {"csv": sheet(*rows), "dry_run": True})
 
 
 def test_a_file_without_rows_is_a_file(office: Http) -> None:
@@ -374,15 +381,16 @@ def test_whatever_the_file_is_the_answer_is_no_fault_of_ours(office: Http, text:
 
 
 def test_the_list_of_errors_is_bounded(office: Http) -> None:
-    text = HEADER + "\n" + "".join(f"C-{i},,1,x,SZ,\n" for i in range(500))
+    text = HEADER + "\n" + "".join(f"C-{i},,1,x,SZ,\n" for i in range(5_000))
     found = bring(office, "customers", text)
-    assert (len(found["errors"]), found["cut"], found["rows"], found["created"]) == (1_000, True, 500, 0)
+    assert (len(found["errors"]), found["cut"], found["rows"], found["created"]) == (1_000, True, 5_000, 0)
 
 
-def test_the_largest_file_is_brought_in_and_brought_in_again(office: Http, db: Database) -> None:
-    text = sheet(*(CUSTOMER | SITE | {"code": f"B-{i}"} for i in range(5_000)))
-    assert bring(office, "customers", text)["created"] == 5_000
-    assert bring(office, "customers", text)["unchanged"] == 5_000
+def test_a_long_file_is_brought_in_and_brought_in_again(office: Http, db: Database) -> None:
+    """Longer than what is looked up in one statement."""
+    text = sheet(*(CUSTOMER | SITE | {"code": f"B-{i}"} for i in range(520)))
+    assert bring(office, "customers", text)["created"] == 520
+    assert bring(office, "customers", text)["unchanged"] == 520
     with db.reading() as session:
         assert session.scalar(select(func.count()).select_from(Customer).where(Customer.change_no.is_(None))) == 0
 

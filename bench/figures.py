@@ -1,0 +1,52 @@
+"""Pure helpers: percentiles, spreads, Markdown tables."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the smallest value that at least ``percent`` of the values do not exceed (nearest rank).
+
+    Raises:
+        ValueError: without values, or for a percentage outside 0 to 100.
+    """
+    if not values or not 0 <= percent <= 100:
+        raise ValueError("a percentile needs values and a percentage from 0 to 100")
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+def short(value: float) -> str:
+    """Return a number with about three significant digits and commas between thousands."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return ``min / median / max``."""
+    return " / ".join(short(value) for value in (min(values), statistics.median(values), max(values)))
+
+
+@dataclass
+class Table:
+    """One table of the report, and the sentences under it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def markdown(self) -> str:
+        """Return it as Markdown."""
+        lines = [f"## {self.title}", "", _line(self.columns), _line(["---"] * len(self.columns))]
+        lines += [_line(row) for row in self.rows]
+        return "\n".join([*lines, "", *(f"- {note}" for note in self.notes)]).rstrip() + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

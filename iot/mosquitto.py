@@ -1,0 +1,258 @@
+"""Mosquitto's configuration for production: its options, users and access rights, generated from settings and devices.
+
+Called by the command line and by whatever changes devices; knows no MQTT client. Measured facts: docs/adr/0009-brokers.md.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import signal
+import tempfile
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.assets.models import Device
+from app.assets.operations import broker_hash
+from app.core.logs import get_log
+from app.core.settings import Settings
+from app.core.wire import ID_PATTERN
+
+log = get_log(__name__)
+
+# Seconds between two snapshots of sessions and queues, so what a power cut may cost. A snapshot stops the broker:
+# 0.07 s with 100,000 messages queued, 0.6 s with 500,000.
+AUTOSAVE_S = 30
+
+# Payload bytes queued for one absent client. Unlimited (mosquitto.conf(5)'s 0) ends with the kernel killing the broker and
+# all queues with it. Measured: 545 bytes of memory for a queued message of 155 bytes, so up to about 1.9 GB.
+MOST_QUEUED_BYTES = 512 * 1024 * 1024
+
+# Larger packets end the connection unread; without a limit one device can make the broker allocate 256 MB. Above
+# message_size_limit, so that a message just too large is acknowledged and the device gets on with the next.
+_PACKET_FACTOR = 16
+
+_INGEST_CLIENT = "fieldloop-ingest-"
+_ACCOUNT = "mosquitto"
+_HASH = re.compile(r"\$7\$[1-9][0-9]{0,8}\$[A-Za-z0-9+/]{16}\$[A-Za-z0-9+/]{86}==")
+_ADDRESS_LEVEL = re.compile(r"[^\s\x00-\x1f\x7f/+#]+")
+_USERNAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+class _Account(NamedTuple):
+    id: str
+    adapter: str
+    address: str
+    secret_hash: str
+
+
+def write_config(settings: Settings, session: Session, folder: Path) -> list[Path]:
+    """Write ``mosquitto.conf``, ``passwd`` and ``acl``, each whole or not at all, for ``mosquitto -c folder/mosquitto.conf``.
+
+    Beside them are made, and never changed: ``data``, for the broker's snapshots, and ``conf.d``, for the operator's own
+    lines. As root, ``passwd``, ``acl`` and ``data`` are given to the account ``mosquitto``, to which the broker steps down.
+
+    Args:
+        settings: of these, the ``mqtt_`` ones, ``ingest_window`` and ``payload_limit_bytes``.
+        session: reads the active devices. One that cannot be written safely is left out, with a warning in the log.
+        folder: made when it is missing; the broker's account must be able to reach it.
+
+    Returns:
+        The three files.
+
+    Raises:
+        ValueError: ``mqtt_password`` is empty, or ``mqtt_username`` or ``ingest_window`` is unusable.
+        OSError: the folder cannot be written.
+    """
+    _check(settings)
+    folder = folder.resolve()
+    owner = _broker_account()
+    accounts = _accounts(settings, session)
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    (folder / "conf.d").mkdir(mode=0o755, exist_ok=True)
+    _make_data_folder(folder / "data", owner)
+    return [
+        _write(folder / "mosquitto.conf", _options(settings, folder, owner), 0o644, None),
+        _write(folder / "passwd", _passwords(settings, accounts), 0o600, owner),
+        _write(folder / "acl", _rights(settings, accounts), 0o600, owner),
+    ]
+
+
+def reload(pid: int) -> None:
+    """Make a running broker read users, rights and limits again (SIGHUP); listeners need a restart.
+
+    Devices that are gone from ``passwd``, or have a new secret there, are cut off at once. A signal that comes while the
+    broker is still reloading is lost: whoever can see no effect signals again.
+
+    Args:
+        pid: of the broker.
+
+    Raises:
+        ProcessLookupError: there is no such process.
+        PermissionError: it belongs to somebody else.
+    """
+    os.kill(pid, signal.SIGHUP)
+
+
+def _check(settings: Settings) -> None:
+    if not settings.mqtt_password:
+        raise ValueError("FIELDLOOP_MQTT_PASSWORD is empty: the ingest could not sign in")
+    if not _USERNAME.fullmatch(settings.mqtt_username):
+        raise ValueError("FIELDLOOP_MQTT_USERNAME must be 1 to 64 of A-Z a-z 0-9 _ . -")
+    if not 1 <= settings.ingest_window <= 65_535:
+        raise ValueError("FIELDLOOP_INGEST_WINDOW must be 1 to 65535: packet ids have 16 bits")
+
+
+def _accounts(settings: Settings, session: Session) -> list[_Account]:
+    rows = session.execute(
+        select(Device.id, Device.adapter, Device.address, Device.secret_hash)
+        .where(Device.state == "active", Device.deleted_at.is_(None), Device.adapter.in_(("native", "ovms")))
+        .order_by(Device.id)
+    )
+    usable = []
+    for account in map(_Account._make, rows):
+        fault = _fault(settings, account)
+        if fault:
+            log.warning("device_left_out_of_broker", device_id=account.id, reason=fault)
+        else:
+            usable.append(account)
+    return usable
+
+
+def _fault(settings: Settings, account: _Account) -> str:
+    """Name what makes a device unfit for the files: a line break in them would be a right of its own."""
+    if not ID_PATTERN.fullmatch(account.id):
+        return "id"
+    # As a client id (use_username_as_clientid below) it would take over the ingest's session.
+    if account.id == settings.mqtt_username or account.id.startswith(_INGEST_CLIENT):
+        return "reserved"
+    # Mosquitto lets a user without a hash in with any password.
+    if not _HASH.fullmatch(account.secret_hash):
+        return "hash"
+    levels = account.address.split("/")
+    if account.adapter == "ovms" and (len(levels) != 2 or not all(map(_ADDRESS_LEVEL.fullmatch, levels))):
+        return "address"
+    return ""
+
+
+def _passwords(settings: Settings, accounts: Iterable[_Account]) -> str:
+    ingest = f"{settings.mqtt_username}:{broker_hash(settings.mqtt_password)}\n"
+    return ingest + "".join(f"{account.id}:{account.secret_hash}\n" for account in accounts)
+
+
+def _rights(settings: Settings, accounts: Iterable[_Account]) -> str:
+    """Return the access file. ``read`` is judged when a message is delivered: every subscription is granted."""
+    cars = "".join(
+        f"\nuser {account.id}\ntopic write ovms/{account.address}/#\ntopic read ovms/{account.address}/client/#\n"
+        for account in accounts
+        if account.adapter == "ovms"
+    )
+    return f"""\
+# Written by Fieldloop: changes are lost. mosquitto.conf(5), acl_file.
+user {settings.mqtt_username}
+topic read devices/#
+topic read ovms/#
+topic read $SYS/#
+topic write devices/+/+/commands/#
+topic write ovms/+/+/client/#
+
+# For every user; %u is its name. The shard is checked by the ingest.
+pattern write devices/+/%u/telemetry
+pattern write devices/+/%u/events
+pattern write devices/+/%u/responses/+
+pattern read devices/+/%u/commands/#
+{cars}"""
+
+
+def _options(settings: Settings, folder: Path, owner: pwd.struct_passwd | None) -> str:
+    return f"""\
+# Written by Fieldloop: changes are lost. Your own lines belong into conf.d/*.conf. Options: mosquitto.conf(5).
+# Reasons, and what was measured with Mosquitto 2.0.11: docs/adr/0009-brokers.md.
+
+# The account a broker started by root steps down to; it owns passwd, acl and data.
+user {owner.pw_name if owner else "root"}
+
+# For the ingest and clients you trust: whoever signs in here may use the ingest's client id and end its session.
+listener {settings.mqtt_port}{_bound_to(settings.mqtt_host)}
+{_certificate(folder) if settings.mqtt_tls else ""}
+allow_anonymous false
+password_file {folder / "passwd"}
+acl_file {folder / "acl"}
+
+# Sessions and queues survive a restart; a power cut costs what came after the last snapshot.
+# Sessions never expire: an ingest that stays away keeps its queue.
+persistence true
+persistence_location {folder / "data"}/
+autosave_interval {AUTOSAVE_S}
+autosave_on_changes false
+
+# The default of 1000 drops the newest messages of a burst, acknowledged. The bytes are the fuse; watch
+# $SYS/broker/publish/messages/dropped. Never memory_limit: reaching it ends this broker.
+max_queued_messages 0
+max_queued_bytes {MOST_QUEUED_BYTES}
+
+# MQTT 3.1.1 has no receive maximum: this is the ingest's window. 0 means none, and packet ids then repeat after 65,535.
+max_inflight_messages {settings.ingest_window}
+
+message_size_limit {settings.payload_limit_bytes}
+max_packet_size {max(settings.payload_limit_bytes * _PACKET_FACTOR, 1024 * 1024)}
+
+log_dest stderr
+log_timestamp_format %Y-%m-%dT%H:%M:%S%z
+
+include_dir {folder / "conf.d"}
+
+# Devices elsewhere: copy these lines to conf.d/devices.conf, take the "# " off, restart the broker. The account above must
+# be able to read the key. Without use_username_as_clientid a device could sign in with another client's id and end its session.
+# listener 8883
+# use_username_as_clientid true
+{textwrap.indent(_certificate(folder), "# ")}"""
+
+
+def _certificate(folder: Path) -> str:
+    return f"certfile {folder / 'certs' / 'server.crt'}\nkeyfile {folder / 'certs' / 'server.key'}\n"
+
+
+def _bound_to(host: str) -> str:
+    """Return the address to listen on: loopback when the ingest is told to connect there, else all of them."""
+    if host == "::1":
+        return " ::1"
+    return " 127.0.0.1" if host == "localhost" or host.startswith("127.") else ""
+
+
+def _broker_account() -> pwd.struct_passwd | None:
+    """Return the account the broker will run as: ``mosquitto`` when we are root, else our own; None when it has no name."""
+    try:
+        return pwd.getpwnam(_ACCOUNT) if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return None
+
+
+def _make_data_folder(path: Path, owner: pwd.struct_passwd | None) -> None:
+    path.mkdir(mode=0o700, exist_ok=True)
+    if owner and os.geteuid() == 0:
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+
+
+def _write(path: Path, text: str, mode: int, owner: pwd.struct_passwd | None) -> Path:
+    """Replace a file whole: a broker that reloads in between reads the old one."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fchmod(handle, mode)
+            if owner and os.geteuid() == 0:
+                os.fchown(handle, owner.pw_uid, owner.pw_gid)
+            os.fsync(handle)
+        Path(name).rename(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return path

@@ -1,0 +1,210 @@
+"""A deployment of two sides that must not meet: two territories, reps and customers, two partners with a station each.
+
+The customer of side 1 was given to partner A's station, that of side 2 to partner B's. Every text of
+a side holds that side's word, so that a leak shows in any answer without knowing the answer's shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.assets import operations as assets
+from app.assets.models import FaultCode
+from app.core.db import Database
+from app.core.ids import new_id
+from app.core.settings import Settings
+from app.core.tracked import add
+from app.customers import operations as customers
+from app.rules.operations import install_default_rules
+from app.service_offers.models import Coupon, ServiceOffer
+from app.territories import operations as territories
+from app.users.models import Partner
+from app.users.rights import Actor
+from app.work_orders.models import StationTask, WorkOrder
+from iot.commands import ask_device
+from iot.ingest import ingest_batch
+from iot.models import Alarm, DeadLetter
+from push.models import Notification
+from tests.factories import make_asset, make_station, make_user, soh
+
+SIDES = ("1", "2")
+SIDE_WORDS = {"1": "KESTREL", "2": "BADGER"}
+STATION_WORDS = {"1": "HERON", "2": "OTTER"}
+PHONES = {"1": "+8613800000001", "2": "+8613800000002"}
+
+# Everybody, and the sides whose customers they see.
+SEES = {
+    "admin": set(SIDES),
+    "manager": set(SIDES),
+    "rep1": {"1"},
+    "rep2": {"2"},
+    "owner1": {"1"},
+    "owner2": {"2"},
+    "staff1": {"1"},
+    "staff2": {"2"},
+    "partner_manager1": {"1"},
+    "partner_manager2": {"2"},
+    "partner_admin1": {"1"},
+    "partner_rep1": set[str](),
+}
+SHOPPERS = {"rep1", "rep2", "owner1", "owner2"}  # they see every station: stations are shops
+
+
+@dataclass
+class Estate:
+    """``people`` by name; ``things`` by side and kind, the kinds being the names of path parameters without ``_id``."""
+
+    db: Database
+    settings: Settings
+    people: dict[str, str] = field(default_factory=dict)
+    things: dict[str, dict[str, str]] = field(default_factory=lambda: {side: {} for side in SIDES})
+
+    def sees(self, person: str, kind: str) -> set[str]:
+        """Return the sides whose thing of a kind a person may see, when their role may read the kind at all."""
+        if kind in {"rule", "letter"}:
+            return set(SIDES)  # one for all; who may read them is a matter of rights
+        if kind == "notification":
+            return {side for side in SIDES if person == f"owner{side}"}
+        if kind == "station" and person in SHOPPERS:
+            return set(SIDES)
+        if kind in {"station", "user", "partner"} and person == "partner_rep1":
+            return {"1"} - ({"user"} & {kind} and {"1"})
+        if kind == "user":
+            return SEES[person] if person.startswith(("admin", "manager", "partner")) else set()
+        return SEES[person]
+
+    def report(self, side: str, *values: float) -> None:
+        """Report states of health of a side's pack, a day apart, the last one now."""
+        present = self.db.clock.now()
+        messages = [
+            soh(self.things[side]["device"], present - timedelta(days=len(values) - 1 - i), value, "b1", i, present)
+            for i, value in enumerate(values)
+        ]
+        ingest_batch(self.db, self.settings, messages)
+
+
+def make_estate(db: Database, settings: Settings) -> Estate:
+    """Make both sides through the product's own verbs, down to the offers and the tasks."""
+    estate = Estate(db, settings)
+    office = Actor("system-user", "admin", "system", "en")
+    with db.transaction() as session:
+        for name in ("admin", "manager"):
+            estate.people[name] = make_user(session, settings, name, name).id
+        profile = assets.create_profile(
+            session,
+            office,
+            {
+                "code": "native",
+                "name": "Native",
+                "adapter": "native",
+                "metrics": {"soh_pct": {"unit": "%", "component": "battery_pack"}},
+            },
+        )
+        for side in SIDES:
+            _make_side(session, estate, office, profile, side)
+        rule = install_default_rules(session)[0]
+        letter = DeadLetter(
+            id=new_id(),
+            fingerprint="f" * 64,
+            topic="devices/0/unknown/telemetry",
+            payload=b"{",
+            size=1,
+            whole=True,
+            reason="not_json",
+            detail="",
+            received_at=db.clock.now(),
+            last_at=db.clock.now(),
+            times=1,
+        )
+        session.add(letter)
+        for side in SIDES:
+            estate.things[side] |= {"rule": rule.id, "letter": letter.id, "profile": profile.id}
+    for side in SIDES:
+        estate.report(side, 76.0, 74.9, 74.5, 74.1)
+        with db.reading() as session:
+            _find_effects(session, estate, side)
+    return estate
+
+
+def _make_side(session: Session, estate: Estate, office: Actor, profile: Any, side: str) -> None:
+    word, station_word, settings = SIDE_WORDS[side], STATION_WORDS[side], estate.settings
+    since = estate.db.clock.now() - timedelta(days=400)
+    territory = territories.create_territory(session, office, word, f"{word} territory")
+    partner = add(session, Partner(name=f"{station_word} partner"))
+    rep = make_user(session, settings, "rep", f"rep-{word}", territory_ids=[territory.id])
+    customer = customers.create_customer(
+        session,
+        office,
+        {
+            "code": word,
+            "name": f"{word} Ltd",
+            "phone": PHONES[side],
+            "email": f"{word}@example.test",
+            "territory_id": territory.id,
+            "owner_id": rep.id,
+        },
+    )
+    site = customers.create_site(
+        session, office, customer, {"name": f"{word} depot", "lat": 22.5, "lon": 114.0, "address": f"{word} road"}
+    )
+    station = make_station(session, office, territory, f"{station_word}-1", 22.6, partner_id=partner.id)
+    owner = make_user(session, settings, "customer", f"owner-{word}", customer_id=customer.id)
+    links = {"partner_id": partner.id}
+    staff = make_user(session, settings, "station_staff", f"staff-{station_word}", station_id=station.id, **links)
+    estate.people |= {
+        f"rep{side}": rep.id,
+        f"owner{side}": owner.id,
+        f"staff{side}": staff.id,
+        f"partner_manager{side}": make_user(session, settings, "manager", f"manager-{station_word}", **links).id,
+        f"partner_admin{side}": make_user(session, settings, "admin", f"admin-{station_word}", **links).id,
+        f"partner_rep{side}": make_user(session, settings, "rep", f"dealer-{station_word}", **links).id,
+    }
+    asset, pack, device = make_asset(session, office, customer, site, profile, word, since, model=f"{word} 60")
+    code = add(
+        session,
+        FaultCode(
+            asset_id=asset.id,
+            device_id=device.id,
+            message_key=f"{word}-1",
+            code=f"P-{word}",
+            severity="high",
+            occurred_at=since,
+            received_at=since,
+        ),
+    )
+    command = ask_device(session, office, device, {"say": word}, 300)
+    estate.things[side] |= {
+        "territory": territory.id,
+        "partner": partner.id,
+        "customer": customer.id,
+        "site": site.id,
+        "station": station.id,
+        "user": staff.id,
+        "asset": asset.id,
+        "component": pack.id,
+        "device": device.id,
+        "fault_code": code.id,
+        "command": command.id,
+    }
+
+
+def _find_effects(session: Session, estate: Estate, side: str) -> None:
+    things = estate.things[side]
+    order = session.scalars(select(WorkOrder).where(WorkOrder.asset_id == things["asset"])).one()
+    task = session.scalars(select(StationTask).where(StationTask.work_order_id == order.id)).one()
+    assert task.station_id == things["station"]
+    offer = session.scalars(select(ServiceOffer).where(ServiceOffer.asset_id == things["asset"])).one()
+    note = session.scalars(select(Notification).where(Notification.user_id == estate.people[f"owner{side}"])).one()
+    things |= {
+        "order": order.id,
+        "task": task.id,
+        "offer": offer.id,
+        "coupon": session.scalars(select(Coupon.id).where(Coupon.offer_id == offer.id)).one(),
+        "alarm": session.scalars(select(Alarm.id).where(Alarm.asset_id == things["asset"])).one(),
+        "notification": note.id,
+    }

@@ -1,0 +1,254 @@
+"""Every route of the application: its policy, and the answer for nobody and for each role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from app import factory
+from app.core.db import Database
+from app.core.http import PUBLIC, Routes, check_policies
+from app.core.settings import Settings
+from app.users.models import ROLES
+from app.users.rights import RIGHTS
+from tests.factories import World
+from tests.http.conftest import Route, routes_of
+from tests.people import Http
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+# Room by room, what was decided for each operation. A new route fails a test until somebody classifies it here.
+CLASSIFIED: dict[str, dict[str, str]] = {
+    "users": {
+        "POST /auth/sign-in": PUBLIC,
+        "POST /auth/refresh": PUBLIC,
+        "POST /auth/sign-out": "self",
+        "GET /me": "self",
+        "PATCH /me": "self",
+        "POST /me/password": "self",
+        "GET /users": "users.read",
+        "GET /users/<user_id>": "users.read",
+        "GET /partners": "partners.read",
+        "POST /partners": "partners.manage",
+    },
+    "accounts": {
+        "POST /users": "users.manage",
+        "POST /users/<user_id>/invitation": "users.manage",
+        "PATCH /users/<user_id>": "users.manage",
+        "POST /users/<user_id>/deactivate": "users.manage",
+        "POST /users/<user_id>/reactivate": "users.manage",
+        "POST /accounts/link": PUBLIC,
+        "POST /accounts/password-reset": PUBLIC,
+    },
+    "territories": {
+        "GET /territories": "territories.read",
+        "POST /territories": "territories.manage",
+        "PUT /users/<user_id>/territories": "users.manage",
+    },
+    "stations": {
+        "GET /stations": "stations.read",
+        "POST /stations": "stations.manage",
+        "GET /stations/<station_id>": "stations.read",
+        "PATCH /stations/<station_id>": "stations.manage",
+        "GET /stations/<station_id>/stock": "stations.read",
+        "POST /stations/<station_id>/stock": "stock.manage",
+    },
+    "customers": {
+        "GET /customers": "customers.read",
+        "POST /customers": "customers.write",
+        "GET /customers/<customer_id>": "customers.read",
+        "PATCH /customers/<customer_id>": "customers.write",
+        "POST /customers/<customer_id>/sites": "customers.write",
+        "GET /sites": "customers.read",
+    },
+    "assets": {
+        "GET /assets": "assets.read",
+        "POST /assets": "assets.write",
+        "GET /assets/<asset_id>": "assets.read",
+        "GET /assets/<asset_id>/fittings": "assets.read",
+        "POST /assets/<asset_id>/fittings": "components.fit",
+        "GET /assets/<asset_id>/fault-codes": "assets.read",
+        "GET /components": "assets.read",
+        "POST /components": "components.fit",
+        "GET /device-profiles": "devices.read",
+        "POST /device-profiles": "devices.manage",
+        "GET /devices": "devices.read",
+        "POST /assets/<asset_id>/devices": "devices.manage",
+        "GET /devices/<device_id>": "devices.read",
+        "POST /devices/<device_id>/secret": "devices.manage",
+        "DELETE /devices/<device_id>": "devices.manage",
+    },
+    "work_orders": {
+        "GET /work-orders": "work_orders.read",
+        "POST /work-orders": "work_orders.create",
+        "GET /work-orders/<order_id>": "work_orders.read",
+        "GET /work-orders/<order_id>/slots": "work_orders.read",
+        "POST /work-orders/<order_id>/assign": "work_orders.assign",
+        "POST /work-orders/<order_id>/cancel": "work_orders.cancel",
+        "GET /station-tasks": "station_tasks.read",
+        "GET /station-tasks/<task_id>": "station_tasks.read",
+        "POST /station-tasks/<task_id>/accept": "station_tasks.answer",
+        "POST /station-tasks/<task_id>/reject": "station_tasks.answer",
+        "POST /station-tasks/<task_id>/begin": "station_tasks.answer",
+        "POST /station-tasks/<task_id>/finish": "station_tasks.answer",
+    },
+    "service_offers": {
+        "GET /service-offers": "offers.read",
+        "GET /service-offers/<offer_id>": "offers.read",
+        "POST /service-offers/<offer_id>/view": "offers.answer",
+        "POST /service-offers/<offer_id>/accept": "offers.answer",
+        "POST /service-offers/<offer_id>/decline": "offers.answer",
+        "POST /service-offers/<offer_id>/withdraw": "offers.decide",
+        "GET /service-offers/<offer_id>/coupon": "offers.answer",
+        "POST /coupons/redeem": "coupons.redeem",
+        "GET /coupons/key": "self",
+    },
+    "rules": {
+        "GET /rules": "rules.read",
+        "POST /rules": "rules.manage",
+        "GET /rules/<rule_id>": "rules.read",
+        "PATCH /rules/<rule_id>": "rules.manage",
+        "GET /rules/<rule_id>/versions": "rules.read",
+    },
+    "iot": {
+        "GET /devices/<device_id>/telemetry": "telemetry.read",
+        "GET /devices/<device_id>/latest": "telemetry.read",
+        "GET /alarms": "alarms.read",
+        "GET /alarms/<alarm_id>": "alarms.read",
+        "POST /alarms/<alarm_id>/acknowledge": "alarms.acknowledge",
+        "GET /dead-letters": "dead_letters.read",
+        "POST /dead-letters/<letter_id>/replay": "dead_letters.replay",
+        "POST /devices/<device_id>/commands": "devices.command",
+        "GET /device-commands/<command_id>": "devices.read",
+        "GET /devices/<device_id>/commands": "devices.read",
+    },
+    "push": {
+        "GET /notifications": "notifications.read",
+        "POST /notifications/<notification_id>/delivered": "notifications.read",
+        "POST /notifications/<notification_id>/opened": "notifications.read",
+        "GET /me/channels": "notifications.read",
+        "POST /me/channels": "notifications.read",
+        "POST /me/registration-tokens": "notifications.read",
+        "POST /me/registration-tokens/forget": "notifications.read",
+        "POST /me/test-notification": "notifications.read",
+        "GET /outbox": "outbox.read",
+    },
+    "imports": {
+        "POST /imports/customers": "customers.import",
+        "POST /imports/assets": "assets.import",
+        "POST /imports/stations": "stations.manage",
+    },
+    "pages": {
+        "GET /history/<kind>/<subject>": "history.read",
+    },
+}
+
+# A body no parser takes, as a type no route takes: who is refused for who they are must be refused before it.
+HOSTILE = {"data": b"[" * 1000, "content_type": "text/plain"}
+SIGNED_OUT = {"POST /auth/sign-out"}  # after it the others would be refused for another reason
+
+
+def send(app: Flask, route: Route, token: str | None, **headers: str) -> tuple[int, dict[str, str], dict[str, object]]:
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    answer = app.test_client().open("/api/v1" + route.filled(), method=route.method, headers=headers, **HOSTILE)
+    assert answer.mimetype == "application/problem+json" or answer.status_code < 300, (route, answer.data)
+    return answer.status_code, dict(answer.headers), answer.get_json(silent=True) or {}
+
+
+@pytest.fixture
+def members(http: Http, world: World) -> Iterator[dict[str, Http]]:
+    """One signed-in person for each role."""
+    ids = {
+        "admin": world.admin,
+        "manager": world.manager,
+        "rep": world.rep,
+        "station_staff": world.staff[0],
+        "customer": world.owner,
+    }
+    assert set(ids) == set(ROLES)
+    return {role: http.as_(user_id) for role, user_id in ids.items()}  # type: ignore[return-value]
+
+
+def test_every_route_is_classified_and_has_the_policy_that_was_decided(app: Flask) -> None:
+    found: dict[str, dict[str, str | None]] = {}
+    for route in routes_of(app):
+        found.setdefault(route.room, {})[f"{route.method} {route.path}"] = route.policy
+
+    assert found == {room: rows for room, rows in CLASSIFIED.items() if room in found}
+    assert {policy for rows in CLASSIFIED.values() for policy in rows.values()} - {PUBLIC} <= set(RIGHTS)
+    assert {role for roles in RIGHTS.values() for role in roles} == set(ROLES)
+
+
+@pytest.mark.parametrize("policy", [None, "no.such.right", ""])
+@pytest.mark.parametrize("endpoint", ["forgotten", "meta.forgotten", "api-docs.forgotten", "static.forgotten"])
+def test_a_route_without_a_known_policy_stops_the_start(app: Flask, policy: str | None, endpoint: str) -> None:
+    def forgotten() -> str:
+        return "everything"
+
+    if policy is not None:
+        forgotten.policy = policy  # type: ignore[attr-defined]
+    app.add_url_rule("/api/v1/forgotten", endpoint, forgotten)
+
+    with pytest.raises(RuntimeError, match="/api/v1/forgotten"):
+        check_policies(app, set(RIGHTS))
+
+
+def test_a_room_with_an_unknown_policy_stops_the_factory(
+    settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Routes("forgotten", __name__)
+
+    @room.door("GET", "/forgotten", policy="forgotten.read")
+    def forgotten(_session: object, _actor: object) -> None:
+        """Show everything."""
+
+    monkeypatch.setattr(factory, "ROOMS", (*factory.ROOMS, room))
+
+    with pytest.raises(RuntimeError, match=r"/api/v1/forgotten .*forgotten\.read"):
+        factory.create_app(settings, db)
+
+
+@pytest.mark.parametrize(
+    ("asked", "spoken", "title"),
+    [("en-GB,zh;q=0.5", "en", "Sign in first"), ("fr, zh-CN;q=0.9, en;q=0.1", "zh-CN", "请先登录"), (None, "en", "Sign in first")],
+)
+def test_without_a_token_every_route_that_is_not_public_is_401_in_the_asked_language(
+    app: Flask, asked: str | None, spoken: str, title: str
+) -> None:
+    for route in routes_of(app):
+        headers = {"Accept-Language": asked} if asked else {}
+        status, given, problem = send(app, route, None, **headers)
+        if route.policy == PUBLIC:
+            assert status == 415, route
+            continue
+        assert (status, problem["code"], problem["title"]) == (401, "unauthenticated", title), route
+        assert (given["Content-Language"], given["WWW-Authenticate"]) == (spoken, "Bearer"), route
+
+
+def test_a_role_without_the_right_is_403_before_its_body_is_looked_at(app: Flask, members: dict[str, Http]) -> None:
+    refused = 0
+    for route in routes_of(app):
+        if route.policy == PUBLIC:
+            continue
+        for role, member in members.items():
+            status, _, problem = send(app, route, member.token)
+            if role in RIGHTS[route.policy or ""]:
+                assert status not in {401, 403}, (route, role, problem)
+            else:
+                assert (status, problem["code"]) == (403, "forbidden"), (route, role)
+                refused += 1
+            if f"{route.method} {route.path}" in SIGNED_OUT:
+                members[role] = Http(app, member.database, member.settings).as_(member.bearer[0])  # type: ignore[index]
+    assert refused > 100
+
+
+def test_a_refusal_of_the_role_leaves_no_trace_of_its_key(app: Flask, members: dict[str, Http]) -> None:
+    body, key = {"code": "T9", "name": "New"}, "a-key-of-mine-1"
+
+    members["rep"].refused("POST", "/territories", 403, "forbidden", body, Idempotency_Key=key)
+
+    made = members["admin"].post("/territories", body, expect=201, Idempotency_Key=key)
+    assert made["code"] == "T9"

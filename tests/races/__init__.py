@@ -1,0 +1,1 @@
+"""Races: threads released together, on both databases."""
