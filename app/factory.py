@@ -6,12 +6,14 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from app import meta
+from app.accounts.routes import routes as accounts
 from app.assets.routes import routes as assets
 from app.core.db import Database
 from app.core.http import Edge, FieldloopApi, check_policies, install
 from app.core.logs import set_up_logs
 from app.core.settings import Settings, read_settings
 from app.customers.routes import routes as customers
+from app.imports.routes import routes as imports
 from app.pages.routes import routes as pages
 from app.rules.routes import routes as rules
 from app.service_offers.routes import routes as service_offers
@@ -24,7 +26,7 @@ from app.work_orders.routes import routes as work_orders
 from iot.routes import routes as iot
 from push.routes import routes as push
 
-ROOMS = (users, territories, stations, customers, assets, work_orders, service_offers, rules, iot, push, pages)
+ROOMS = (users, accounts, territories, stations, customers, assets, work_orders, service_offers, rules, iot, push, imports, pages)
 
 
 def create_app(settings: Settings | None = None, database: Database | None = None) -> Flask:

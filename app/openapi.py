@@ -13,6 +13,6 @@ from app.factory import create_app
 
 def description(settings: Settings) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document."""
-    app = create_app(settings, Database("sqlite://"))
+    app = create_app(settings, Database("sqlite:///never-opened.db"))
     api: Api = app.extensions["fieldloop-api"]
     return dict(api.spec.to_dict())

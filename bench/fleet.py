@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from sqlalchemy.orm import Session
+
 from app.assets.models import Asset, Component, Device, Fitting
 from app.assets.operations import create_profile
 from app.core.clock import to_ms
@@ -20,7 +22,6 @@ from app.users.models import User, UserTerritory
 from app.users.rights import Actor
 from bench.load import METRICS, RULE_METRIC, message
 from iot.ingest import Message, ingest_batch
-from sqlalchemy.orm import Session
 
 AREAS = 8
 ROAD, ILL = 500, 300
@@ -55,9 +56,7 @@ def fill(database: Database, settings: Settings) -> Fleet:
     with database.transaction() as session:
         install_default_rules(session)
         metrics = {name: {"unit": ""} for name in METRICS} | {RULE_METRIC: {"unit": "%", "component": "battery_pack"}}
-        profile = create_profile(
-            session, _BOSS, {"code": "bench", "name": "Bench", "adapter": "native", "metrics": metrics}
-        )
+        profile = create_profile(session, _BOSS, {"code": "bench", "name": "Bench", "adapter": "native", "metrics": metrics})
         _person(session, "manager", "manager")
         fleet.areas = [_area(session, number) for number in range(AREAS)]
         fleet.road = [f"bench-road-{number:04d}" for number in range(ROAD)]

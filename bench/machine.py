@@ -12,9 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from sqlalchemy import create_engine
+
 from bench.figures import Table, short
 from bench.lab import Lab, find_mosquitto
-from sqlalchemy import create_engine
 
 _SYNCS = 50
 

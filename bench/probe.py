@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
+
 from bench.load import Expected
 
 
@@ -42,16 +44,17 @@ class Probe:
             return 0
         return int(self.rows("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0][0])
 
-    def compare(self, expected: Iterable[Expected], devices_like: str) -> tuple[int, int, int]:
+    def compare(self, expected: Iterable[Expected], devices_like: str) -> tuple[int, int]:
         """Compare the stored readings of some devices with those that were published.
 
         Returns:
-            How many are missing, stored more than once, and stored but never published.
+            How many messages are not there in full, and how many are there twice or were never published.
         """
         query = "SELECT device_id, message_key, metric, at_ms, value FROM telemetry WHERE device_id LIKE ?"
-        found = self.rows(query, (devices_like,))
-        stored, wanted = set(found), {tuple(reading) for reading in expected}
-        return len(wanted - stored), len(found) - len(stored), len(stored - wanted)
+        found = Counter(self.rows(query, (devices_like,)))
+        wanted = {tuple(reading) for reading in expected}
+        surplus = [reading for reading, times in found.items() if times > 1 or reading not in wanted]
+        return len({reading[:2] for reading in wanted - found.keys()}), len({reading[:2] for reading in surplus})
 
     def close(self) -> None:
         """Disconnect."""

@@ -163,9 +163,7 @@ topic write devices/+/+/commands/#
 topic write ovms/+/+/client/#
 
 # For every user; %u is its name. The shard is checked by the ingest.
-pattern write devices/+/%u/telemetry
-pattern write devices/+/%u/events
-pattern write devices/+/%u/responses/+
+pattern write devices/+/%u/#
 pattern read devices/+/%u/commands/#
 {cars}"""
 
@@ -210,7 +208,7 @@ include_dir {folder / "conf.d"}
 
 # Devices elsewhere: copy these lines to conf.d/devices.conf, take the "# " off, restart the broker. The account above must
 # be able to read the key. Without use_username_as_clientid a device could sign in with another client's id and end its session.
-# listener 8883
+# listener {8884 if settings.mqtt_port == 8883 else 8883}
 # use_username_as_clientid true
 {textwrap.indent(_certificate(folder), "# ")}"""
 

@@ -1,0 +1,112 @@
+"""``python -m bench [--quick] [--only ingest,latency,http,writers]``: measure, print, keep in docs/bench.md."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench import fleet, ingest, latency, machine, web, writers
+from bench.figures import Table
+from bench.lab import KINDS, ROOT, Lab, stop_on_signals
+
+Section = Callable[[Lab, fleet.Fleet, bool], tuple[Table, bool]]
+SECTIONS: dict[str, Section] = {
+    "ingest": ingest.measure,
+    "latency": latency.measure,
+    "http": web.measure,
+    "writers": writers.measure,
+}
+
+
+def sections(text: str) -> list[str]:
+    """Read the value of ``--only``.
+
+    Raises:
+        argparse.ArgumentTypeError: for a name that is no section.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names or set(names) - set(SECTIONS):
+        raise argparse.ArgumentTypeError(f"name some of {', '.join(SECTIONS)}")
+    return [name for name in SECTIONS if name in names]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print and keep; return 0, or 1 when a message or an alarm was lost or doubled."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the speed of Fieldloop on this machine.")
+    parser.add_argument("--quick", action="store_true", help="fewer messages and rounds: under a minute, figures are rough")
+    parser.add_argument("--only", type=sections, default=list(SECTIONS), metavar="NAMES", help=", ".join(SECTIONS))
+    parser.add_argument("--out", type=Path, help="file for the report; a whole run that is not quick writes docs/bench.md")
+    given = parser.parse_args(arguments)
+    whole = not given.quick and given.only == list(SECTIONS)
+    stop_on_signals()
+    began = time.monotonic()
+    with Lab() as lab:
+        tables, good = run(lab, given.only, given.quick)
+    command = "python -m bench" + (" --quick" if given.quick else "")
+    command += "" if given.only == list(SECTIONS) else f" --only {','.join(given.only)}"
+    report = write(command, tables, good, time.monotonic() - began)
+    show(report)
+    target = given.out or (ROOT / "docs" / "bench.md" if whole else None)
+    if target is not None:
+        target.write_text(report, encoding="utf-8")
+        say(f"kept in {target}")
+    return 0 if good else 1
+
+
+def run(lab: Lab, names: Sequence[str], quick: bool) -> tuple[list[Table], bool]:
+    """Measure the named sections; return the tables and whether nothing was lost or doubled."""
+    # Told of afterwards by the tables; a warning of the ingest in this process would only break the report.
+    logging.disable(logging.CRITICAL)
+    for name in [name for name in os.environ if name.startswith("FIELDLOOP_")]:
+        del os.environ[name]
+    found = [machine.describe(lab)]
+    made = fleet.Fleet()
+    for kind in KINDS:
+        say(f"filling {kind}")
+        lab.template(kind, lambda database: made.__dict__.update(fleet.fill(database, lab.settings("")).__dict__))
+    good = True
+    for name in names:
+        say(f"measuring {name}")
+        table, kept = SECTIONS[name](lab, made, quick)
+        found.append(table)
+        good &= kept
+    found[0].rows.append(("load average after", machine.load_average()))
+    return found, good
+
+
+def write(command: str, tables: Sequence[Table], good: bool, took_s: float) -> str:
+    """Return the whole report as Markdown."""
+    verdict = "Every message was stored exactly once." if good else "**FAILED: messages or alarms were lost or doubled.**"
+    head = [
+        "# Speed",
+        "",
+        f"Measured on {time.strftime('%Y-%m-%d')} by `{command}` in {took_s:.0f} s. {verdict}",
+        "Publisher, broker, database and product share one machine over loopback; compare ratios, not figures, between machines.",
+        "",
+    ]
+    return "\n".join([*head, *(table.markdown() for table in tables)])
+
+
+def show(report: str) -> None:
+    """Print the report, drawn when a person looks at it."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.markdown import Markdown
+
+        Console().print(Markdown(report))
+    else:
+        print(report)
+
+
+def say(text: str) -> None:
+    """Tell a person who waits what is going on."""
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

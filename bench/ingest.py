@@ -1,0 +1,134 @@
+"""Ingest end to end against the broker's own pass-through: A B A B, the same writer, the same messages."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass, field
+
+from bench import setups
+from bench.figures import Table, short, spread
+from bench.fleet import Fleet
+from bench.lab import Lab, Mosquitto, wait_for
+from bench.load import METRICS, Expected, Traffic
+from bench.mqtt import Writer, publish_frames
+from bench.probe import Probe
+
+_TIMEOUT_S = 120.0
+
+
+@dataclass
+class Rounds:
+    """What the rounds of one set-up gave: messages a second, processor time a message."""
+
+    passed: list[float] = field(default_factory=list)
+    stored: list[float] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
+    expected: list[Expected] = field(default_factory=list)
+
+
+def measure(lab: Lab, fleet: Fleet, quick: bool) -> tuple[Table, bool]:
+    """Return the table, and whether every message was stored exactly once."""
+    count, rounds = (5_000, 2) if quick else (30_000, 3)
+    table = Table(
+        "1. Ingest end to end at QoS 1",
+        (
+            "set-up",
+            "Mosquitto pass-through msg/s (min / median / max)",
+            "ingest msg/s (min / median / max)",
+            "ratio of medians",
+            "readings/s",
+            "ingest CPU us/msg",
+            "lost",
+            "doubled",
+        ),
+    )
+    good = True
+    for kind in setups.KINDS:
+        why_not = setups.missing(kind)
+        if why_not:
+            table.rows.append((setups.name_of(kind), why_not, *[""] * 6))
+            continue
+        row, kept = _setup(lab, fleet, kind, count, rounds)
+        table.rows.append(row)
+        good &= kept
+    table.notes = [
+        f"{count:,} messages a round of about 155 bytes with {len(METRICS)} readings each, {len(fleet.road)} devices in turn, "
+        f"event time rising, 1 in 200 below the rule's level; {rounds} rounds, pass-through and ingest in turn.",
+        "Pass-through: the same writer to Mosquitto, consumed by `mosquitto_sub -q 1`, which counts and keeps nothing.",
+        "Ingest: first frame sent to last message committed by `python -m iot --shard 0`: decode, device, dedupe, store, latest, "
+        "detectors, alarms, commit, acknowledge.",
+        "Mosquitto: no persistence, max_inflight_messages 2000, unlimited queue.",
+    ]
+    return table, good
+
+
+def _setup(lab: Lab, fleet: Fleet, kind: str, count: int, rounds: int) -> tuple[tuple[str, ...], bool]:
+    start_ms = int(time.time() * 1000) - 3_600_000
+    through, devices = Traffic(fleet.road, start_ms), Traffic(fleet.road, start_ms)
+    found = Rounds()
+    with setups.run(lab, kind) as setup, Probe(setup.url) as probe:
+        before = probe.counts()
+        for number in range(rounds):
+            messages = through.take(count, "through")
+            found.passed.append(pass_through(setup.yardstick, [(one.topic, one.payload) for one in messages], f"p{number}"))
+            made = devices.take(count)
+            found.expected += [reading for one in made for reading in one.readings]
+            _store(setup, probe, publish_frames([(one.topic, one.payload) for one in made]), found)
+        lost, doubled = probe.compare(found.expected, "bench-road-%")
+        fates = {name: n - before.get(name, 0) for name, n in probe.counts().items()}
+    strange = {name: n for name, n in fates.items() if n and name not in {"message", "reading", "duplicate"}}
+    good = lost == doubled == 0 and not strange
+    stored = statistics.median(found.stored)
+    return (
+        setup.name,
+        spread(found.passed),
+        spread(found.stored),
+        short(stored / statistics.median(found.passed)),
+        short(stored * len(METRICS)),
+        short(statistics.median(found.cpu_us)),
+        f"{lost}" + (f" ({strange})" if strange else ""),
+        f"{doubled}" + (f" ({fates['duplicate']} readings came again)" if fates.get("duplicate") else ""),
+    ), good
+
+
+def pass_through(broker: Mosquitto, messages: list[tuple[str, bytes]], name: str) -> float:
+    """Return how many messages a second Mosquitto hands through at QoS 1 from our writer to ``mosquitto_sub``."""
+    program = shutil.which("mosquitto_sub")
+    if program is None:
+        raise FileNotFoundError("mosquitto_sub is not installed")
+    frames = publish_frames(messages)
+    where = ["-h", "127.0.0.1", "-p", str(broker.port), "-i", f"bench-sub-{name}", "-t", "through/#", "-q", "1"]
+    reader = subprocess.Popen([program, *where, "-C", str(len(frames)), "-W", f"{_TIMEOUT_S:.0f}"], stdout=subprocess.DEVNULL)
+    try:
+        broker.wait_subscribed(f"bench-sub-{name}")
+        with Writer(broker.port, f"bench-through-{name}") as writer:
+            began = time.perf_counter()
+            writer.publish(frames)
+            code = reader.wait(_TIMEOUT_S)
+            took = time.perf_counter() - began
+    finally:
+        reader.kill()
+        reader.wait()
+    if code != 0:
+        raise RuntimeError(f"mosquitto_sub did not receive every message: it ended with code {code}")
+    return len(frames) / took
+
+
+def _store(setup: setups.Setup, probe: Probe, frames: list[bytes], found: Rounds) -> None:
+    """Publish frames and wait until they are committed."""
+    wanted = probe.count("message") + len(frames)
+    busy_s = setup.ingest.cpu_s()
+
+    def committed() -> bool:
+        return setup.ingest.must_run() and probe.count("message") >= wanted
+
+    with Writer(setup.port, f"bench-devices-{wanted}") as writer:
+        began = time.perf_counter()
+        writer.publish(frames)
+        wait_for("last message committed", committed, _TIMEOUT_S, 0.01)
+        took = time.perf_counter() - began
+    found.stored.append(len(frames) / took)
+    found.cpu_us.append((setup.ingest.cpu_s() - busy_s) / len(frames) * 1e6)
