@@ -413,13 +413,12 @@ class FieldloopApi(Api):
 
     ERROR_SCHEMA = ProblemSchema
 
-    def init_app(self, app: Flask, **kwargs: Any) -> None:
-        """Describe refusals under the media type they are sent with."""
-        super().init_app(app, **kwargs)
-        for response in self.spec.components.responses.values():
-            content = response.get("content", {})
-            if "application/json" in content:
-                content["application/problem+json"] = content.pop("application/json")
+    def _register_responses(self) -> None:
+        """Describe refusals under the media type they are sent with; smorest would say application/json."""
+        kept = self.DEFAULT_RESPONSE_CONTENT_TYPE
+        self.DEFAULT_RESPONSE_CONTENT_TYPE = "application/problem+json"
+        super()._register_responses()
+        self.DEFAULT_RESPONSE_CONTENT_TYPE = kept
 
     def handle_http_exception(self, error: HTTPException) -> Any:
         """Answer werkzeug's own refusals as problem+json, with their headers."""
