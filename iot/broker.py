@@ -13,7 +13,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+import time
 from pathlib import Path
 
 from iotcore import IotCoreBroker
@@ -67,6 +67,11 @@ LIMITS_OF_EMBEDDED: tuple[tuple[str, str, str], ...] = (
         "ack_window_100",
         "At most 100 unacknowledged messages are on their way to a subscriber, whatever the settings say.",
         "发往一个订阅者的未确认消息最多 100 条，且无法通过配置更改。",
+    ),
+    (
+        "full_window_is_deaf",
+        "While 100 messages are unacknowledged, pings and subscriptions wait too: a slow ingest is cut off by its keep-alive.",
+        "有 100 条消息未确认时，心跳和订阅请求也得不到应答：处理缓慢的接收进程会因心跳超时而断开。",
     ),
     (
         "acks_in_order",
@@ -160,7 +165,9 @@ def answers(host: str, port: int, timeout_s: float = 5.0) -> bool:
         return False
 
 
-def serve(settings: Settings, stop: threading.Event, *, every_s: float = 2.0, timeout_s: float = 10.0) -> int:
+def serve(
+    settings: Settings, stop: threading.Event, *, every_s: float = 2.0, timeout_s: float = 10.0, start_s: float = 10.0
+) -> int:
     """Run the broker in threads of this process until ``stop`` is set, or until it no longer answers.
 
     rumqttd cannot be stopped: its port is free again when this process has ended.
@@ -170,9 +177,10 @@ def serve(settings: Settings, stop: threading.Event, *, every_s: float = 2.0, ti
         stop: set by another thread or a signal handler.
         every_s: seconds between two looks at the broker.
         timeout_s: how long it may take to answer one; two failures in a row end the call.
+        start_s: how long it may take until the first answer.
 
     Returns:
-        The exit code: 0 after ``stop``, 1 when the port is taken, or the broker died.
+        The exit code: 0 after ``stop``, 1 when the port is taken, or the broker died or never came up.
     """
     with tempfile.TemporaryDirectory(prefix="fieldloop-broker-") as folder:
         path = Path(folder) / "broker.toml"
@@ -183,24 +191,25 @@ def serve(settings: Settings, stop: threading.Event, *, every_s: float = 2.0, ti
     except OSError as error:
         log.error("broker_port_taken", port=settings.mqtt_port, error=str(error))
         return 1
-    return _watch(lambda: answers(HOST, settings.mqtt_port, timeout_s), stop, every_s, settings)
+    deadline = time.monotonic() + start_s
+    while not answers(HOST, settings.mqtt_port, timeout_s):
+        if stop.wait(0.05):
+            return 0
+        if time.monotonic() > deadline:
+            log.error("broker_never_answered", port=settings.mqtt_port)
+            return 1
+    limits = [code for code, _, _ in LIMITS_OF_EMBEDDED]
+    log.info("broker_ready", host=HOST, port=settings.mqtt_port, limits=limits)
+    return _watch(settings, stop, every_s, timeout_s)
 
 
-def _watch(alive: Callable[[], bool], stop: threading.Event, every_s: float, settings: Settings) -> int:
-    ready, failures = False, 0
-    while not stop.is_set():
-        if alive():
-            failures = 0
-            if not ready:
-                ready = True
-                log.info("broker_ready", host=HOST, port=settings.mqtt_port, limits=[limit for limit, _, _ in LIMITS_OF_EMBEDDED])
-        else:
-            failures += 1
-            # Before the first answer the listener may not be up yet: 100 looks are 5 s.
-            if failures >= (2 if ready else 100):
-                log.error("broker_died", port=settings.mqtt_port)
-                return 1
-        stop.wait(every_s if ready and not failures else 0.05)
+def _watch(settings: Settings, stop: threading.Event, every_s: float, timeout_s: float) -> int:
+    failures = 0
+    while not stop.wait(0.1 if failures else every_s):
+        failures = 0 if answers(HOST, settings.mqtt_port, timeout_s) else failures + 1
+        if failures == 2:
+            log.error("broker_died", port=settings.mqtt_port)
+            return 1
     log.info("broker_stopped", port=settings.mqtt_port)
     return 0
 

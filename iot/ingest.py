@@ -5,7 +5,7 @@ The caller acknowledges the messages after ``ingest_batch`` has returned, never 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -237,12 +237,16 @@ def _watched(
     if not spoken:
         return []
     asset_of = {device.id: device.asset_id for device in devices.values()}
-    watched = alarms.subjects_of(session, rules, sorted({asset_of[row.device_id] for row in spoken}))
+    spoken_in: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in spoken:
+        spoken_in[asset_of[row.device_id], row.metric].append(row)
+    watched = alarms.subjects_of(session, rules, sorted({asset_id for asset_id, _ in spoken_in}))
     concerned = []
     for subject in watched:
-        for row in spoken:
-            if row.metric == subject.rule.document.metric and _was_in(subject, asset_of[row.device_id], row.at_ms):
-                subject.new.append(Reading(row.at_ms, row.message_key, row.value, row.device_id))
+        for asset_id in {window.asset_id for window in subject.windows}:
+            for row in spoken_in.get((asset_id, subject.rule.document.metric), ()):
+                if _was_in(subject, asset_id, row.at_ms):
+                    subject.new.append(Reading(row.at_ms, row.message_key, row.value, row.device_id))
         if subject.new:
             concerned.append(subject)
     return concerned

@@ -21,7 +21,7 @@ from app.core.db import Database, database_now, now
 from app.core.logs import get_log
 from app.core.metrics import PUSH_SENT
 from app.core.settings import Settings
-from app.users.models import User
+from app.users.models import OneTimeLink, User
 from app.users.secrets import derived_code
 from push.channels import Accepted, Address, Channel, DeadAddress, Failed, Outcome, Retry, configured_channels
 from push.messages import LINK_KINDS, render
@@ -183,13 +183,15 @@ def _address_of(row: OutboxMessage, user: User, token: RegistrationToken | None)
 
 def _refusal(session: Session, settings: Settings, channels: Mapping[str, Channel], attempt: _Attempt) -> Failed | None:
     """Tell why this message may not leave at all, or None."""
-    user, kind = attempt.user, attempt.notification.kind
+    user, carries_link = attempt.user, attempt.notification.kind in LINK_KINDS
     preference = session.get(ChannelPreference, (user.id, attempt.channel))
+    link = session.get(OneTimeLink, str(attempt.notification.data.get("link_id"))) if carries_link else None
     reasons = {
         "channel_not_configured": attempt.channel not in channels,
         "recipient_gone": user.state == "deactivated" or user.deleted_at is not None,
-        "switched_off": preference is not None and not preference.enabled and kind not in LINK_KINDS,
+        "switched_off": preference is not None and not preference.enabled and not carries_link,
         "address_gone": attempt.address is None,
+        "link_over": carries_link and (link is None or link.used_at is not None or link.expires_at <= now(session)),
         "expired": attempt.expires_at <= now(session),
         "attempts_exhausted": attempt.attempts >= settings.push_attempts,
     }

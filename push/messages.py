@@ -353,12 +353,7 @@ def render(
     Raises:
         MessageError: an unknown kind, or a fact that is missing or cannot be read.
     """
-    row = MESSAGES.get(kind)
-    if row is None:
-        raise MessageError(f"unknown message kind {kind!r}")
-    missing = sorted(row.sample.keys() - data.keys())
-    if missing:
-        raise MessageError(f"{kind}: missing {', '.join(missing)}")
+    row = _checked(kind, data)
     locale = ZH if locale.lower().startswith("zh") else EN
     words = row.zh if locale == ZH else row.en
     try:
@@ -371,6 +366,16 @@ def render(
     except (ValueError, TypeError, ArithmeticError, KeyError) as fault:
         raise MessageError(f"{kind}: {type(fault).__name__}: {fault}") from fault
     return _fit(Message(title, body, {"kind": kind}))
+
+
+def _checked(kind: str, data: Mapping[str, Any]) -> Kind:
+    row = MESSAGES.get(kind)
+    if row is None:
+        raise MessageError(f"unknown message kind {kind!r}")
+    missing = sorted(row.sample.keys() - data.keys())
+    if missing:
+        raise MessageError(f"{kind}: missing {', '.join(missing)}")
+    return row
 
 
 def _said(body: Sequence[Sentence], facts: Mapping[str, Any]) -> list[str]:

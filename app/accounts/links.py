@@ -119,8 +119,8 @@ def request_reset(session: Session, settings: Settings, login: str, address: str
     """Mail a link to choose a new password, when there is an active account with an e-mail address.
 
     Otherwise the same rows are written for a person nobody is, and taken back, so that neither the
-    answer nor its time tells which accounts exist. Beyond 5 requests for an account within an hour
-    nothing is sent for a while.
+    answer nor its time tells which accounts exist; for the same reason that person is made in any
+    case. Beyond 5 requests for an account within an hour nothing is sent for a while.
 
     Raises:
         TooMany: ``too_many_requests`` after 30 requests from an address within an hour.
@@ -136,7 +136,11 @@ def request_reset(session: Session, settings: Settings, login: str, address: str
         select(User).where(User.login == login, User.state == "active", User.email.is_not(None), User.deleted_at.is_(None))
     )
     with session.begin_nested() as trial:
-        person = user or _nobody(session, settings)
+        with session.begin_nested() as made_up:
+            nobody = _nobody(session, settings)
+            if user is not None:
+                made_up.rollback()
+        person = user or nobody
         asked = record(session, "user.reset_requested", Subject("user", person.id), address=address)
         send_link(session, settings, person, PASSWORD_RESET, asked)
         if user is None:
@@ -144,7 +148,7 @@ def request_reset(session: Session, settings: Settings, login: str, address: str
 
 
 def _nobody(session: Session, settings: Settings) -> User:
-    known: dict[str, Any] = {"name": "-", "role": "admin", "state": "active", "email": "nobody@localhost"}
+    known: dict[str, Any] = {"name": "-", "role": "rep", "state": "active", "email": "nobody@localhost"}
     return add(session, User(login=new_id(), locale=settings.default_locale, valid_from=now(session), **known))
 
 

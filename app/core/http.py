@@ -415,8 +415,8 @@ class FieldloopApi(Api):
 
     def _register_responses(self) -> None:
         """Describe refusals under the media type they are sent with; smorest would say application/json."""
-        kept = self.DEFAULT_RESPONSE_CONTENT_TYPE
-        self.DEFAULT_RESPONSE_CONTENT_TYPE = "application/problem+json"
+        kept: str = self.DEFAULT_RESPONSE_CONTENT_TYPE
+        self.DEFAULT_RESPONSE_CONTENT_TYPE: str = "application/problem+json"
         super()._register_responses()
         self.DEFAULT_RESPONSE_CONTENT_TYPE = kept
 

@@ -59,7 +59,7 @@ def read_rows(text: str, columns: Columns, locale: str) -> list[Row]:
     lines = _lines(text.removeprefix("\ufeff"), locale)
     header = [name.strip() for name in next(lines, (0, []))[1]]
     _check_header(header, columns, locale)
-    rows = []
+    rows: list[Row] = []
     for number, cells in lines:
         if not any(cell.strip() for cell in cells):
             continue

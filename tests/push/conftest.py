@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,9 +15,10 @@ from app.core.db import Database, now
 from app.core.ids import new_id
 from app.core.settings import Settings, read_settings
 from app.core.tracked import add
-from app.users.models import User
+from app.users.models import OneTimeLink, User
+from app.users.secrets import token_hash
 from push.channels import Accepted, Address, Outcome
-from push.messages import MESSAGES, Message
+from push.messages import LINK_KINDS, MESSAGES, Message
 from push.models import Notification, OutboxMessage, RegistrationToken
 from push.outbox import enqueue
 
@@ -51,6 +52,10 @@ class Outbox:
         """Queue one message of a kind with its sample facts."""
         with self.db.transaction() as session:
             facts = MESSAGES[kind].sample | data if kind in MESSAGES else data
+            if kind in LINK_KINDS:
+                end = now(session) + timedelta(hours=1)
+                hashed = token_hash(facts["link_id"])
+                session.add(OneTimeLink(id=facts["link_id"], kind=kind, user_id=user.id, secret_hash=hashed, expires_at=end))
             subject = history.Subject("offer", new_id())
             (made,) = enqueue(session, [user], kind, subject, dedupe=new_id(), **facts)
         return made

@@ -16,7 +16,7 @@ from structlog.testing import CapturingLogger
 from app.core import history
 from app.core.db import Base, Database
 from app.core.settings import Settings
-from app.users.models import User
+from app.users.models import OneTimeLink, User
 from app.users.secrets import derived_code
 from push import delivery, messages
 from push.channels import Accepted, DeadAddress, Failed, Outcome, Retry
@@ -536,3 +536,16 @@ def test_a_link_is_mailed_even_when_mail_was_switched_off_since(
     drain(db, settings, {"email": email})
 
     assert email.addresses == ["ann@site.example"]
+
+
+@pytest.mark.parametrize("over", ["used_at", "expires_at"])
+def test_a_link_that_is_over_is_not_mailed(db: Database, settings: Settings, outbox: Any, fake_channel: Any, over: str) -> None:
+    email = fake_channel()
+    outbox.queue(outbox.person(email="ann@site.example"), "password_reset")
+    with db.transaction() as session:
+        session.execute(update(OneTimeLink).values({over: outbox.clock.now()}))
+
+    drain(db, settings, {"email": email})
+
+    assert email.sent == []
+    assert (outbox.row().state, outbox.row().last_error) == ("failed", "link_over")

@@ -20,6 +20,7 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy.orm import Session
 
 from app.assets.models import Device
@@ -62,15 +63,15 @@ class Client:
     """A paho client with a network thread, whose arrivals and acknowledgements can be waited on."""
 
     def __init__(self, port: int, name: str, *, clean: bool = True, manual_ack: bool = False, **sign_in: Any) -> None:
-        """``sign_in``: ``user`` and ``password``, and ``tls``, an SSL context."""
-        self.port, self.name = port, name
+        """``sign_in``: ``user`` and ``password``, ``tls``, an SSL context, ``keepalive`` in seconds."""
+        self.port, self.name, self.keepalive = port, name, sign_in.get("keepalive", 60)
         self.messages: list[mqtt.MQTTMessage] = []
         self.published = self.subscribed = 0
         self.refused: str | None = None
         self.connected = self.closed = self.session_present = False
         self._changed = threading.Condition()
         self.paho = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2,
+            CallbackAPIVersion.VERSION2,
             client_id=name,
             clean_session=clean,
             protocol=mqtt.MQTTv311,
@@ -119,7 +120,7 @@ class Client:
 
     def sign_in(self) -> Client:
         """Connect and wait for the answer, which may be a refusal."""
-        self.paho.connect(HOST, self.port, keepalive=60)
+        self.paho.connect(HOST, self.port, keepalive=self.keepalive)
         self.paho.loop_start()
         self.wait(lambda: self.connected or self.refused or self.closed, "an answer to CONNECT")
         return self
@@ -153,7 +154,7 @@ class Client:
 
     def drop(self) -> None:
         """Cut the connection without a DISCONNECT, as a killed process does."""
-        link = self.paho.socket()
+        link: Any = self.paho.socket()
         if link is not None:
             link.shutdown(socket.SHUT_RDWR)
         self.wait(lambda: self.closed, "the end of the connection")

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.assets.models import Device
 from app.core.settings import read_settings
-from iot.broker import HOST, answers
+from iot.broker import HOST, answers, configuration
 from tests.iot.broker.brokers import Client, RunningBroker, Site, accepts, free_port
 
 
@@ -82,13 +82,13 @@ IotCoreBroker(config_path=sys.argv[1]).run_forever()
 
 @pytest.fixture
 def rumqttd(tmp_path: Path) -> Iterator[Callable[..., RunningBroker]]:
-    """Start the broker behind ``iot.broker`` with a configuration of the test's own, given the port."""
+    """Start rumqttd as ``iot.broker`` does, without its watch; its configuration can be changed, and any setting given."""
     started: list[RunningBroker] = []
 
-    def start(configuration: Callable[[int], str]) -> RunningBroker:
+    def start(change: Callable[[str], str] = str, **settings: Any) -> RunningBroker:
         port = free_port()
         path = tmp_path / f"{port}.toml"
-        path.write_text(configuration(port))
+        path.write_text(change(configuration(read_settings(mqtt_port=port, **settings))))
         broker = RunningBroker([sys.executable, "-c", _RUMQTTD, str(path)], port, tmp_path / "log", lambda: accepts(port))
         started.append(broker)
         return broker.start()

@@ -12,10 +12,11 @@ from collections.abc import Callable
 
 import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from app.core.settings import read_settings
 from iot import broker as embedded_broker
-from iot.broker import HOST, LIMITS_OF_EMBEDDED, TOPIC_SLACK_BYTES, answers, configuration, serve
+from iot.broker import HOST, LIMITS_OF_EMBEDDED, TOPIC_SLACK_BYTES, answers, serve
 from tests.iot.broker.brokers import PATIENCE_S, ROOT, Client, RunningBroker, accepts, free_port, wait_until
 
 Connect = Callable[..., Client]
@@ -60,7 +61,7 @@ def test_it_is_reached_through_loopback_only_and_speaks_311_only(embedded: Start
     assert accepts(broker.port)
     assert not accepts(broker.port, "127.0.0.2")  # a listener on all addresses would answer here too
     closed = threading.Event()
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "five", protocol=mqtt.MQTTv5, reconnect_on_failure=False)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, "five", protocol=mqtt.MQTTv5, reconnect_on_failure=False)
     client.on_disconnect = lambda *_: closed.set()
     client.connect(HOST, broker.port)
     client.loop_start()
@@ -86,7 +87,7 @@ def test_a_broker_that_never_answers_ends_the_call(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(embedded_broker, "answers", lambda *_: False)
     monkeypatch.setattr(embedded_broker, "IotCoreBroker", lambda **_: type("Native", (), {"start": lambda _self: None})())
 
-    assert serve(read_settings(mqtt_port=free_port()), threading.Event(), every_s=0.01) == 1
+    assert serve(read_settings(mqtt_port=free_port()), threading.Event(), start_s=0.2) == 1
 
 
 @shows("shared_subscription_kills")
@@ -105,8 +106,8 @@ def test_it_ends_with_1_when_its_router_has_died(embedded: Start, connect: Conne
 # What holds
 
 
-def test_a_message_of_the_allowed_size_passes(embedded: Start, connect: Connect) -> None:
-    broker = embedded(FIELDLOOP_PAYLOAD_LIMIT_BYTES="50000")
+def test_a_message_of_the_allowed_size_passes(rumqttd: Start, connect: Connect) -> None:
+    broker = rumqttd(payload_limit_bytes=50_000)
     reader = connect(broker.port, "reader").subscribe("devices/#")
 
     longest = f"devices/255/{'d' * 36}/responses/{'r' * 150}"
@@ -115,8 +116,8 @@ def test_a_message_of_the_allowed_size_passes(embedded: Start, connect: Connect)
     assert reader.expect(1) == ["x" * 50_000]
 
 
-def test_an_absent_ingest_finds_everything_in_order(embedded: Start, connect: Connect) -> None:
-    broker = embedded()
+def test_an_absent_ingest_finds_everything_in_order(rumqttd: Start, connect: Connect) -> None:
+    broker = rumqttd()
     let_the_session_begin(connect, broker.port)
     connect(broker.port, "sender").publish(TELEMETRY, *NUMBERED)
 
@@ -131,8 +132,8 @@ def test_an_absent_ingest_finds_everything_in_order(embedded: Start, connect: Co
 
 
 @shows("no_duplicate_flag")
-def test_messages_come_again_until_they_are_acknowledged(embedded: Start, connect: Connect) -> None:
-    broker = embedded()
+def test_messages_come_again_until_they_are_acknowledged(rumqttd: Start, connect: Connect) -> None:
+    broker = rumqttd()
     let_the_session_begin(connect, broker.port)
     connect(broker.port, "sender").publish(TELEMETRY, *NUMBERED[:10])
     first = ingest(connect, broker.port)
@@ -149,8 +150,8 @@ def test_messages_come_again_until_they_are_acknowledged(embedded: Start, connec
     assert ingest(connect, broker.port).subscribe("barrier/3").payloads() == []
 
 
-def test_a_retained_message_is_marked_for_those_who_come_later(embedded: Start, connect: Connect) -> None:
-    broker = embedded()
+def test_a_retained_message_is_marked_for_those_who_come_later(rumqttd: Start, connect: Connect) -> None:
+    broker = rumqttd()
     early = connect(broker.port, "early").subscribe("ovms/#")
     connect(broker.port, "car").publish("ovms/anna/CAR-1/metric/v/b/soh", "85", retain=True)
     early.expect(1)
@@ -165,8 +166,8 @@ def test_a_retained_message_is_marked_for_those_who_come_later(embedded: Start, 
 
 @shows("no_accounts")
 @shows("no_acl")
-def test_fact_anybody_may_sign_in_and_speak_for_any_device(embedded: Start, connect: Connect) -> None:
-    broker = embedded()
+def test_fact_anybody_may_sign_in_and_speak_for_any_device(rumqttd: Start, connect: Connect) -> None:
+    broker = rumqttd()
     reader = connect(broker.port, "reader", user="fieldloop-ingest", password="anything").subscribe("devices/#")
 
     connect(broker.port, "nobody", user="unknown-device", password="wrong").publish(TELEMETRY, "forged")
@@ -176,11 +177,8 @@ def test_fact_anybody_may_sign_in_and_speak_for_any_device(embedded: Start, conn
 
 
 def test_fact_its_table_of_users_works_takes_clear_passwords_and_gives_no_reason(rumqttd: Start, connect: Connect) -> None:
-    def with_users(port: int) -> str:
-        users = '[v4.1.connections.auth]\nfieldloop-ingest = "in clear"\n'
-        return configuration(read_settings(mqtt_port=port)) + users
-
-    port = rumqttd(with_users).port
+    users = '[v4.1.connections.auth]\nfieldloop-ingest = "in clear"\n'
+    port = rumqttd(lambda text: text + users).port
 
     assert connect(port, "a", user="fieldloop-ingest", password="in clear").connected
     for user, password in [("fieldloop-ingest", "wrong"), ("unknown-device", "in clear"), (None, None)]:
@@ -189,8 +187,8 @@ def test_fact_its_table_of_users_works_takes_clear_passwords_and_gives_no_reason
 
 
 @shows("session_takeover")
-def test_fact_anybody_may_end_the_ingests_session(embedded: Start, connect: Connect) -> None:
-    broker = embedded()
+def test_fact_anybody_may_end_the_ingests_session(rumqttd: Start, connect: Connect) -> None:
+    broker = rumqttd()
     let_the_session_begin(connect, broker.port)
     connect(broker.port, "sender").publish(TELEMETRY, "queued")
 
@@ -202,8 +200,8 @@ def test_fact_anybody_may_end_the_ingests_session(embedded: Start, connect: Conn
 
 
 @shows("memory_only")
-def test_fact_a_restart_loses_sessions_queued_and_retained_messages(embedded: Start, connect: Connect) -> None:
-    broker = embedded()
+def test_fact_a_restart_loses_sessions_queued_and_retained_messages(rumqttd: Start, connect: Connect) -> None:
+    broker = rumqttd()
     let_the_session_begin(connect, broker.port)
     connect(broker.port, "sender").publish(TELEMETRY, "queued").publish(TELEMETRY, "retained", retain=True)
 
@@ -220,7 +218,7 @@ def test_fact_a_full_log_drops_the_oldest_acknowledged_or_not(
 ) -> None:
     monkeypatch.setattr(embedded_broker, "_SEGMENT_BYTES", 20_000)
     monkeypatch.setattr(embedded_broker, "_SEGMENTS", 3)
-    port = rumqttd(lambda port: configuration(read_settings(mqtt_port=port))).port
+    port = rumqttd().port
     let_the_session_begin(connect, port)
     connect(port, "sender").publish(TELEMETRY, *(number + "x" * 995 for number in NUMBERED[:200]))
 
@@ -232,25 +230,25 @@ def test_fact_a_full_log_drops_the_oldest_acknowledged_or_not(
 
 
 @shows("ack_window_100")
-def test_fact_the_window_is_100_whatever_is_configured(rumqttd: Start, connect: Connect) -> None:
-    def with_wider_window(port: int) -> str:
-        text = configuration(read_settings(mqtt_port=port))
-        assert "max_inflight_count = 100" in text
-        return text.replace("max_inflight_count = 100", "max_inflight_count = 1000")
-
-    port = rumqttd(with_wider_window).port
-    client = ingest(connect, port).subscribe("devices/0/#")
+@shows("full_window_is_deaf")
+def test_fact_the_window_is_100_and_a_full_one_leaves_pings_unanswered(rumqttd: Start, connect: Connect) -> None:
+    port = rumqttd(lambda text: text.replace("max_inflight_count = 100", "max_inflight_count = 1000")).port
+    let_the_session_begin(connect, port)
     connect(port, "sender").publish(TELEMETRY, *NUMBERED[:300])
 
-    assert client.expect(100) == NUMBERED[:100]
-    assert client.subscribe("barrier").payloads() == NUMBERED[:100]
+    slow = connect(port, "fieldloop-ingest-0", clean=False, manual_ack=True, keepalive=1)
+    slow.wait(lambda: slow.closed, "the end of the connection: no PINGRESP")
+    assert slow.payloads() == NUMBERED[:100]
+
+    client = ingest(connect, port)
+    client.expect(100)
     client.ack(*client.messages[:50])
     assert client.expect(150) == NUMBERED[:150]
 
 
 @shows("acks_in_order")
-def test_fact_acknowledging_out_of_order_closes_and_loses_the_oldest(embedded: Start, connect: Connect) -> None:
-    broker = embedded()
+def test_fact_acknowledging_out_of_order_closes_and_loses_the_oldest(rumqttd: Start, connect: Connect) -> None:
+    broker = rumqttd()
     client = ingest(connect, broker.port).subscribe("devices/0/#")
     connect(broker.port, "sender").publish(TELEMETRY, *NUMBERED[:5])
     client.expect(5)
@@ -262,8 +260,8 @@ def test_fact_acknowledging_out_of_order_closes_and_loses_the_oldest(embedded: S
 
 
 @shows("qos_of_subscription")
-def test_fact_qos_0_is_queued_and_delivered_as_qos_1(embedded: Start, connect: Connect) -> None:
-    broker = embedded()
+def test_fact_qos_0_is_queued_and_delivered_as_qos_1(rumqttd: Start, connect: Connect) -> None:
+    broker = rumqttd()
     let_the_session_begin(connect, broker.port)
     sender = connect(broker.port, "sender")
     sender.paho.publish(TELEMETRY, "qos 0", 0)
@@ -275,8 +273,8 @@ def test_fact_qos_0_is_queued_and_delivered_as_qos_1(embedded: Start, connect: C
 
 
 @shows("no_sys_topics")
-def test_fact_a_subscription_to_sys_topics_closes_the_connection(embedded: Start, connect: Connect) -> None:
-    client = connect(embedded().port, "watch")
+def test_fact_a_subscription_to_sys_topics_closes_the_connection(rumqttd: Start, connect: Connect) -> None:
+    client = connect(rumqttd().port, "watch")
 
     client.paho.subscribe("$SYS/#")
 
@@ -286,9 +284,9 @@ def test_fact_a_subscription_to_sys_topics_closes_the_connection(embedded: Start
 
 @shows("oversize_disconnects")
 def test_fact_a_message_above_the_limit_ends_its_sender_unacknowledged_and_harms_nobody_else(
-    embedded: Start, connect: Connect
+    rumqttd: Start, connect: Connect
 ) -> None:
-    broker = embedded(FIELDLOOP_PAYLOAD_LIMIT_BYTES="50000")
+    broker = rumqttd(payload_limit_bytes=50_000)
     reader = connect(broker.port, "reader").subscribe("devices/#")
     witness = connect(broker.port, "witness")
     sender = connect(broker.port, "sender")
@@ -303,8 +301,8 @@ def test_fact_a_message_above_the_limit_ends_its_sender_unacknowledged_and_harms
     assert reader.expect(2) == ["x" * largest, "unharmed"]
 
 
-def test_fact_resubscribing_does_not_send_retained_messages_again(embedded: Start, connect: Connect) -> None:
-    broker = embedded()
+def test_fact_resubscribing_does_not_send_retained_messages_again(rumqttd: Start, connect: Connect) -> None:
+    broker = rumqttd()
     connect(broker.port, "car").publish("ovms/a/b/metric/v/b/soh", "85", retain=True)
     reader = connect(broker.port, "reader").subscribe("ovms/#")
     reader.expect(1)

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from app.assets.models import Device
+from app.assets.operations import broker_hash
 from iot import mosquitto
-from tests.iot.broker.brokers import Client, Site, accepts, free_port, wait_until
+from tests.iot.broker.brokers import Client, RunningBroker, Site, accepts, free_port, wait_until
 
 NUMBERED = [f"{number:05d}" for number in range(2000)]
 
@@ -32,6 +33,19 @@ def telemetry(device: Device, shard: int = 0) -> str:
 def let_the_session_begin(site: Site) -> None:
     """The ingest subscribes once and goes away: from here on the broker queues for it."""
     site.ingest().subscribe("devices/0/#").subscribe("ovms/#").leave()
+
+
+def reload_until(broker: RunningBroker, worked: Callable[[], bool], what: str) -> None:
+    """Signal until it has worked: a signal that comes during a reload is lost."""
+    mosquitto.reload(broker.pid)
+
+    def worked_or_signalled_again() -> bool:
+        if worked():
+            return True
+        mosquitto.reload(broker.pid)
+        return False
+
+    wait_until(worked_or_signalled_again, what)
 
 
 # Who may sign in
@@ -64,15 +78,10 @@ def test_a_revoked_device_is_cut_off_and_refused_after_a_reload(site: Site) -> N
         revoked.state = "revoked"
         site.session.flush()
         site.write()
-        mosquitto.reload(broker.pid)
 
-        def refused() -> bool:
-            if site.client(revoked, name="again").refused == "Not authorized":
-                return True
-            mosquitto.reload(broker.pid)  # a signal that comes during a reload is lost
-            return False
-
-        wait_until(refused, "the revoked device to be refused")
+        reload_until(
+            broker, lambda: site.client(revoked, name="again").refused == "Not authorized", "the revoked device to be refused"
+        )
         connected.wait(lambda: connected.closed, "the end of the revoked device's connection")
         kept.publish(telemetry(other), "still here")
         assert site.ingest().expect(1) == ["still here"]
@@ -84,15 +93,11 @@ def test_an_old_secret_ends_with_a_reload(site: Site) -> None:
 
     with site.running() as broker:
         old = site.client(device)
-        device.secret_hash = mosquitto.broker_hash("a new secret")
+        device.secret_hash = broker_hash("a new secret")
         site.session.flush()
         site.write()
-        mosquitto.reload(broker.pid)
 
-        wait_until(
-            lambda: site.client(device, name="n", password="a new secret").connected or mosquitto.reload(broker.pid),
-            "the new secret",
-        )
+        reload_until(broker, lambda: site.client(device, name="n", password="a new secret").connected, "the new secret to work")
         old.wait(lambda: old.closed, "the end of the connection made with the old secret")
         assert site.client(device).refused
 
@@ -107,7 +112,8 @@ def test_a_device_publishes_below_its_own_topic_only(site: Site) -> None:
     forged = [
         (device, telemetry(victim)), (device, f"devices/0/{victim.id}/events"), (device, f"devices/0/{victim.id}/responses/1"),
         (device, f"devices/0/{victim.id}/commands/1"), (device, f"devices/{device.id}/telemetry"),
-        (device, "devices/0/telemetry"), (device, "ovms/anna/CAR-1/metric/v/b/soh"), (car, telemetry(device)), (car, "ovms/anna/metric"),
+        (device, "devices/0/telemetry"), (device, "ovms/anna/CAR-1/metric/v/b/soh"), (car, telemetry(device)),
+        (car, "ovms/anna/metric"),
         (car, "ovms/anna/CAR-2/metric/v/b/soh"), (car, "ovms/bert/CAR-1/metric/v/b/soh"),
     ]  # fmt: skip
     own = [
@@ -422,7 +428,7 @@ def test_the_operators_own_lines_stay(site: Site) -> None:
     [
         {"secret_hash": ""},  # a user without a hash gets in with any password
         {"secret_hash": "$7$101$AAAA$BBBB"},
-        {"secret_hash": mosquitto.broker_hash("x") + "\nroot-user:"},
+        {"secret_hash": broker_hash("x") + "\nroot-user:"},
         {"id": "fieldloop-ingest"},
         {"id": "fieldloop-ingest-1"},
         {"id": "device-1\nuser x"},
