@@ -26,7 +26,7 @@ from app.core.leases import JobRun, claim_run, give_up_lead, lead
 from app.core.logs import get_log
 from app.core.metrics import JOB_RUNS
 from app.core.settings import Settings
-from app.service_offers.operations import expire_offers
+from app.service_offers.operations import expire_offers, follow_cancelled_orders
 from app.users import auth, tries
 from app.work_orders.operations import lapse_tasks
 from iot.commands import time_out_commands
@@ -65,6 +65,7 @@ JOBS: tuple[Job, ...] = (
     Job("lapse_station_tasks", 5, _in_transaction(lapse_tasks)),
     Job("follow_due_alarms", 5, follow_due),
     Job("expire_offers", 30, _in_transaction(lambda session, _: expire_offers(session))),
+    Job("follow_cancelled_orders", 5, _in_transaction(lambda session, _: follow_cancelled_orders(session))),
     Job("notice_silence", 15, _in_transaction(lambda session, _: notice_silence(session))),
     Job("time_out_commands", 10, _in_transaction(lambda session, _: time_out_commands(session))),
     Job("forget_old_rows", 3600, _in_transaction(_forget)),

@@ -14,16 +14,18 @@ from sqlalchemy.orm import Session
 
 from app.assets.models import Component, Device, DeviceProfile, Fitting
 from app.core.clock import from_ms, to_ms
-from app.core.db import insert_into, now
+from app.core.db import among, insert_into, now
 from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.tracked import add, touch, transition
 from app.rules.detectors import Episode, Folded, Reading, Removal, State, fold_new
 from app.rules.detectors.episodes import Keep, KnownAlarm, Raise, Step, Withdraw, reconcile, should_act
 from app.rules.queries import ActiveRule, active_rules
+from iot import store
 from iot.models import Alarm, DetectorState, Telemetry
 
 _OPEN = ("raised", "acknowledged")
 _LATE_SHOWN = 3
+_state_decoder = msgspec.json.Decoder(State)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def subjects_of(session: Session, rules: Iterable[ActiveRule], asset_ids: Sequen
     rules = [rule for rule in rules if rule.document.detector == "threshold"]
     if not rules or not asset_ids:
         return []
-    here = select(Fitting.component_id).where(Fitting.asset_id.in_(asset_ids), Fitting.deleted_at.is_(None))
+    here = select(Fitting.component_id).where(among(session, Fitting.asset_id, asset_ids), Fitting.deleted_at.is_(None))
     rows = session.execute(
         select(Component.id, Component.kind, Fitting.asset_id, Fitting.fitted_at, Fitting.removed_at)
         .join(Fitting, Fitting.component_id == Component.id)
@@ -101,7 +103,7 @@ def _devices_in(session: Session, asset_ids: set[str]) -> dict[str, list[tuple[s
     rows = session.execute(
         select(Device.asset_id, Device.id, DeviceProfile.sends_only_changes)
         .join(DeviceProfile, DeviceProfile.id == Device.profile_id)
-        .where(Device.asset_id.in_(sorted(asset_ids)))
+        .where(among(session, Device.asset_id, sorted(asset_ids)))
     )
     for asset_id, device_id, sends_only_changes in rows:
         devices[asset_id].append((device_id, sends_only_changes))
@@ -122,10 +124,12 @@ def evaluate(session: Session, subjects: Sequence[Watched]) -> list[Change]:
     states = _lock_states(session, subjects)
     known = _known_alarms(session, subjects)
     changes: list[Change] = []
+    kept = []
     for subject in subjects:
+        number, digest = subject.rule.number, subject.fittings
         row = states[subject.rule.id, subject.component_id]
-        valid = row.rule_number == subject.rule.number and row.fittings == subject.fittings
-        state = msgspec.json.decode(row.state, type=State) if valid else None
+        valid = row.rule_number == number and row.fittings == digest
+        state = _state_decoder.decode(row.state) if valid else None
         folded, afresh = fold_new(
             subject.rule.document.detector,
             subject.rule.document.settings(subject.value_holds),
@@ -134,39 +138,74 @@ def evaluate(session: Session, subjects: Sequence[Watched]) -> list[Change]:
             lambda subject=subject: load_items(session, subject),  # type: ignore[misc]
             present_ms,
         )
-        row.rule_number, row.fittings, row.due_ms = subject.rule.number, subject.fittings, folded.due_at_ms
-        row.state = msgspec.json.encode(folded.state).decode()
+        kept.append(
+            {
+                "rule_id": subject.rule.id,
+                "component_id": subject.component_id,
+                "rule_number": number,
+                "fittings": digest,
+                "state": msgspec.json.encode(folded.state).decode(),
+                "due_ms": folded.due_at_ms,
+            }
+        )
         alarms = known.get((subject.rule.id, subject.component_id), [])
         changes += _bring_in_line(session, subject, folded, alarms, afresh, present_ms)
+    store.keep_states(session, kept)
     session.flush()
     return changes
 
 
-def _lock_states(session: Session, subjects: Sequence[Watched]) -> dict[tuple[str, str], DetectorState]:
+def refitted(session: Session, subjects: Sequence[Watched]) -> list[Watched]:
+    """Return those that were folded under other fittings than they are known to have now, or never."""
+    if not subjects:
+        return []
+    components = sorted({subject.component_id for subject in subjects})
+    folded = {
+        (rule_id, component_id): fittings
+        for rule_id, component_id, fittings in session.execute(
+            select(DetectorState.rule_id, DetectorState.component_id, DetectorState.fittings).where(
+                among(session, DetectorState.component_id, components)
+            )
+        )
+    }
+    return [subject for subject in subjects if folded.get((subject.rule.id, subject.component_id)) != subject.fittings]
+
+
+def _lock_states(session: Session, subjects: Sequence[Watched]) -> dict[tuple[str, str], Any]:
     keys = sorted({(subject.rule.id, subject.component_id) for subject in subjects})
     components = sorted({component_id for _, component_id in keys})
     query = (
-        select(DetectorState)
-        .where(DetectorState.component_id.in_(components), DetectorState.rule_id.in_(sorted({rule_id for rule_id, _ in keys})))
+        select(
+            DetectorState.rule_id,
+            DetectorState.component_id,
+            DetectorState.rule_number,
+            DetectorState.fittings,
+            DetectorState.state,
+        )
+        .where(
+            among(session, DetectorState.component_id, components),
+            DetectorState.rule_id.in_(sorted({rule_id for rule_id, _ in keys})),
+        )
         .order_by(DetectorState.rule_id, DetectorState.component_id)
         .with_for_update()
-        .execution_options(populate_existing=True)
     )
-    found = {(row.rule_id, row.component_id): row for row in session.scalars(query)}
+    found = {(row.rule_id, row.component_id): row for row in session.execute(query)}
     missing = [key for key in keys if key not in found]
     if missing:
         session.execute(
             insert_into(session, DetectorState).on_conflict_do_nothing(),
             [{"rule_id": r, "component_id": c, "rule_number": 0, "fittings": "", "state": "{}"} for r, c in missing],
         )
-        found = {(row.rule_id, row.component_id): row for row in session.scalars(query)}
+        found = {(row.rule_id, row.component_id): row for row in session.execute(query)}
     return found
 
 
 def _known_alarms(session: Session, subjects: Sequence[Watched]) -> dict[tuple[str, str], list[Alarm]]:
     rows = session.scalars(
         select(Alarm)
-        .where(Alarm.subject_id.in_(sorted({subject.component_id for subject in subjects})), Alarm.state != "withdrawn")
+        .where(
+            among(session, Alarm.subject_id, sorted({subject.component_id for subject in subjects})), Alarm.state != "withdrawn"
+        )
         .order_by(Alarm.episode)
     )
     known: dict[tuple[str, str], list[Alarm]] = defaultdict(list)

@@ -5,18 +5,19 @@ The caller acknowledges the messages after ``ingest_batch`` has returned, never 
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sqlalchemy import select, tuple_
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError, StatementError
+from sqlalchemy import and_, or_, select
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
 from app.assets.models import Device, DeviceProfile, FaultCode
 from app.core.clock import from_ms
-from app.core.db import Database
+from app.core.db import Database, among
 from app.core.errors import DomainError
 from app.core.history import Subject, record
 from app.core.logs import get_log
@@ -65,11 +66,12 @@ class Batch:
     heard: dict[str, int] = field(default_factory=dict)
 
 
-def ingest_batch(database: Database, settings: Settings, messages: Sequence[Message]) -> Counter[str]:
+def ingest_batch(database: Database, settings: Settings, messages: Sequence[Message], *, again: bool = True) -> Counter[str]:
     """Store a batch and everything that follows from it, or nothing.
 
     A batch that the database refuses because of its content is split until the message at fault is
-    alone, and that one becomes a dead letter. A database that is away raises: do not acknowledge.
+    alone, and that one becomes a dead letter; but not before it was tried ``again``, for it may only
+    have met a twin in another process. A database that is away raises: do not acknowledge.
 
     Returns:
         How many messages met which fate: stored, duplicate, poison, unknown_device, ...
@@ -81,10 +83,12 @@ def ingest_batch(database: Database, settings: Settings, messages: Sequence[Mess
         with database.transaction() as session:
             counts = _ingest(session, settings, messages)
     except (IntegrityError, DataError, StatementError, DomainError, ValueError, LookupError, TypeError) as fault:
-        if isinstance(fault, OperationalError) or (
+        if isinstance(fault, OperationalError | InterfaceError) or (
             isinstance(fault, StatementError) and getattr(fault, "connection_invalidated", False)
         ):
             raise
+        if len(messages) == 1 and again and isinstance(fault, IntegrityError | DomainError):
+            return ingest_batch(database, settings, messages, again=False)
         if len(messages) == 1:
             return _bury_alone(database, settings, messages[0], fault)
         middle = len(messages) // 2
@@ -108,7 +112,7 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -
         [
             (devices[a.adapter, a.address].id, a)
             for _, a in batch.decoded
-            if isinstance(a, Answer) and (a.adapter, a.address) in devices
+            if isinstance(a, Answer) and (a.adapter, a.address) in devices and devices[a.adapter, a.address].shard == a.shard
         ],
     )
     usable = [row for row in new if not row.ahead]
@@ -142,13 +146,16 @@ def _decode(messages: Sequence[Message]) -> Batch:
 
 def _known_devices(session: Session, batch: Batch) -> dict[tuple[str, str], KnownDevice]:
     """Load the devices that speak in this batch; unknown ones are counted and grow nothing."""
-    wanted = sorted({(one.adapter, one.address) for _, one in batch.decoded})
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for _, one in batch.decoded:
+        wanted[one.adapter].add(one.address)
     if not wanted:
         return {}
+    asked = [and_(Device.adapter == name, among(session, Device.address, sorted(wanted[name]))) for name in sorted(wanted)]
     rows = session.execute(
         select(Device.adapter, Device.address, Device.id, Device.asset_id, Device.shard, Device.state, DeviceProfile.metrics)
         .join(DeviceProfile, DeviceProfile.id == Device.profile_id)
-        .where(tuple_(Device.adapter, Device.address).in_(wanted), Device.deleted_at.is_(None))
+        .where(or_(*asked), Device.deleted_at.is_(None))
     )
     known: dict[tuple[str, str], KnownDevice] = {}
     revoked = set()
@@ -159,7 +166,8 @@ def _known_devices(session: Session, batch: Batch) -> dict[tuple[str, str], Know
         names = {metric.get("source") or name: name for name, metric in metrics.items()}
         scales = {name: float(metric.get("scale", 1.0)) for name, metric in metrics.items()}
         known[adapter, address] = KnownDevice(device_id, asset_id, shard, names, scales)
-    for message, one in batch.decoded:
+    # What one message holds is all of one device: it meets its fate once, however many samples it brings.
+    for message, one in {id(message): (message, one) for message, one in batch.decoded}.values():
         device = known.get((one.adapter, one.address))
         if device is None:
             batch.counts["revoked_device" if (one.adapter, one.address) in revoked else "unknown_device"] += 1
@@ -184,11 +192,11 @@ def _rows(batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> list[Row
             batch.counts["ahead"] += 1
         for source, value in one.values.items():
             metric = device.names.get(source, source)
-            rows.append(
-                Row(
-                    device.id, one.key, metric[:60], one.at_ms, value * device.scales.get(metric, 1.0), message.received_ms, ahead
-                )
-            )
+            value *= device.scales.get(metric, 1.0)
+            if math.isfinite(value):
+                rows.append(Row(device.id, one.key, metric[:60], one.at_ms, value, message.received_ms, ahead))
+            else:
+                batch.poison.append((message, "number_out_of_range", f"{metric[:60]}: too great once scaled"))
     return rows
 
 
@@ -231,7 +239,10 @@ def _store_faults(session: Session, batch: Batch, devices: dict[tuple[str, str],
 def _watched(
     session: Session, rules: list[ActiveRule], rows: list[Row], devices: dict[tuple[str, str], KnownDevice]
 ) -> list[alarms.Watched]:
-    """Return the components the new readings speak of, under the rules that read them."""
+    """Return the components the new readings speak of, under the rules that read them.
+
+    And those of the same assets whose fittings were recorded since, for readings known before may be theirs now.
+    """
     metrics = {rule.document.metric for rule in rules if rule.document.detector == "threshold"}
     spoken = [row for row in rows if row.metric in metrics]
     if not spoken:
@@ -249,7 +260,7 @@ def _watched(
                     subject.new.append(Reading(row.at_ms, row.message_key, row.value, row.device_id))
         if subject.new:
             concerned.append(subject)
-    return concerned
+    return concerned + alarms.refitted(session, [subject for subject in watched if not subject.new])
 
 
 def _was_in(subject: alarms.Watched, asset_id: str, at_ms: int) -> bool:
@@ -262,7 +273,7 @@ def _was_in(subject: alarms.Watched, asset_id: str, at_ms: int) -> bool:
 def _bury_alone(database: Database, settings: Settings, message: Message, fault: Exception) -> Counter[str]:
     log.error("message could not be stored", topic=message.topic[:200], problem=repr(fault)[:300])
     with database.transaction() as session:
-        detail = f"{type(fault).__name__}: {str(fault).splitlines()[0]}"
+        detail = f"{type(fault).__name__}: {str(fault).partition(chr(10))[0]}"
         store.bury(
             session, message.topic, message.payload, "not_storable", detail, message.received_ms, settings.payload_limit_bytes
         )

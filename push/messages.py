@@ -313,6 +313,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "part_of_earlier_episode": ("Later readings show that it belongs to an earlier alarm.", "后续数据表明其属于更早的告警。"),
     "rule_changed": ("The rule behind it has been changed.", "所依据的规则已更改。"),
     "component_replaced": ("The part has been replaced meanwhile.", "该部件已更换。"),
+    "order_cancelled": ("The work order was cancelled.", "相关工单已取消。"),
     "offer_declined": ("The owner declined the offer.", "客户已谢绝该优惠。"),
     "offer_expired": ("The owner did not answer in time.", "客户未在有效期内答复。"),
     "offer_withdrawn": ("The offer was withdrawn.", "该优惠已撤回。"),

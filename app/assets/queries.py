@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from app.assets.models import Asset, Component, Device, DeviceProfile, FaultCode, Fitting
 from app.core.errors import NotFound
+from app.core.history import HistoryEntry
 from app.customers import queries as customers
 from app.customers.models import Customer
 from app.users.rights import Actor
@@ -40,12 +41,22 @@ def access_asset(session: Session, actor: Actor, asset_id: str) -> Asset:
 
 
 def visible_components(actor: Actor) -> Select[Component]:
-    """Return the components that are or were fitted to an asset the actor may see; the office sees spare ones too."""
+    """Return the components that are or were fitted to an asset the actor may see, and spare ones.
+
+    The office sees every spare component, everybody else those they registered themselves.
+    """
     components = select(Component).where(Component.deleted_at.is_(None))
     if actor.sees_all:
         return components
     fitted = select(Fitting.component_id).join(Asset, Asset.id == Fitting.asset_id).where(in_scope(actor))
-    return components.where(Component.id.in_(fitted))
+    spare = ~exists().where(Fitting.component_id == Component.id)
+    registered = exists().where(
+        HistoryEntry.subject_kind == "component",
+        HistoryEntry.subject_id == Component.id,
+        HistoryEntry.kind == "component.created",
+        HistoryEntry.actor_id == actor.id,
+    )
+    return components.where(or_(Component.id.in_(fitted), and_(spare, registered)))
 
 
 def visible_devices(actor: Actor) -> Select[Device]:

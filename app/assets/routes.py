@@ -55,8 +55,8 @@ def list_fittings(session: Session, actor: Actor, query: dict[str, Any], asset_i
 def fit_component(session: Session, actor: Actor, body: dict[str, Any], asset_id: str) -> Fitting:
     """Record that a component went into an asset; what it replaces came out at that instant."""
     asset = queries.access_asset(session, actor, asset_id)
-    component = session.get(Component, body["component_id"])
-    if component is None or component.deleted_at is not None:
+    component = session.scalar(queries.visible_components(actor).where(Component.id == body["component_id"]))
+    if component is None:
         raise FieldsInvalid({"component_id": ["unknown_reference"]})
     return operations.fit_component(session, actor, asset, component, body["fitted_at"])
 

@@ -8,7 +8,7 @@ held until the commit, so numbers become visible in their own order on both data
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     DateTime,
     Dialect,
@@ -26,12 +27,14 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
     UpdateBase,
+    cast,
     create_engine,
     event,
+    func,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.types import JSON
 
@@ -189,6 +192,16 @@ def insert_into(session: Session, model: type[Base]) -> Any:
     """Return an INSERT of this session's dialect, which knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     return make(model.__table__)  # type: ignore[arg-type]
+
+
+def among(session: Session, column: Any, values: Collection[Any]) -> ColumnElement[bool]:
+    """Return ``column IN values``, for hundreds of values.
+
+    On PostgreSQL they are one parameter: the statement stays the same text, so it is compiled and planned once.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        return column == func.any(cast(list(values), ARRAY(column.type)))  # type: ignore[no-any-return]
+    return column.in_(list(values))  # type: ignore[no-any-return]
 
 
 def insert_once(session: Session, model: type[Base], **values: Any) -> bool:

@@ -13,6 +13,7 @@ from app.core.tracked import add, touch
 from app.customers.models import Customer, Site
 from app.territories import queries as territories
 from app.territories.models import Territory
+from app.users import queries as users
 from app.users.models import User
 from app.users.rights import REP, Actor
 
@@ -44,9 +45,9 @@ def edit_customer(session: Session, actor: Actor, customer: Customer, changes: d
     Raises:
         FieldsInvalid: ``unknown_reference``.
     """
-    _check_references(session, actor, changes)
     if actor.role == REP and {"owner_id", "territory_id"} & set(changes):
-        raise FieldsInvalid({name: ["unknown"] for name in {"owner_id", "territory_id"} & set(changes)})
+        raise FieldsInvalid({name: ["unknown"] for name in sorted({"owner_id", "territory_id"} & set(changes))})
+    _check_references(session, actor, changes)
     for name, value in changes.items():
         setattr(customer, name, value)
     touch(session, customer)
@@ -63,7 +64,9 @@ def _check_references(session: Session, actor: Actor, values: dict[str, Any]) ->
     ):
         faults["territory_id"] = ["unknown_reference"]
     if values.get("owner_id") and not session.scalar(
-        select(User).where(User.id == values["owner_id"], User.role == REP, User.state == "active")
+        users.visible_to(actor).where(
+            User.id == values["owner_id"], User.role == REP, User.state == "active", User.partner_id.is_(None)
+        )
     ):
         faults["owner_id"] = ["unknown_reference"]
     if faults:

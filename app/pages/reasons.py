@@ -127,6 +127,7 @@ CODED: dict[str, tuple[str, str]] = {
     "no_station": ("there is no active station", "没有启用的服务站"),
     "no_station_able": ("no station is able now", "暂无符合条件的服务站"),
     "not_answered_in_time": ("it was not answered in time", "未在期限内答复"),
+    "order_cancelled": ("the work order was cancelled", "工单已取消"),
     "offer_declined": ("the owner declined the offer", "车主拒绝了优惠"),
     "offer_expired": ("the offer expired", "优惠已过期"),
     "offer_withdrawn": ("the offer was withdrawn", "优惠已撤回"),

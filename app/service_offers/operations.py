@@ -19,7 +19,7 @@ from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.settings import Settings
 from app.core.tracked import add, can_become, fetch, transition, try_transition
 from app.service_offers import queries
-from app.service_offers.models import Coupon, ServiceOffer
+from app.service_offers.models import OPEN_STATES, Coupon, ServiceOffer
 from app.stations.models import Station
 from app.users import queries as users
 from app.users import secrets, tries
@@ -224,11 +224,36 @@ def expire_offers(session: Session) -> int:
     return expired
 
 
+def follow_cancelled_orders(session: Session) -> int:
+    """Withdraw every open offer whose work order somebody cancelled; return how many.
+
+    Work orders are a room below and know no offers: the cancelled order is the fact that is read here.
+    """
+    lost = session.scalars(
+        select(ServiceOffer)
+        .join(WorkOrder, WorkOrder.id == ServiceOffer.work_order_id)
+        .where(ServiceOffer.state.in_(OPEN_STATES), WorkOrder.state == "cancelled")
+        .order_by(ServiceOffer.id)
+        .limit(100)
+    ).all()
+    return sum(
+        _withdraw(session, offer, "order_cancelled", [_order_entry(session, offer)], None, set(OPEN_STATES)) for offer in lost
+    )
+
+
+def _order_entry(session: Session, offer: ServiceOffer) -> HistoryEntry | None:
+    return last_entry(session, Subject("work_order", offer.work_order_id), "work_order.cancelled")
+
+
 def withdraw_offer(session: Session, offer: ServiceOffer, reason: str, causes: Causes, actor_id: str | None = None) -> bool:
     """Take back an offer nobody answered; tell the owner. Returns False when it was answered before."""
-    sources = {"issued", "viewed"} if actor_id is None else {"issued", "viewed", "accepted"}
-    if offer.state not in sources:
-        return False
+    sources = {"issued", "viewed"} if actor_id is None else set(OPEN_STATES)
+    return offer.state in sources and _withdraw(session, offer, reason, causes, actor_id, sources)
+
+
+def _withdraw(
+    session: Session, offer: ServiceOffer, reason: str, causes: Causes, actor_id: str | None, sources: set[str]
+) -> bool:
     entry = _close(session, offer, "withdrawn", reason, [*causes, _last(session, offer)], actor_id, sources)
     if entry is None:
         return False

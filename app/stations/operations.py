@@ -13,6 +13,7 @@ from app.core.errors import Conflict, FieldsInvalid
 from app.core.tracked import add, touch
 from app.stations import hours
 from app.stations.models import PartStock, Station, StationTerritory
+from app.territories import queries as territories
 from app.territories.models import Territory
 from app.users.models import Partner
 from app.users.rights import Actor
@@ -29,7 +30,7 @@ def create_station(session: Session, actor: Actor, values: dict[str, Any]) -> St
     """
     values = dict(values)
     territory_ids = values.pop("territory_ids", [])
-    _check(session, values, territory_ids)
+    _check(session, actor, values, territory_ids)
     if session.scalar(select(Station).where(Station.code == values["code"])):
         raise FieldsInvalid({"code": ["already_exists"]})
     if values.get("id") and session.get(Station, values["id"]):
@@ -48,7 +49,8 @@ def edit_station(session: Session, actor: Actor, station: Station, changes: dict
     """
     changes = dict(changes)
     territory_ids = changes.pop("territory_ids", None)
-    _check(session, {"opening_hours": station.opening_hours, "time_zone": station.time_zone} | changes, territory_ids or [])
+    present = {"opening_hours": station.opening_hours, "time_zone": station.time_zone}
+    _check(session, actor, present | changes, territory_ids or [])
     for name, value in changes.items():
         setattr(station, name, value)
     if territory_ids is not None:
@@ -58,13 +60,14 @@ def edit_station(session: Session, actor: Actor, station: Station, changes: dict
     return station
 
 
-def _check(session: Session, values: dict[str, Any], territory_ids: list[str]) -> None:
+def _check(session: Session, actor: Actor, values: dict[str, Any], territory_ids: list[str]) -> None:
     faults: dict[str, list[str]] = {}
     try:
         hours.parse(values["opening_hours"], values["time_zone"])
     except ValueError:
         faults["opening_hours"] = ["hours_invalid"]
-    known = set(session.scalars(select(Territory.id).where(Territory.id.in_(territory_ids))))
+    seen = territories.visible_to(actor).with_only_columns(Territory.id)
+    known = set(session.scalars(seen.where(Territory.id.in_(territory_ids))))
     if set(territory_ids) - known:
         faults["territory_ids"] = ["unknown_reference"]
     if values.get("partner_id") and session.get(Partner, values["partner_id"]) is None:

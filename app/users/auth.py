@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.core import history
-from app.core.db import now
+from app.core.db import Database, now
 from app.core.errors import Unauthenticated
 from app.core.ids import new_id
 from app.core.settings import Settings
@@ -31,18 +31,20 @@ class Tokens:
     user: User
 
 
-def sign_in(session: Session, settings: Settings, login: str, password: str, address: str, label: str) -> Tokens:
+def sign_in(database: Database, settings: Settings, login: str, password: str, address: str, label: str) -> Tokens:
     """Check a password and open a session.
 
-    Unknown, wrong, locked and deactivated accounts cost the same work and get the same answer.
+    Unknown, wrong, locked and deactivated accounts cost the same work and get the same answer. The
+    costly check runs between two transactions, so that nobody waits for a lock held meanwhile.
 
     Raises:
         Unauthenticated: ``bad_credentials``; its trace counts the failure per account and per address.
     """
     account = tries.subject_of("sign-in", login)
     origin = tries.subject_of("sign-in-address", address)
-    user = session.scalar(select(User).where(User.login == login, User.deleted_at.is_(None)))
-    locked = tries.locked_until(session, account) or tries.locked_until(session, origin)
+    with database.reading() as session:
+        user = session.scalar(select(User).where(User.login == login, User.deleted_at.is_(None)))
+        locked = tries.locked_until(session, account) or tries.locked_until(session, origin)
     fits = secrets.password_fits(user.password_hash if user else None, password, settings.argon2_profile)
     if user is None or not fits or locked or user.state != "active":
         user_id = user.id if user else None
@@ -52,15 +54,17 @@ def sign_in(session: Session, settings: Settings, login: str, password: str, add
                 tries.count_failure(own, account, _ACCOUNT_TRIES)
                 tries.count_failure(own, origin, _ADDRESS_TRIES)
             if user_id:
-                history.record(own, "user.sign_in_failed", history.Subject("user", user_id), address=address, locked=bool(locked))
+                about = history.Subject("user", user_id)
+                history.record(own, "user.sign_in_failed", about, address=address, locked=bool(locked))
 
         raise Unauthenticated("bad_credentials", trace=trace)
-    tries.forget_failures(session, account)
-    opened = SignInSession(id=new_id(), user_id=user.id, began_at=now(session), label=label)
-    session.add(opened)
-    session.flush()
-    history.record(session, "user.signed_in", history.Subject("user", user.id), actor_id=user.id, address=address)
-    return _issue(session, settings, user, opened.id)
+    with database.transaction() as session:
+        tries.forget_failures(session, account)
+        opened = SignInSession(id=new_id(), user_id=user.id, began_at=now(session), label=label)
+        session.add(opened)
+        session.flush()
+        history.record(session, "user.signed_in", history.Subject("user", user.id), actor_id=user.id, address=address)
+        return _issue(session, settings, user, opened.id)
 
 
 def refresh(session: Session, settings: Settings, token: str) -> Tokens:

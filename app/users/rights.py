@@ -53,6 +53,27 @@ RIGHTS: dict[str, frozenset[str]] = {
     "operations.read": frozenset({ADMIN}),
 }
 
+# What only the principal organisation does. A partner's people see a customer, an asset or an order through
+# their station's task: that is no right to write to it. The rest here is shared by all, so it has no scope.
+PRINCIPAL_ONLY = frozenset(
+    {
+        "partners.manage",
+        "territories.manage",
+        "customers.write",
+        "assets.write",
+        "devices.manage",
+        "devices.command",
+        "work_orders.create",
+        "work_orders.assign",
+        "work_orders.cancel",
+        "offers.decide",
+        "rules.manage",
+        "dead_letters.read",
+        "dead_letters.replay",
+        "operations.read",
+    }
+)
+
 
 @dataclass(frozen=True)
 class Actor:
@@ -75,5 +96,5 @@ class Actor:
 
 
 def allows(actor: Actor, right: str) -> bool:
-    """Tell whether the actor's role carries the right."""
-    return actor.role in RIGHTS[right]
+    """Tell whether the actor's role carries the right, in the actor's organisation."""
+    return actor.role in RIGHTS[right] and (actor.partner_id is None or right not in PRINCIPAL_ONLY)

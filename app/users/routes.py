@@ -8,7 +8,7 @@ from flask import request
 from sqlalchemy.orm import Session
 
 from app.core import tracked
-from app.core.http import PUBLIC, PageQuery, Routes, check_version, edge_settings, page, page_of
+from app.core.http import PUBLIC, PageQuery, Routes, check_version, edge_database, edge_settings, page, page_of
 from app.users import auth, operations, queries, schemas
 from app.users.models import Partner, User
 from app.users.rights import Actor
@@ -16,14 +16,16 @@ from app.users.rights import Actor
 routes = Routes("users", __name__, description="Sign-in, people and partner organisations")
 
 
-@routes.door("POST", "/auth/sign-in", policy=PUBLIC, body=schemas.SignInSchema, answer=schemas.TokensSchema)
-def sign_in(session: Session, _actor: None, body: dict[str, Any]) -> auth.Tokens:
+@routes.door(
+    "POST", "/auth/sign-in", policy=PUBLIC, body=schemas.SignInSchema, answer=schemas.TokensSchema, own_transactions=True
+)
+def sign_in(_actor: None, body: dict[str, Any]) -> auth.Tokens:
     """Sign in with name and password.
 
     After 5 failures an account is locked for a minute, then longer, at most 15 minutes.
     """
     address = request.remote_addr or "-"
-    return auth.sign_in(session, edge_settings(), body["login"], body["password"], address, body["label"])
+    return auth.sign_in(edge_database(), edge_settings(), body["login"], body["password"], address, body["label"])
 
 
 @routes.door("POST", "/auth/refresh", policy=PUBLIC, body=schemas.RefreshSchema, answer=schemas.TokensSchema)

@@ -70,7 +70,7 @@ class StationTask(Tracked):
     STATES = {
         "offered": frozenset({"accepted", "rejected", "lapsed", "withdrawn"}),
         "accepted": frozenset({"in_progress", "rejected", "withdrawn"}),
-        "in_progress": frozenset({"finished"}),
+        "in_progress": frozenset({"finished", "rejected"}),
     }
 
     work_order_id: Mapped[str] = mapped_column(ForeignKey("work_orders.id"), index=True)

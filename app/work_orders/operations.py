@@ -199,10 +199,10 @@ def accept_task(session: Session, actor: Actor, task: StationTask) -> StationTas
 
 
 def reject_task(session: Session, settings: Settings, actor: Actor, task: StationTask, reason: str) -> StationTask:
-    """A station gives the task back, before or after accepting it; the next station is asked.
+    """A station gives the task back, before, after accepting it or amid the work; the next station is asked.
 
     Raises:
-        Conflict: ``state_conflict`` when it is not theirs any more, or work has begun.
+        Conflict: ``state_conflict`` when it is not theirs any more, or finished.
     """
     transition(session, task, "rejected", reason=reason, answered_at=now(session))
     rejected = record(
@@ -256,8 +256,10 @@ def _hand_on(session: Session, settings: Settings, task: StationTask, cause: His
     """Undo what the lost task held and ask the next station; an owner who had a slot must choose anew."""
     _let_go(session, task)
     order = session.get_one(WorkOrder, task.work_order_id)
-    if slots.cancel_booking(session, order.id):
+    had_slot = slots.cancel_booking(session, order.id)
+    if order.state in {"scheduled", "in_progress"}:
         transition(session, order, "proposed", slot_at=None)
+    if had_slot:
         station = session.get_one(Station, task.station_id)
         lost = record(
             session, "work_order.slot_lost", Subject("work_order", order.id), causes=[cause], station_id=task.station_id

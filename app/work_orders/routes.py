@@ -7,10 +7,12 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.assets import queries as assets
-from app.assets.models import Component
+from app.assets.models import Asset, Component
+from app.core.db import now
 from app.core.errors import FieldsInvalid
 from app.core.http import Routes, edge_settings, page, page_of
 from app.stations import queries as stations
+from app.stations.models import Station
 from app.users.rights import Actor
 from app.work_orders import operations, queries, schemas
 from app.work_orders.models import StationTask, WorkOrder
@@ -32,9 +34,11 @@ def list_orders(session: Session, actor: Actor, query: dict[str, Any]) -> dict[s
 )
 def create_order(session: Session, actor: Actor, body: dict[str, Any]) -> WorkOrder:
     """Open a work order by hand and ask the best able station."""
-    asset = assets.access_asset(session, actor, body["asset_id"])
+    asset = session.scalar(assets.visible_to(actor).where(Asset.id == body["asset_id"]))
+    if asset is None:
+        raise FieldsInvalid({"asset_id": ["unknown_reference"]})
     component = session.scalar(assets.visible_components(actor).where(Component.id == body["component_id"]))
-    if component is None:
+    if component is None or assets.fitted_component(session, asset.id, component.kind, now(session)) is not component:
         raise FieldsInvalid({"component_id": ["unknown_reference"]})
     order = operations.open_order(
         session, asset, component, job=body["job"], certificates=body["certificates"], coupon_required=False, actor_id=actor.id
@@ -67,7 +71,9 @@ def list_slots(session: Session, actor: Actor, order_id: str) -> dict[str, Any]:
 def assign(session: Session, actor: Actor, body: dict[str, Any], order_id: str) -> StationTask:
     """Give an unassigned order to a station by hand."""
     order = queries.access_order(session, actor, order_id)
-    station = stations.access_station(session, actor, body["station_id"])
+    station = session.scalar(stations.visible_to(actor).where(Station.id == body["station_id"]))
+    if station is None:
+        raise FieldsInvalid({"station_id": ["unknown_reference"]})
     return operations.assign(session, edge_settings(), actor, order, station)
 
 

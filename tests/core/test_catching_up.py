@@ -183,7 +183,7 @@ def test_rows_that_served_their_time_go_and_others_stay(
     admin = http.as_(world.admin)
     key = {"Idempotency_Key": "territory-0001"}
     admin.post("/territories", {"code": "BJ", "name": "Beijing"}, 201, **key)
-    http.refused("POST", "/auth/sign-in", 401, "sign_in_failed", {"login": "manager@example.test", "password": "wrong"})
+    http.refused("POST", "/auth/sign-in", 401, "bad_credentials", {"login": "manager@example.test", "password": "wrong"})
     tick(scheduler)
     clock.advance(days=settings.idempotency_days - 1)
     tick(scheduler, "forget_old_rows")

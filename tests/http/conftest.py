@@ -42,7 +42,9 @@ class Route:
 def routes_of(app: Flask) -> list[Route]:
     """Return every route of the API, and not the pages beside it."""
     return [
-        Route(method, rule.rule.removeprefix("/api/v1"), rule.endpoint, getattr(app.view_functions[rule.endpoint], "policy", None))
+        Route(
+            method, rule.rule.removeprefix("/api/v1"), rule.endpoint, getattr(app.view_functions[rule.endpoint], "policy", None)
+        )
         for rule in app.url_map.iter_rules()
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
         if rule.rule.startswith("/api/v1/") and rule.endpoint != "api-docs.openapi_json"

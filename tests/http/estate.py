@@ -37,21 +37,8 @@ SIDE_WORDS = {"1": "KESTREL", "2": "BADGER"}
 STATION_WORDS = {"1": "HERON", "2": "OTTER"}
 PHONES = {"1": "+8613800000001", "2": "+8613800000002"}
 
-# Everybody, and the sides whose customers they see.
-SEES = {
-    "admin": set(SIDES),
-    "manager": set(SIDES),
-    "rep1": {"1"},
-    "rep2": {"2"},
-    "owner1": {"1"},
-    "owner2": {"2"},
-    "staff1": {"1"},
-    "staff2": {"2"},
-    "partner_manager1": {"1"},
-    "partner_manager2": {"2"},
-    "partner_admin1": {"1"},
-    "partner_rep1": set[str](),
-}
+# Whose customers a person sees: both sides' the office, their own side's the others, nobody's a dealer's rep.
+OFFICE = {"admin", "manager"}
 SHOPPERS = {"rep1", "rep2", "owner1", "owner2"}  # they see every station: stations are shops
 
 
@@ -66,17 +53,16 @@ class Estate:
 
     def sees(self, person: str, kind: str) -> set[str]:
         """Return the sides whose thing of a kind a person may see, when their role may read the kind at all."""
-        if kind in {"rule", "letter"}:
+        own = set(SIDES) if person in OFFICE else {person[-1]}
+        if kind in {"rule", "letter"} or (kind == "station" and person in SHOPPERS):
             return set(SIDES)  # one for all; who may read them is a matter of rights
         if kind == "notification":
-            return {side for side in SIDES if person == f"owner{side}"}
-        if kind == "station" and person in SHOPPERS:
-            return set(SIDES)
-        if kind in {"station", "user", "partner"} and person == "partner_rep1":
-            return {"1"} - ({"user"} & {kind} and {"1"})
+            return own if person.startswith("owner") else set()
         if kind == "user":
-            return SEES[person] if person.startswith(("admin", "manager", "partner")) else set()
-        return SEES[person]
+            return own if person.startswith(("admin", "manager", "partner_manager", "partner_admin")) else set()
+        if kind in {"station", "partner"}:
+            return own
+        return set() if person.startswith("partner_rep") else own
 
     def report(self, side: str, *values: float) -> None:
         """Report states of health of a side's pack, a day apart, the last one now."""
@@ -156,14 +142,16 @@ def _make_side(session: Session, estate: Estate, office: Actor, profile: Any, si
     owner = make_user(session, settings, "customer", f"owner-{word}", customer_id=customer.id)
     links = {"partner_id": partner.id}
     staff = make_user(session, settings, "station_staff", f"staff-{station_word}", station_id=station.id, **links)
+    manager = make_user(session, settings, "manager", f"manager-{station_word}", **links)
     estate.people |= {
         f"rep{side}": rep.id,
         f"owner{side}": owner.id,
         f"staff{side}": staff.id,
-        f"partner_manager{side}": make_user(session, settings, "manager", f"manager-{station_word}", **links).id,
-        f"partner_admin{side}": make_user(session, settings, "admin", f"admin-{station_word}", **links).id,
-        f"partner_rep{side}": make_user(session, settings, "rep", f"dealer-{station_word}", **links).id,
+        f"partner_manager{side}": manager.id,
     }
+    if side == "1":
+        for role, name in (("admin", "partner_admin1"), ("rep", "partner_rep1")):
+            estate.people[name] = make_user(session, settings, role, f"{role}-{station_word}", **links).id
     asset, pack, device = make_asset(session, office, customer, site, profile, word, since, model=f"{word} 60")
     code = add(
         session,

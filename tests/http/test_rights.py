@@ -213,7 +213,11 @@ def test_a_room_with_an_unknown_policy_stops_the_factory(
 
 @pytest.mark.parametrize(
     ("asked", "spoken", "title"),
-    [("en-GB,zh;q=0.5", "en", "Sign in first"), ("fr, zh-CN;q=0.9, en;q=0.1", "zh-CN", "请先登录"), (None, "en", "Sign in first")],
+    [
+        ("en-GB,zh;q=0.5", "en", "Sign in first"),
+        ("fr, zh-CN;q=0.9, en;q=0.1", "zh-CN", "请先登录"),
+        (None, "en", "Sign in first"),
+    ],
 )
 def test_without_a_token_every_route_that_is_not_public_is_401_in_the_asked_language(
     app: Flask, asked: str | None, spoken: str, title: str

@@ -6,25 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import select
 
-from app import factory
-from app.accounts.routes import routes
 from app.core.db import Database
 from app.core.history import HistoryEntry
 from app.core.settings import Settings
 from app.users.models import OneTimeLink
 from app.users.secrets import derived_code
 from tests.factories import World, make_world
-
-
-@pytest.fixture
-def app(settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    """The application; its list of rooms may not name this one yet."""
-    if routes not in factory.ROOMS:
-        monkeypatch.setattr(factory, "ROOMS", (*factory.ROOMS, routes))
-    return factory.create_app(settings, db)
 
 
 @pytest.fixture
