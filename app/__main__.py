@@ -13,7 +13,6 @@ from pathlib import Path
 from app.core.db import Database
 from app.core.settings import Settings, keep_secret, read_settings
 
-
 # Long enough to read the README in, short enough to see a task move on to the next station.
 _DEMO_LEASE_S = 600
 

@@ -20,6 +20,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
+from app.accounts.links import purge_links
 from app.core.db import Database, database_now
 from app.core.http import forget_answers
 from app.core.leases import JobRun, claim_run, give_up_lead, lead
@@ -56,6 +57,7 @@ def _in_transaction(work: Callable[[Session, Settings], Any]) -> Callable[[Datab
 def _forget(session: Session, settings: Settings) -> int:
     """Delete what has served its time: stored answers, old tokens, old failed tries, old job runs."""
     auth.purge_tokens(session)
+    purge_links(session)
     tries.purge_tries(session)
     session.execute(delete(JobRun).where(JobRun.scheduled_for < database_now(session) - timedelta(days=7)))
     return forget_answers(session, settings.idempotency_days)

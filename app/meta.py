@@ -24,6 +24,7 @@ from app.core.db import Database, database_now
 from app.core.http import PUBLIC
 from app.core.leases import LeaderLease, ProcessBeat
 from app.core.settings import Settings
+from app.link_page import LINK_PAGE, LINK_SCRIPT
 from app.migrate import revisions
 from iot.models import Alarm, DeadLetter, IngestCounter
 from push.models import OutboxMessage
@@ -34,7 +35,7 @@ _BEAT_S = 15.0
 
 
 def install(app: Flask, database: Database, settings: Settings) -> None:
-    """Add ``/health/live``, ``/health/ready``, ``/metrics`` and ``/docs``."""
+    """Add ``/health/live``, ``/health/ready``, ``/metrics``, ``/docs`` and the page of one-time links."""
 
     def public(path: str, name: str, view: Callable[..., Any]) -> None:
         view.policy = PUBLIC  # type: ignore[attr-defined]
@@ -68,11 +69,26 @@ def install(app: Flask, database: Database, settings: Settings) -> None:
             return Response(_DOCS_START, mimetype="text/javascript")
         return flask.send_from_directory(_SWAGGER, name)
 
+    public("/accounts/link", "link_page", _link_page)
+    public("/accounts/link.js", "link_script", _link_script)
     public("/health/live", "live", live)
     public("/health/ready", "ready", ready)
     public("/metrics", "metrics", metrics)
     public("/docs", "docs", docs)
     public("/docs/<path:name>", "docs_file", docs_file)
+
+
+def _link_page() -> Response:
+    """Show the page an invitation or a password reset leads to."""
+    answer = Response(LINK_PAGE, mimetype="text/html")
+    allowed = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'unsafe-inline'"
+    answer.headers["Content-Security-Policy"] = allowed
+    return answer
+
+
+def _link_script() -> Response:
+    """Serve the script of that page."""
+    return Response(LINK_SCRIPT, mimetype="text/javascript")
 
 
 def readiness(database: Database, settings: Settings, *, processes: bool = True) -> list[str]:

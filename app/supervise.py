@@ -144,7 +144,8 @@ class Supervisor:
         child.pause_s = 0.5 if lived > _STABLE_S else min(child.pause_s * 2, _LONGEST_PAUSE_S)
         child.due = present + child.pause_s
         self.say(
-            f"{child.name} ended with code {code} after {lived:.0f} s; again in {child.pause_s:.0f} s (see {self.folder / child.name}.log)"
+            f"{child.name} ended with code {code} after {lived:.0f} s; again in {child.pause_s:.0f} s"
+            f" (see {self.folder / child.name}.log)"
         )
 
     def stop(self) -> None:

@@ -195,7 +195,7 @@ def _rows(batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> list[Row
             value *= device.scales.get(metric, 1.0)
             if math.isfinite(value):
                 rows.append(Row(device.id, one.key, metric[:60], one.at_ms, value, message.received_ms, ahead))
-            else:
+            elif not batch.poison or batch.poison[-1][0] is not message:
                 batch.poison.append((message, "number_out_of_range", f"{metric[:60]}: too great once scaled"))
     return rows
 

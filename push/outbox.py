@@ -14,6 +14,7 @@ from app.core.db import now
 from app.core.ids import new_id
 from app.core.tracked import add
 from app.users.models import User
+from push.messages import LINK_KINDS
 from push.models import ChannelPreference, Notification, OutboxMessage, RegistrationToken
 
 _KEPT_FOR = timedelta(days=3)
@@ -51,9 +52,7 @@ def enqueue(
             continue
         notification = add(
             session,
-            Notification(
-                user_id=user.id, kind=kind, data=data, subject_kind=subject.kind, subject_id=subject.id, dedupe_key=key
-            ),
+            Notification(user_id=user.id, kind=kind, data=data, subject_kind=subject.kind, subject_id=subject.id, dedupe_key=key),
         )
         history.record(
             session,
@@ -72,16 +71,15 @@ def _fan_out(session: Session, user: User, notification: Notification, channels:
     """Queue one outbox row per address the person can be reached at."""
     switched_off = set(
         session.scalars(
-            select(ChannelPreference.channel).where(
-                ChannelPreference.user_id == user.id, ChannelPreference.enabled.is_(False)
-            )
+            select(ChannelPreference.channel).where(ChannelPreference.user_id == user.id, ChannelPreference.enabled.is_(False))
         )
     )
     addresses: list[tuple[str, str | None]] = []
     if "fcm" in channels and "fcm" not in switched_off:
         tokens = session.scalars(select(RegistrationToken.id).where(RegistrationToken.user_id == user.id))
         addresses += [("fcm", token_id) for token_id in tokens]
-    if "email" in channels and "email" not in switched_off and user.email:
+    # A link somebody asked for is no news: it comes by mail even where news do not.
+    if "email" in channels and user.email and ("email" not in switched_off or notification.kind in LINK_KINDS):
         addresses.append(("email", None))
     present = now(session)
     for channel, address_id in addresses:

@@ -17,7 +17,7 @@ import app.tables
 from app.core.clock import Clock
 from app.core.db import Database
 from app.core.settings import Settings, read_settings
-from tests.databases import copy_sqlite, empty, postgres_url, sqlite_template
+from tests.databases import copy_sqlite, drop_postgres, empty, postgres_url, sqlite_template
 from tests.people import Http
 
 hypothesis_settings.register_profile("fieldloop", print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -59,8 +59,11 @@ def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(worker_id: str) -> str:
-    return postgres_url(f"fieldloop_{worker_id}")
+def postgres(worker_id: str, testrun_uid: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database that only this process of this run uses."""
+    name = f"fieldloop_{testrun_uid[:12]}_{worker_id}"
+    yield postgres_url(name)
+    drop_postgres(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from app.core.db import Base, Database
 from app.migrate import migrate
@@ -34,8 +34,8 @@ def copy_sqlite(template: Path, target: Path) -> str:
     return f"sqlite:///{target}"
 
 
-def postgres_url(name: str) -> str:
-    """Start the test server if needed (shared by all test processes) and return the URL of a fresh, migrated database."""
+def _server_url() -> URL:
+    """Start the test server if needed; all test processes of a machine share it, and the last one stops it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
@@ -43,19 +43,37 @@ def postgres_url(name: str) -> str:
 
         _FOLDER.mkdir(exist_ok=True)
         server = get_server(_FOLDER / "postgres")
-        base = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        return make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+
+
+def _as_admin(*statements: str) -> URL:
+    base = _server_url()
     admin = create_engine(base, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text("ALTER SYSTEM SET fsync = off"))
-        connection.execute(text("SELECT pg_reload_conf()"))
-        connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
+        for statement in statements:
+            connection.execute(text(statement))
     admin.dispose()
+    return base
+
+
+def postgres_url(name: str) -> str:
+    """Return the URL of a fresh, migrated database."""
+    base = _as_admin(
+        "ALTER SYSTEM SET fsync = off",
+        "SELECT pg_reload_conf()",
+        f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)',
+        f'CREATE DATABASE "{name}"',
+    )
     url = base.set(database=name).render_as_string(hide_password=False)
     database = Database(url)
     migrate(database)
     database.close()
     return url
+
+
+def drop_postgres(name: str) -> None:
+    """Drop a database made by ``postgres_url``."""
+    _as_admin(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def empty(database: Database) -> None:

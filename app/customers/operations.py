@@ -64,9 +64,10 @@ def _check_references(session: Session, actor: Actor, values: dict[str, Any]) ->
     ):
         faults["territory_id"] = ["unknown_reference"]
     if values.get("owner_id") and not session.scalar(
-        users.visible_to(actor).where(
-            User.id == values["owner_id"], User.role == REP, User.state == "active", User.partner_id.is_(None)
-        )
+        users.visible_to(actor)
+        .where(User.id == values["owner_id"], User.role == REP, User.state == "active", User.partner_id.is_(None))
+        # Locked against leaving: a rep who is being deactivated must not be given a customer meanwhile.
+        .with_for_update(read=True)
     ):
         faults["owner_id"] = ["unknown_reference"]
     if faults:

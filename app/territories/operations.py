@@ -6,19 +6,23 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.core import history
-from app.core.errors import FieldsInvalid
+from app.core.errors import FieldsInvalid, Forbidden
 from app.core.tracked import add
+from app.territories import queries
 from app.territories.models import Territory
 from app.users.models import User, UserTerritory
 from app.users.rights import Actor
 
 
 def create_territory(session: Session, actor: Actor, code: str, name: str) -> Territory:
-    """Add a territory.
+    """Add a territory; the principal organisation's office alone does.
 
     Raises:
+        Forbidden: to a partner's people.
         FieldsInvalid: ``already_exists`` for a code that is taken.
     """
+    if not actor.sees_all:
+        raise Forbidden("forbidden")
     if session.scalar(select(Territory).where(Territory.code == code)):
         raise FieldsInvalid({"code": ["already_exists"]})
     territory = add(session, Territory(code=code, name=name))
@@ -33,7 +37,9 @@ def assign_territories(session: Session, actor: Actor, user: User, territory_ids
         FieldsInvalid: ``unknown_reference``.
     """
     wanted = set(territory_ids)
-    known = set(session.scalars(select(Territory.id).where(Territory.id.in_(sorted(wanted)))))
+    known = set(
+        session.scalars(queries.visible_to(actor).with_only_columns(Territory.id).where(Territory.id.in_(sorted(wanted))))
+    )
     if wanted - known:
         raise FieldsInvalid({"territory_ids": ["unknown_reference"]})
     session.execute(delete(UserTerritory).where(UserTerritory.user_id == user.id))

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.core import history
 from app.core.db import now
-from app.core.errors import Conflict, Invalid, Unauthenticated
+from app.core.errors import Conflict, FieldsInvalid, Forbidden, Invalid, Unauthenticated
 from app.core.settings import Settings
 from app.core.tracked import add, touch
 from app.users import auth, secrets, tries
@@ -67,7 +67,16 @@ def set_password(session: Session, settings: Settings, user: User, password: str
 
 
 def create_partner(session: Session, actor: Actor, name: str) -> Partner:
-    """Add a partner organisation."""
+    """Add a partner organisation; the principal organisation's office alone does.
+
+    Raises:
+        Forbidden: to a partner's people.
+        FieldsInvalid: ``already_exists`` for a name that is taken.
+    """
+    if not actor.sees_all:
+        raise Forbidden("forbidden")
+    if session.scalar(select(Partner.id).where(Partner.name == name)) is not None:
+        raise FieldsInvalid({"name": ["already_exists"]})
     partner = add(session, Partner(name=name))
     history.record(session, "partner.created", history.Subject("partner", partner.id), actor_id=actor.id)
     return partner

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from app.core.db import now
+from app.core.db import insert_once, now
 from app.users.models import FailedTry
 
 _LONGEST_LOCK = timedelta(minutes=15)
@@ -33,11 +33,9 @@ def count_failure(session: Session, subject: str, allowed: int, first_lock_s: fl
     An hour without a failure forgets the earlier ones, so nobody is shut out for ever.
     """
     present = now(session)
-    found = session.get(FailedTry, subject, with_for_update=True)
-    if found is None:
-        found = FailedTry(subject=subject, failures=0, last_at=present)
-        session.add(found)
-    elif present - found.last_at > timedelta(hours=1):
+    insert_once(session, FailedTry, subject=subject, failures=0, last_at=present)
+    found = session.get_one(FailedTry, subject, with_for_update=True, populate_existing=True)
+    if present - found.last_at > timedelta(hours=1):
         found.failures = 0
         found.locked_until = None
     found.failures += 1

@@ -1,4 +1,4 @@
-"""What the tests of the HTTP door share: the list of routes, one database kind where both tell the same, an estate of two sides."""
+"""What the tests of the HTTP door share: the list of routes, a small organisation, an estate of two sides."""
 
 from __future__ import annotations
 

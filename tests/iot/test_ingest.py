@@ -40,6 +40,7 @@ from tests.iot.vehicles import (
     causes_of,
     counted,
     dead_letters,
+    deliver,
     expected_alarms,
     first_vehicle,
     happened,
@@ -125,12 +126,12 @@ class Case:
         check_end_state(world, vehicle, [*self.found, closing], fresh, self.replaced[1] if self.replaced else None)
 
 
-LEVELS = [74.0, 80.0, 70.0, 76.0, 75.0, 78.0, 61.0]
+LEVELS = [74.0, 74.0, 61.0, 80.0, 78.0, 76.0]  # as many that raise as do not: else most sets show no episode
 
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    hours = draw(st.lists(st.integers(0, 120), min_size=3, max_size=9, unique=True))
+    hours = draw(st.lists(st.integers(0, 120), min_size=5, max_size=10, unique=True))
     found = [
         Value(MONDAY_MORNING - timedelta(hours=130 - hour), draw(st.sampled_from(LEVELS)), f"b:{i}")
         for i, hour in enumerate(sorted(hours))
@@ -140,7 +141,7 @@ def cases(draw: st.DrawFn) -> Case:
     cuts = sorted(draw(st.sets(st.integers(1, len(order) - 1), max_size=5)))
     batches = [order[i:j] for i, j in zip([0, *cuts], [*cuts, len(order)], strict=True)]
     replaced = None
-    if draw(st.booleans()):
+    if draw(st.integers(0, 2)):
         at = MONDAY_MORNING - timedelta(hours=draw(st.integers(5, 125)), minutes=30)
         replaced = (draw(st.integers(0, len(batches))), at)
     return Case(batches, replaced)
@@ -184,11 +185,11 @@ def test_all_720_orders_of_six_messages_leave_the_same_latest_value(sqlite_file:
     at_ms = to_ms(MONDAY_MORNING)
     # Two of them of the same instant: then the greater key is the later one, by definition.
     six = [(at_ms + offset, key, value) for offset, key, value in zip([0, 1, 2, 5, 5, 3], "abcdef", range(6), strict=True)]
+    orders = list(itertools.permutations(six))
     with db.transaction() as session:
-        for n, order in enumerate(itertools.permutations(six)):
-            for at, key, value in order:
-                row = Row(f"device-{n}", key, "soh_pct", at, float(value), at_ms, False)
-                store.move_latest(session, store.insert_new(session, [row]))
+        for arriving in zip(*orders, strict=True):  # the first of every order, then the second of every order, ...
+            rows = [Row(f"device-{n:03d}", key, "soh_pct", at, float(v), at_ms, False) for n, (at, key, v) in enumerate(arriving)]
+            store.move_latest(session, rows)
         found = session.execute(select(DeviceLatest.at_ms, DeviceLatest.message_key, DeviceLatest.value)).all()
     db.close()
 
@@ -231,7 +232,7 @@ def test_messages_without_a_number_are_known_by_their_time_and_content(world: Wo
         body = msgspec.json.encode({"ts": to_ms(MONDAY_MORNING), "m": {"soh_pct": value}})
         return Message(f"devices/0/{world.device}/telemetry", body, False, to_ms(MONDAY_MORNING))
 
-    counts = world.send(say(80.0), say(80.0), say(81.0))
+    counts = deliver(world, say(80.0), say(80.0), say(81.0))
 
     assert (counts["reading"], counts["duplicate"]) == (2, 1)
 
@@ -639,7 +640,8 @@ def test_an_ovms_car_goes_from_plain_text_topics_to_an_offer(world: World, clock
     def say(topic: str, payload: bytes, retained: bool = False) -> Message:
         return Message(f"ovms/lin/CAR1/{topic}", payload, retained, to_ms(clock.now()))
 
-    counts = world.send(
+    counts = deliver(
+        world,
         say("metric/v/b/soh", b"74.2"),
         say("metric/v/b/range/est", b"100"),
         say("metric/v/b/soh", b"90", retained=True),
@@ -667,7 +669,7 @@ def test_a_list_of_samples_in_one_message_counts_each_once(world: World) -> None
     listed = [msgspec.json.decode(message(world, world.device, value).payload) for value in low]
     whole = Message(f"devices/0/{world.device}/telemetry", msgspec.json.encode(listed), False, to_ms(MONDAY_MORNING))
 
-    assert world.send(whole)["reading"] == 3
+    assert deliver(world, whole)["reading"] == 3
     assert send(world, world.device, *low)["duplicate"] == 3, "the same samples one by one are the same samples"
     assert len(offers(world.db, world.pack)) == 1
 
@@ -678,8 +680,8 @@ def test_fault_codes_are_kept_once_with_their_place_in_the_history(world: World,
     )
     report = Message(f"devices/0/{world.device}/events", body, False, to_ms(MONDAY_MORNING))
 
-    assert world.send(report, report)["fault_code"] == 1
-    assert world.send(report)["duplicate"] == 1
+    assert deliver(world, report, report)["fault_code"] == 1
+    assert deliver(world, report)["duplicate"] == 1
 
     [fault] = http.as_(world.rep).get(f"/assets/{world.asset}/fault-codes")["items"]
     assert (fault["code"], fault["severity"]) == ("P0A80", "major")
@@ -725,8 +727,8 @@ def test_a_hundred_devices_nobody_knows_are_counted_and_nothing_grows(world: Wor
     before = row_counts(world.db, without=UNCHANGED_BUT)
 
     strangers = [message(world, f"stranger-{n:04d}", Value(MONDAY_MORNING, 70.0, "b:0")) for n in range(100)]
-    assert world.send(*strangers)["unknown_device"] == 100
-    world.send(*strangers)
+    assert deliver(world, *strangers)["unknown_device"] == 100
+    deliver(world, *strangers)
 
     assert row_counts(world.db, without=UNCHANGED_BUT) == before
     assert counted(world.db)["unknown_device"] == 200
@@ -752,7 +754,7 @@ def test_a_device_that_speaks_on_another_shards_topic_is_not_believed(world: Wor
     listed = [msgspec.json.decode(message(world, world.device, v).payload) for v in values(MONDAY_MORNING, DAY, 74.0, 73.0)]
     wrong = Message(f"devices/3/{world.device}/telemetry", msgspec.json.encode(listed), False, to_ms(MONDAY_MORNING))
 
-    counts = world.send(wrong)
+    counts = deliver(world, wrong)
 
     assert (counts["poison"], counts["message"], counts["reading"]) == (1, 1, 0)
     [letter] = dead_letters(world.db)
@@ -772,17 +774,17 @@ def test_an_answer_on_another_shards_topic_answers_nothing(world: World) -> None
     def answer(shard: int) -> Message:
         return Message(f"devices/{shard}/{world.device}/responses/{command.id}", b'{"soh": 80}', False, to_ms(MONDAY_MORNING))
 
-    world.send(answer(2))
+    deliver(world, answer(2))
     with world.db.reading() as session:
         assert session.get_one(DeviceCommand, command.id).state == "sent"
-    world.send(answer(0))
+    deliver(world, answer(0))
     with world.db.reading() as session:
         assert session.get_one(DeviceCommand, command.id).state == "answered"
 
 
 def test_metrics_no_profile_names_are_stored_but_do_not_become_latest_values(world: World) -> None:
     body = msgspec.json.encode({"ts": to_ms(MONDAY_MORNING), "boot": "b", "seq": 1, "m": {"soh_pct": 80.0, "made_up": 1.0}})
-    world.send(Message(f"devices/0/{world.device}/telemetry", body, False, to_ms(MONDAY_MORNING)))
+    deliver(world, Message(f"devices/0/{world.device}/telemetry", body, False, to_ms(MONDAY_MORNING)))
 
     assert latest(world.db, world.device, "made_up") is None
     assert latest(world.db, world.device) == (MONDAY_MORNING, 80.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -92,8 +93,13 @@ def message(world: World, device: str, value: Value) -> Message:
     return Message(f"devices/0/{device}/telemetry", msgspec.json.encode(body), False, to_ms(world.db.clock.now()))
 
 
-def send(world: World, device: str, *found: Value) -> dict[str, int]:
-    return world.send(*[message(world, device, value) for value in found])
+def deliver(world: World, *messages: Message) -> Counter[str]:
+    """Hand messages to the ingest in one batch; return how many met which fate."""
+    return Counter(world.send(*messages))
+
+
+def send(world: World, device: str, *found: Value) -> Counter[str]:
+    return deliver(world, *[message(world, device, value) for value in found])
 
 
 class Shown(NamedTuple):
