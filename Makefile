@@ -48,6 +48,12 @@ doctor: $(VENV)/.runtime ## say what is misconfigured, and how to mend it
 bench: $(VENV)/.dev ## measure speed; prints a table
 	@$(BIN)/python -m bench
 
+soak: $(VENV)/.dev ## the long crash and race tests (tens of minutes)
+	@SOAK=1 $(BIN)/python -m pytest tests/faults tests/races --timeout 3600 -p no:xdist
+
+eval: $(VENV)/.runtime ## run the default rule on real data: make eval DATA=<folder>
+	@$(BIN)/python -m evaluation $(DATA)
+
 lock: $(VENV)/.dev ## pin requirements.in and requirements-dev.in again
 	@for group in "" -dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements$$group.in -o requirements$$group.txt; done
 

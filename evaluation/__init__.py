@@ -1,0 +1,1 @@
+"""Runs the product's own rules on real data sets that may not be shipped: ``make eval DATA=<folder>``."""
