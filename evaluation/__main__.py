@@ -6,9 +6,10 @@ import csv
 import random
 import sys
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
-from app.rules.detectors import DETECTORS, Reading, State, fold_new
+from app.rules.detectors import DETECTORS, Episode, Reading, State, fold_new
 from app.rules.documents import DEFAULT_RULES, read_document
 
 _DAY_MS = 86_400_000
@@ -48,12 +49,13 @@ def _judge(cell: str, readings: list[Reading]) -> bool:
     until = readings[-1].at_ms + _DAY_MS
     in_order = DETECTORS["threshold"](State(), sorted(readings), settings, until).episodes
     known: list[Reading] = []
-    state, episodes = None, ()
+    state: State | None = None
+    episodes: tuple[Episode, ...] = ()
     shuffled = random.Random(_SEED).sample(readings, len(readings))
     for start in range(0, len(shuffled), 200):
         new = shuffled[start : start + 200]
-        known += new
-        folded, afresh = fold_new("threshold", settings, state, new, lambda known=known: sorted(known), until)
+        known = sorted([*known, *new])
+        folded, afresh = fold_new("threshold", settings, state, new, partial(list, known), until)
         state, episodes = folded.state, folded.episodes if afresh else episodes
     same = episodes == in_order
     below = next((reading.key for reading in sorted(readings) if reading.value < 75.0), "–").lstrip("0")

@@ -138,16 +138,8 @@ def evaluate(session: Session, subjects: Sequence[Watched]) -> list[Change]:
             lambda subject=subject: load_items(session, subject),  # type: ignore[misc]
             present_ms,
         )
-        kept.append(
-            {
-                "rule_id": subject.rule.id,
-                "component_id": subject.component_id,
-                "rule_number": number,
-                "fittings": digest,
-                "state": msgspec.json.encode(folded.state).decode(),
-                "due_ms": folded.due_at_ms,
-            }
-        )
+        encoded = msgspec.json.encode(folded.state).decode()
+        kept.append(store.KeptState(subject.rule.id, subject.component_id, number, digest, encoded, folded.due_at_ms))
         alarms = known.get((subject.rule.id, subject.component_id), [])
         changes += _bring_in_line(session, subject, folded, alarms, afresh, present_ms)
     store.keep_states(session, kept)

@@ -34,6 +34,9 @@ AUTOSAVE_S = 30
 # all queues with it. Measured: 545 bytes of memory for a queued message of 155 bytes, so up to about 1.9 GB.
 MOST_QUEUED_BYTES = 512 * 1024 * 1024
 
+# More than fit into MOST_QUEUED_BYTES: no limit.
+MOST_QUEUED_MESSAGES = 2_000_000_000
+
 # Larger packets end the connection unread; without a limit one device can make the broker allocate 256 MB. Above
 # message_size_limit, so that a message just too large is acknowledged and the device gets on with the next.
 _PACKET_FACTOR = 16
@@ -190,9 +193,10 @@ persistence_location {folder / "data"}/
 autosave_interval {AUTOSAVE_S}
 autosave_on_changes false
 
-# The default of 1000 drops the newest messages of a burst, acknowledged. The bytes are the fuse; watch
+# The default of 1000 drops the newest messages of a burst, acknowledged. 0 means no limit, but this broker then closes the
+# connection of a device after any message it may not publish. The bytes are the fuse; watch
 # $SYS/broker/publish/messages/dropped. Never memory_limit: reaching it ends this broker.
-max_queued_messages 0
+max_queued_messages {MOST_QUEUED_MESSAGES}
 max_queued_bytes {MOST_QUEUED_BYTES}
 
 # MQTT 3.1.1 has no receive maximum: this is the ingest's window. 0 means none, and packet ids then repeat after 65,535.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import JSON, Text, and_, cast, column, func, literal, or_, select, update
+from sqlalchemy import JSON, Text, and_, bindparam, cast, column, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.core.clock import from_ms
@@ -19,7 +20,7 @@ _HEAD = 4096
 _MOST_DEAD_LETTERS = 100_000
 
 
-class Row(NamedTuple):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One reading as it is stored."""
 
     device_id: str
@@ -31,19 +32,94 @@ class Row(NamedTuple):
     ahead: bool
 
 
-def _insert_all(session: Session, model: type[Base], rows: list[dict[str, Any]]) -> tuple[Any, Any]:
-    """Return an INSERT of many rows in their order, and what to execute it with.
+class KeptState(msgspec.Struct, frozen=True, gc=False):
+    """One row of ``DetectorState``."""
 
-    On PostgreSQL the rows are one JSON parameter of one statement; a statement each would cost three times as much.
-    """
-    insert = insert_into(session, model)
-    if session.get_bind().dialect.name != "postgresql":
-        return insert, rows
-    names = list(rows[0])
-    columns = [column(name, model.__table__.c[name].type) for name in names]
-    given = cast(literal(msgspec.json.encode(rows).decode(), Text), JSON)
-    found = func.json_to_recordset(given).table_valued(*columns).render_derived(with_types=True)
-    return insert.from_select(names, select(*(found.c[name] for name in names))), None
+    rule_id: str
+    component_id: str
+    rule_number: int
+    fittings: str
+    state: str
+    due_ms: int | None
+
+
+class _Heard(msgspec.Struct, frozen=True, gc=False):
+    device_id: str
+    heard_ms: int
+
+
+class _Count(msgspec.Struct, frozen=True, gc=False):
+    name: str
+    n: int
+
+
+class _Bulk:
+    """An INSERT of many rows in their order, made once a dialect. On PostgreSQL they are one JSON parameter of one statement."""
+
+    def __init__(self, model: type[Base], names: Sequence[str], conflict: Callable[[Any], Any]) -> None:
+        """Prepare it.
+
+        Args:
+            names: the columns, and the attributes of the rows.
+            conflict: adds what becomes of a row that is there already.
+        """
+        self._model, self._names = model, names
+        table: Any = model.__table__
+        columns = [column(name, table.c[name].type) for name in names]
+        given = func.json_to_recordset(cast(bindparam("rows", type_=Text), JSON)).table_valued(*columns)
+        rows = given.render_derived(with_types=True)
+        self._postgres = conflict(postgresql.insert(table).from_select(names, select(*(rows.c[name] for name in names))))
+        self._sqlite = conflict(sqlite.insert(table))
+
+    def run(self, session: Session, rows: Sequence[msgspec.Struct]) -> Any:
+        """Write at least one row."""
+        if session.get_bind().dialect.name == "postgresql":
+            return session.execute(self._postgres, {"rows": msgspec.json.encode(rows).decode()})
+        return session.execute(self._sqlite, [{name: getattr(row, name) for name in self._names} for row in rows])
+
+
+def _newer(insert: Any) -> Any:
+    fresh = insert.excluded
+    return insert.on_conflict_do_update(
+        index_elements=[DeviceLatest.device_id, DeviceLatest.metric],
+        set_={"at_ms": fresh.at_ms, "message_key": fresh.message_key, "value": fresh.value, "received_ms": fresh.received_ms},
+        where=or_(
+            DeviceLatest.at_ms < fresh.at_ms,
+            and_(DeviceLatest.at_ms == fresh.at_ms, DeviceLatest.message_key < fresh.message_key),
+        ),
+    )
+
+
+_TELEMETRY = _Bulk(
+    Telemetry,
+    Row.__struct_fields__,
+    lambda insert: insert.on_conflict_do_nothing().returning(Telemetry.device_id, Telemetry.message_key, Telemetry.metric),
+)
+_LATEST = _Bulk(DeviceLatest, ("device_id", "metric", "at_ms", "message_key", "value", "received_ms"), _newer)
+_PRESENCE = _Bulk(
+    DevicePresence,
+    _Heard.__struct_fields__,
+    lambda insert: insert.on_conflict_do_update(
+        index_elements=[DevicePresence.device_id],
+        set_={"heard_ms": insert.excluded.heard_ms},
+        where=DevicePresence.heard_ms < insert.excluded.heard_ms,
+    ),
+)
+_STATES = _Bulk(
+    DetectorState,
+    KeptState.__struct_fields__,
+    lambda insert: insert.on_conflict_do_update(
+        index_elements=[DetectorState.rule_id, DetectorState.component_id],
+        set_={name: insert.excluded[name] for name in ("rule_number", "fittings", "state", "due_ms")},
+    ),
+)
+_COUNTS = _Bulk(
+    IngestCounter,
+    _Count.__struct_fields__,
+    lambda insert: insert.on_conflict_do_update(
+        index_elements=[IngestCounter.name], set_={"n": IngestCounter.n + insert.excluded.n}
+    ),
+)
 
 
 def insert_new(session: Session, rows: Sequence[Row]) -> list[Row]:
@@ -53,11 +129,7 @@ def insert_new(session: Session, rows: Sequence[Row]) -> list[Row]:
     """
     by_key = {(row.device_id, row.message_key, row.metric): row for row in reversed(rows)}
     ordered = [by_key[key] for key in sorted(by_key)]
-    if not ordered:
-        return []
-    insert, parameters = _insert_all(session, Telemetry, [row._asdict() for row in ordered])
-    insert = insert.on_conflict_do_nothing().returning(Telemetry.device_id, Telemetry.message_key, Telemetry.metric)
-    return [by_key[tuple(key)] for key in session.execute(insert, parameters)]
+    return [by_key[tuple(key)] for key in _TELEMETRY.run(session, ordered)] if ordered else []
 
 
 def move_latest(session: Session, rows: Iterable[Row]) -> None:
@@ -67,55 +139,26 @@ def move_latest(session: Session, rows: Iterable[Row]) -> None:
         held = newest.get((row.device_id, row.metric))
         if held is None or (row.at_ms, row.message_key) > (held.at_ms, held.message_key):
             newest[row.device_id, row.metric] = row
-    if not newest:
-        return
-    names = ("device_id", "metric", "at_ms", "message_key", "value", "received_ms")
-    values = [{name: getattr(newest[key], name) for name in names} for key in sorted(newest)]
-    insert, parameters = _insert_all(session, DeviceLatest, values)
-    fresh = insert.excluded
-    insert = insert.on_conflict_do_update(
-        index_elements=[DeviceLatest.device_id, DeviceLatest.metric],
-        set_={"at_ms": fresh.at_ms, "message_key": fresh.message_key, "value": fresh.value, "received_ms": fresh.received_ms},
-        where=or_(
-            DeviceLatest.at_ms < fresh.at_ms,
-            and_(DeviceLatest.at_ms == fresh.at_ms, DeviceLatest.message_key < fresh.message_key),
-        ),
-    )
-    session.execute(insert, parameters)
+    if newest:
+        _LATEST.run(session, [newest[key] for key in sorted(newest)])
 
 
 def note_presence(session: Session, heard: dict[str, int]) -> None:
     """Note when devices were heard last, by our clock; never backward."""
-    if not heard:
-        return
-    rows = [{"device_id": device_id, "heard_ms": heard[device_id]} for device_id in sorted(heard)]
-    insert, parameters = _insert_all(session, DevicePresence, rows)
-    insert = insert.on_conflict_do_update(
-        index_elements=[DevicePresence.device_id],
-        set_={"heard_ms": insert.excluded.heard_ms},
-        where=DevicePresence.heard_ms < insert.excluded.heard_ms,
-    )
-    session.execute(insert, parameters)
+    if heard:
+        _PRESENCE.run(session, [_Heard(device_id, heard[device_id]) for device_id in sorted(heard)])
 
 
-def keep_states(session: Session, rows: list[dict[str, Any]]) -> None:
-    """Write detector states whose rows are locked: all columns of each."""
-    insert, parameters = _insert_all(session, DetectorState, rows)
-    fresh = insert.excluded
-    changed = {name: fresh[name] for name in ("rule_number", "fittings", "state", "due_ms")}
-    insert = insert.on_conflict_do_update(index_elements=[DetectorState.rule_id, DetectorState.component_id], set_=changed)
-    session.execute(insert, parameters)
+def keep_states(session: Session, states: Sequence[KeptState]) -> None:
+    """Write at least one detector state; their rows are locked."""
+    _STATES.run(session, states)
 
 
 def add_counts(session: Session, counts: dict[str, int]) -> None:
     """Add to the durable counters."""
-    rows = [{"name": name, "n": n} for name, n in sorted(counts.items()) if n]
-    if not rows:
-        return
-    insert = insert_into(session, IngestCounter)
-    session.execute(
-        insert.on_conflict_do_update(index_elements=[IngestCounter.name], set_={"n": IngestCounter.n + insert.excluded.n}), rows
-    )
+    rows = [_Count(name, n) for name, n in sorted(counts.items()) if n]
+    if rows:
+        _COUNTS.run(session, rows)
 
 
 def bury(session: Session, topic: str, payload: bytes, reason: str, detail: str, received_ms: int, keep_bytes: int) -> bool:

@@ -1,0 +1,1 @@
+"""Phones catching up: the room is reserved; rows carry what it needs from their first migration."""

@@ -229,7 +229,9 @@ def _make_engine(url: str, pool_size: int) -> Engine:
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     if url.startswith("sqlite"):
-        engine = create_engine(url, pool_size=pool_size, max_overflow=5, pool_timeout=5, connect_args={"timeout": 15})
+        engine = create_engine(
+            url, pool_size=pool_size, max_overflow=5, pool_timeout=5, hide_parameters=True, connect_args={"timeout": 15}
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
@@ -240,6 +242,7 @@ def _make_engine(url: str, pool_size: int) -> Engine:
             max_overflow=5,
             pool_timeout=5,
             pool_pre_ping=True,
+            hide_parameters=True,  # of a statement that fails: they are people's data, and errors are logged
             connect_args={"options": options, "connect_timeout": 5, "application_name": "fieldloop"},
         )
         event.listen(engine, "begin", _begin)

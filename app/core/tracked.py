@@ -104,7 +104,20 @@ def fetch(session: Session, model: type[T], row_id: str) -> T:
     Raises:
         NotFound: when there is none.
     """
-    row = session.scalar(select(model).where(model.id == row_id, model.deleted_at.is_(None)))
+    return _found(session.scalar(select(model).where(model.id == row_id, model.deleted_at.is_(None))))
+
+
+def hold(session: Session, model: type[T], row_id: str) -> T:
+    """As ``fetch``, but as it is this instant, and keep it from others until the commit.
+
+    Verbs on one offer or one order follow each other by this, so that none decides by what another
+    is just changing. Who holds several takes the offer first, then the order, so that none waits in a circle.
+    """
+    query = select(model).where(model.id == row_id, model.deleted_at.is_(None))
+    return _found(session.scalar(query.with_for_update(key_share=True).execution_options(populate_existing=True)))
+
+
+def _found(row: T | None) -> T:
     if row is None:
         raise NotFound
     return row

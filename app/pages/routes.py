@@ -23,7 +23,8 @@ def read_history(session: Session, actor: Actor, kind: str, subject: str) -> dic
     asset, customer, ... Each entry says its reason and the entries it followed from.
     """
     try:
+        wire.check_text(kind, 30)
         wire.check_id(subject)
     except wire.WireError:
         raise NotFound from None
-    return history.chain_of(session, actor, kind[:30], subject, edge_settings().time_zone)
+    return history.chain_of(session, actor, kind, subject, edge_settings().time_zone)

@@ -17,7 +17,7 @@ from app.core.db import now
 from app.core.errors import Conflict, Invalid, TooMany
 from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.settings import Settings
-from app.core.tracked import add, can_become, fetch, transition, try_transition
+from app.core.tracked import add, can_become, hold, transition, try_transition
 from app.service_offers import queries
 from app.service_offers.models import OPEN_STATES, Coupon, ServiceOffer
 from app.stations.models import Station
@@ -194,7 +194,8 @@ def decline_offer(session: Session, actor: Actor, offer: ServiceOffer, reason: s
     """
     if not can_become(offer, "declined"):
         raise Conflict("offer_not_open", state=offer.state)
-    _close(session, offer, "declined", reason, [_last(session, offer)], actor.id)
+    if _close(session, offer, "declined", reason, [_last(session, offer)], actor.id) is None:
+        raise Conflict("offer_not_open", state=offer.state)
     return offer
 
 
@@ -205,6 +206,7 @@ def expire_offers(session: Session) -> int:
         .where(ServiceOffer.state.in_(("issued", "viewed")), ServiceOffer.valid_until <= now(session))
         .order_by(ServiceOffer.id)
         .limit(100)
+        .with_for_update(key_share=True)
     ).all()
     expired = 0
     for offer in due:
@@ -235,6 +237,7 @@ def follow_cancelled_orders(session: Session) -> int:
         .where(ServiceOffer.state.in_(OPEN_STATES), WorkOrder.state == "cancelled")
         .order_by(ServiceOffer.id)
         .limit(100)
+        .with_for_update(key_share=True, of=ServiceOffer)
     ).all()
     return sum(
         _withdraw(session, offer, "order_cancelled", [_order_entry(session, offer)], None, set(OPEN_STATES)) for offer in lost
@@ -286,7 +289,7 @@ def _close(
         session, f"service_offer.{state}", Subject("service_offer", offer.id), causes=causes, actor_id=actor_id, reason=reason
     )
     try_transition(session, queries.coupon_of(session, offer.id), "void")
-    order = session.get_one(WorkOrder, offer.work_order_id)
+    order = hold(session, WorkOrder, offer.work_order_id)
     if can_become(order, "cancelled"):
         work_orders.cancel_order(session, order, f"offer_{state}", [entry], actor_id)
     return entry
@@ -334,8 +337,12 @@ def redeem(session: Session, settings: Settings, actor: Actor, code: str) -> Cou
         raise TooMany("too_many_requests", retry_after_s=60)
     plain = "".join(code.upper().partition(".")[0].split())
     coupon = session.scalar(select(Coupon).where(Coupon.code_hash == secrets.token_hash(plain)))
-    offer = fetch(session, ServiceOffer, coupon.offer_id) if coupon else None
-    task = orders.live_task(session, offer.work_order_id) if offer else None
+    offer = task = None
+    if coupon is not None:
+        offer = hold(session, ServiceOffer, coupon.offer_id)
+        hold(session, WorkOrder, offer.work_order_id)
+        session.refresh(coupon)
+        task = orders.live_task(session, offer.work_order_id)
     at_this_station = task is not None and task.station_id == actor.station_id
     if coupon is not None and coupon.state == "redeemed" and coupon.station_id == actor.station_id:
         raise Conflict("coupon_redeemed", at=coupon.redeemed_at.isoformat() if coupon.redeemed_at else "")

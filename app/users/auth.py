@@ -45,7 +45,8 @@ def sign_in(database: Database, settings: Settings, login: str, password: str, a
     with database.reading() as session:
         user = session.scalar(select(User).where(User.login == login, User.deleted_at.is_(None)))
         locked = tries.locked_until(session, account) or tries.locked_until(session, origin)
-    fits = secrets.password_fits(user.password_hash if user else None, password, settings.argon2_profile)
+    # While locked nothing is tried at the real hash; the same work is done at the dummy.
+    fits = secrets.password_fits(user.password_hash if user and not locked else None, password, settings.argon2_profile)
     if user is None or not fits or locked or user.state != "active":
         user_id = user.id if user else None
 
@@ -59,6 +60,9 @@ def sign_in(database: Database, settings: Settings, login: str, password: str, a
 
         raise Unauthenticated("bad_credentials", trace=trace)
     with database.transaction() as session:
+        present = session.scalar(select(User).where(User.id == user.id).with_for_update())
+        if present is None or (present.password_hash, present.state) != (user.password_hash, "active"):
+            raise Unauthenticated("bad_credentials")  # changed or deactivated during the check
         tries.forget_failures(session, account)
         opened = SignInSession(id=new_id(), user_id=user.id, began_at=now(session), label=label)
         session.add(opened)

@@ -48,8 +48,9 @@ def change_password(session: Session, settings: Settings, user: User, old: str, 
     """
     account = tries.subject_of("sign-in", user.login)
     locked = tries.locked_until(session, account)
-    if not secrets.password_fits(user.password_hash, old, settings.argon2_profile) or locked:
-        raise Unauthenticated("bad_credentials", trace=lambda own: tries.count_failure(own, account, 5))
+    # As at sign-in: while locked nothing is tried at the real hash, and nothing is counted.
+    if not secrets.password_fits(None if locked else user.password_hash, old, settings.argon2_profile):
+        raise Unauthenticated("bad_credentials", trace=None if locked else lambda own: tries.count_failure(own, account, 5))
     set_password(session, settings, user, new)
 
 

@@ -16,7 +16,7 @@ from app.core.errors import Conflict, FieldsInvalid
 from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.numbers import next_number
 from app.core.settings import Settings
-from app.core.tracked import add, touch, transition, try_transition
+from app.core.tracked import add, hold, touch, transition, try_transition
 from app.customers.models import Customer, StationGrant
 from app.stations import hours
 from app.stations import operations as stock
@@ -204,6 +204,7 @@ def reject_task(session: Session, settings: Settings, actor: Actor, task: Statio
     Raises:
         Conflict: ``state_conflict`` when it is not theirs any more, or finished.
     """
+    hold(session, WorkOrder, task.work_order_id)
     transition(session, task, "rejected", reason=reason, answered_at=now(session))
     rejected = record(
         session,
@@ -226,6 +227,8 @@ def lapse_tasks(session: Session, settings: Settings) -> int:
         .order_by(StationTask.id)
         .limit(100)
     ).all()
+    for order_id in sorted(task.work_order_id for task in due):
+        hold(session, WorkOrder, order_id)
     lapsed = 0
     for task in due:
         if not try_transition(session, task, "lapsed"):
@@ -299,6 +302,7 @@ def assign(session: Session, settings: Settings, actor: Actor, order: WorkOrder,
     Raises:
         Conflict: ``state_conflict`` unless unassigned; ``station_not_able`` without the certificate or the part.
     """
+    hold(session, WorkOrder, order.id)
     if order.state != "unassigned":
         raise Conflict("state_conflict", state=order.state, wanted="proposed")
     lacks = ["certificate"] if set(order.certificates) - set(station.certificates) else []
@@ -335,6 +339,7 @@ def book_slot(
     Raises:
         Conflict: ``slot_unavailable`` when no station has accepted, or the slot is not free; ``state_conflict``.
     """
+    hold(session, WorkOrder, order.id)
     task = queries.live_task(session, order.id)
     if task is None or task.state != "accepted":
         raise Conflict("slot_unavailable")
@@ -398,8 +403,8 @@ def begin_task(session: Session, actor: Actor, task: StationTask) -> StationTask
     Raises:
         Conflict: ``state_conflict`` unless the task is accepted.
     """
+    order = hold(session, WorkOrder, task.work_order_id)
     transition(session, task, "in_progress")
-    order = session.get_one(WorkOrder, task.work_order_id)
     transition(session, order, "in_progress", expect={"proposed", "scheduled"})
     record(
         session,
@@ -426,7 +431,7 @@ def finish_task(session: Session, actor: Actor, task: StationTask, serial: str, 
         Conflict: ``not_redeemed`` while the owner's coupon is open; ``state_conflict``.
         FieldsInvalid: ``already_exists`` for a serial that is known.
     """
-    order = session.get_one(WorkOrder, task.work_order_id)
+    order = hold(session, WorkOrder, task.work_order_id)
     if order.coupon_required and order.coupon_redeemed_at is None:
         raise Conflict("not_redeemed")
     if session.scalar(select(Component).where(Component.serial == serial)):
@@ -479,6 +484,7 @@ def cancel_order(session: Session, order: WorkOrder, reason: str, causes: Causes
     Raises:
         Conflict: ``state_conflict`` when work has begun or it ended already.
     """
+    hold(session, WorkOrder, order.id)
     transition(session, order, "cancelled", cancel_reason=reason, slot_at=None)
     cancelled = record(
         session, "work_order.cancelled", Subject("work_order", order.id), causes=causes, actor_id=actor_id, reason=reason

@@ -19,6 +19,7 @@ from iot.adapters.values import Answer, Decoded, FaultReport, Sample
 
 _MOST_SAMPLES = 1000
 _MOST_METRICS = 100
+_LARGEST = 4_000_000  # the most samples of the most metrics, with names as long as they come
 _ANSWER_LIMITS = wire.Limits(size=64_000, depth=16, values=2_000, text=4_000)
 SEVERITIES = ("critical", "major", "minor", "warning")
 
@@ -54,6 +55,8 @@ def decode(topic: str, payload: bytes) -> list[Decoded]:
         raise WireError("topic_unknown")
     shard, device = int(parts[1]), wire.check_id(parts[2])
     kind = parts[3]
+    if len(payload) > _LARGEST:
+        raise WireError("too_large", f"{len(payload)} bytes, at most {_LARGEST}")
     if not payload.strip():
         raise WireError("empty")
     if kind == "telemetry" and len(parts) == 4:

@@ -154,7 +154,9 @@ class Publisher:
 
     def __init__(self, port: int) -> None:
         self.acked: set[int] = set()
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="devices-of-the-test", protocol=mqtt.MQTTv311, clean_session=False)
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id="devices-of-the-test", protocol=mqtt.MQTTv311, clean_session=False
+        )
         self._client.max_inflight_messages_set(200)
         self._client.reconnect_delay_set(1, 1)
         self._client.on_publish = lambda _c, _u, mid, _r, _p: self.acked.add(mid)

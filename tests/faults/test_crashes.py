@@ -148,7 +148,9 @@ def test_random_kills_and_restarts_lose_nothing_and_fire_nothing_twice(
 
 
 @pytest.mark.parametrize("point", ["before_alarms", "between_offer_and_commit", "before_commit", "after_commit_before_ack"])
-def test_death_at_a_point_repeats_the_batch_and_its_effects_once(world: World, broker: Broker, tmp_path: Path, point: str) -> None:
+def test_death_at_a_point_repeats_the_batch_and_its_effects_once(
+    world: World, broker: Broker, tmp_path: Path, point: str
+) -> None:
     marker = tmp_path / "died"
     script = str(Path(__file__).with_name("ingest_that_dies.py"))
     ingest = ingest_process(str(world.settings.database_url), broker.port, tmp_path, module=[script, point, str(marker)])

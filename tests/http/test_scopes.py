@@ -357,7 +357,6 @@ def test_a_partners_people_do_not_decide_for_the_principal(estate: Estate, doors
             door.refused(method, path, 403, "forbidden", body, If_Match="*")
 
 
-@pytest.mark.xfail(strict=True, reason="app/territories/operations.py looks up every territory, not those the actor may see")
 def test_a_partners_administrator_assigns_only_territories_they_see(estate: Estate, doors: dict[str, Http]) -> None:
     path = f"/users/{estate.people['partner_manager1']}/territories"
     answers = [

@@ -119,7 +119,7 @@ def test_silence_does_not_depend_on_how_arrivals_are_batched_or_when_it_is_looke
 def test_a_removal_splits_the_readings_whatever_their_order(
     delivery: tuple[list[Reading], list[list[Reading]]], hour: int
 ) -> None:
-    readings, batches = delivery
+    _, batches = delivery
     removal = Removal(hour * 3_600_000)
     subject = Subject("threshold", BATTERY)
     subject.removals.append(removal)
@@ -140,7 +140,9 @@ def test_three_readings_below_over_a_day_raise_and_two_or_a_short_span_do_not() 
 
     assert [e.raised_at_ms for e in fires.episodes] == [24 * 3_600_000]
     assert len(fires.episodes[0].causes) == 3
-    assert not two.episodes and not short.episodes and not exactly.episodes
+    assert not two.episodes
+    assert not short.episodes
+    assert not exactly.episodes
 
 
 def test_one_good_reading_among_bad_ones_starts_the_run_anew() -> None:
@@ -164,7 +166,8 @@ def test_a_value_of_a_source_that_sends_only_changes_stands_until_the_next() -> 
     early = DETECTORS["threshold"](State(), one, HELD, 23 * 3_600_000)
     late = DETECTORS["threshold"](State(), one, HELD, 25 * 3_600_000)
 
-    assert not early.episodes and early.due_at_ms == DAY
+    assert not early.episodes
+    assert early.due_at_ms == DAY
     assert late.episodes[0].raised_at_ms == DAY
 
 

@@ -113,10 +113,10 @@ class Client:
     def _on_subscribe(self, *_: Any) -> None:
         self._note(subscribed=self.subscribed + 1)
 
-    def wait(self, true: Callable[[], object], what: str) -> None:
+    def wait(self, true: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
         with self._changed:
-            if not self._changed.wait_for(lambda: bool(true()), PATIENCE_S):
-                pytest.fail(f"{self.name} waited {PATIENCE_S} s for: {what}; it has {len(self.messages)} messages")
+            if not self._changed.wait_for(lambda: bool(true()), patience_s):
+                pytest.fail(f"{self.name} waited {patience_s} s for: {what}; it has {len(self.messages)} messages")
 
     def sign_in(self) -> Client:
         """Connect and wait for the answer, which may be a refusal."""

@@ -83,6 +83,21 @@ def test_a_port_that_is_open_but_silent_is_no_broker() -> None:
         assert not answers(HOST, silent.getsockname()[1], timeout_s=0.1)
 
 
+@pytest.mark.parametrize("answer", [b"\x20\x02\x00\x05", b"HTTP/1.1 400 Bad Request", b""])
+def test_a_port_with_another_answer_is_no_broker_of_ours(answer: bytes) -> None:
+    def reply(server: socket.socket) -> None:
+        link, _ = server.accept()
+        with link:
+            link.recv(100)
+            link.sendall(answer)
+
+    with socket.create_server((HOST, 0)) as server:
+        thread = threading.Thread(target=reply, args=(server,))
+        thread.start()
+        assert not answers(HOST, server.getsockname()[1])
+        thread.join(PATIENCE_S)
+
+
 def test_a_broker_that_never_answers_ends_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_broker, "answers", lambda *_: False)
     monkeypatch.setattr(embedded_broker, "IotCoreBroker", lambda **_: type("Native", (), {"start": lambda _self: None})())
@@ -118,17 +133,18 @@ def test_a_message_of_the_allowed_size_passes(rumqttd: Start, connect: Connect) 
 
 def test_an_absent_ingest_finds_everything_in_order(rumqttd: Start, connect: Connect) -> None:
     broker = rumqttd()
+    sent = [number + "x" * 1000 for number in NUMBERED]
     let_the_session_begin(connect, broker.port)
-    connect(broker.port, "sender").publish(TELEMETRY, *NUMBERED)
+    connect(broker.port, "sender").publish(TELEMETRY, *sent)
 
     client = ingest(connect, broker.port)
     assert client.session_present
     done = 0
-    while done < len(NUMBERED):
+    while done < len(sent):
         arrived = client.expect(done + 1) and client.messages[done:]
         client.ack(*arrived)
         done += len(arrived)
-    assert client.payloads() == NUMBERED
+    assert client.payloads() == sent
 
 
 @shows("no_duplicate_flag")

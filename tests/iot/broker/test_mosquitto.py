@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import signal
@@ -123,15 +124,26 @@ def test_a_device_publishes_below_its_own_topic_only(site: Site) -> None:
 
     with site.running():
         ingest = site.ingest().subscribe("devices/#").subscribe("ovms/#")
-        for number, (sender, topic) in enumerate(forged):
-            # MQTT 3.1.1 has no word for "denied": the broker acknowledges or closes [MQTT-3.3.5-2]; 2.0.11 does both.
-            site.client(sender, name=f"forger-{number}").publish(topic, "forged")
-        for number, (sender, topic) in enumerate(own):
-            site.client(sender, name=f"sender-{number}").publish(topic, "own")
+        senders = {one.id: site.client(one) for one in (device, car)}
+        for sender, topic in forged:
+            # MQTT 3.1.1 has no word for "denied"; the broker acknowledges, or it closes the connection [MQTT-3.3.5-2].
+            senders[sender.id].publish(topic, "forged")
+        for sender, topic in own:
+            senders[sender.id].publish(topic, "own")
 
         # A PUBACK comes when the message has been routed, so the forged ones would be there first.
         ingest.expect(len(own))
         assert [(message.payload, message.topic) for message in ingest.messages] == [(b"own", topic) for _, topic in own]
+
+
+def test_fact_without_a_limit_of_messages_a_denied_one_closes_the_connection(site: Site) -> None:
+    device = site.add_device()
+    conf = site.write()[0]
+    conf.write_text(conf.read_text().replace(f"max_queued_messages {mosquitto.MOST_QUEUED_MESSAGES}", "max_queued_messages 0"))
+
+    with site.running():
+        client = site.client(device).publish("denied", "x")
+        client.wait(lambda: client.closed, "the end of the connection")
 
 
 def test_a_device_hears_its_own_commands_only(site: Site) -> None:
@@ -236,6 +248,28 @@ def test_fact_the_fuse_drops_the_newest_and_counts_them(site: Site, monkeypatch:
         counter.wait(lambda: "100" in counter.payloads(), "the count of 100 dropped messages")
 
 
+def test_fact_memory_limit_would_end_the_broker(site: Site) -> None:
+    device = site.add_device()
+    site.write()
+    site.folder.joinpath("conf.d/memory.conf").write_text("memory_limit 4000000\n")
+
+    with site.running() as broker:
+        let_the_session_begin(site)
+        sender = site.client(device)
+        for _ in range(1000):
+            sender.paho.publish(telemetry(device), "x" * 5000, 1)
+        sender.wait(lambda: sender.closed, "the limit")
+
+        def ended() -> bool:
+            if not broker.ended():
+                with contextlib.suppress(OSError):
+                    site.ingest()
+            return broker.ended()
+
+        wait_until(ended, "the end of the broker")
+        assert broker.end() > 0
+
+
 def test_fact_a_kill_loses_what_came_after_the_last_snapshot(site: Site) -> None:
     device = site.add_device()
     site.write()
@@ -257,25 +291,23 @@ def test_fact_a_kill_loses_what_came_after_the_last_snapshot(site: Site) -> None
 # Messages that are too large
 
 
-def test_a_message_above_the_limit_harms_nobody_else(site: Site) -> None:
+def test_a_message_above_the_limit_is_dropped_and_harms_nobody(site: Site) -> None:
     device, other = site.add_device(), site.add_device()
     site.write(payload_limit_bytes=10_000)
 
     with site.running():
         ingest = site.ingest().subscribe("devices/#")
-        witness = site.client(other)
-        site.client(device, name="1").publish(telemetry(device), "l" * 10_000)
-        # 2.0.11 acknowledges the one that is too large, so that it is not sent again, and closes the connection.
-        refused = site.client(device, name="2").publish(telemetry(device), "L" * 10_001)
-        refused.wait(lambda: refused.closed, "the end of the connection")
-        flood = site.client(device, name="3")
+        witness, sender = site.client(other), site.client(device)
+        # Acknowledged, so that it is not sent again and again; mosquitto.conf(5), message_size_limit.
+        sender.publish(telemetry(device), "l" * 10_000, "L" * 10_001, "next")
+        # A packet far above the limit is not read: the broker would have to hold it.
+        flood = site.client(device, name="flood")
         flood.paho.publish(telemetry(device), "F" * 1_100_000, 1)
         flood.wait(lambda: flood.closed, "the end of the connection")
-        assert flood.published == 0
-
         witness.publish(telemetry(other), "unharmed")
-        site.client(device, name="4").publish(telemetry(device), "back")
-        assert ingest.expect(3) == ["l" * 10_000, "unharmed", "back"]
+
+        assert ingest.expect(3) == ["l" * 10_000, "next", "unharmed"]
+        assert (flood.published, sender.closed, witness.closed) == (0, False, False)
 
 
 # Client ids
@@ -367,7 +399,7 @@ def test_the_options_follow_the_settings(site: Site) -> None:
         "200000",
         "3200000",
     )
-    assert (found["max_queued_messages"], found["persistence"], found["allow_anonymous"]) == ("0", "true", "false")
+    assert (found["max_queued_messages"], found["persistence"], found["allow_anonymous"]) == ("2000000000", "true", "false")
     assert (found["password_file"], found["acl_file"]) == (str(passwd), str(acl))
     assert "persistent_client_expiration" not in found
     assert "memory_limit" not in found

@@ -1,0 +1,93 @@
+"""Fixtures of the races: a pool as wide as the crowd, and an organisation with enough vehicles for all rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import func, select
+
+from app.core.db import Database
+from app.core.settings import Settings
+from app.service_offers.models import Coupon, ServiceOffer
+from app.stations.models import PartStock
+from app.work_orders.models import LIVE_TASK_STATES, StationTask, WorkOrder
+from tests.conftest import SetClock
+from tests.factories import World, make_world
+from tests.iot.vehicles import DAY, Vehicle, make_vehicle, message, stock_up, values
+from tests.people import Http
+
+
+@pytest.fixture
+def db(database_url: str, clock: SetClock) -> Iterator[Database]:
+    # SQLite waits for its one writer with a connection in hand; PostgreSQL's server has 100 for all test processes.
+    database = Database(database_url, clock, pool_size=50 if database_url.startswith("sqlite") else 30)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def world(db: Database, settings: Settings) -> World:
+    return make_world(db, settings)
+
+
+@dataclass(frozen=True)
+class Round:
+    """One vehicle with an alarm, an offer, and a task that a station was asked to do."""
+
+    vehicle: Vehicle
+    offer: str
+    order: str
+    task: str
+    coupon: str
+
+
+@pytest.fixture
+def rounds(world: World) -> Callable[[int], list[Round]]:
+    """Return a maker of rounds; all are raised in one batch."""
+
+    def make(n: int) -> list[Round]:
+        stock_up(world)
+        vehicles = [make_vehicle(world, f"round-{i:02d}") for i in range(n)]
+        start = world.db.clock.now() - 2 * DAY
+        world.send(*[message(world, v.device, value) for v in vehicles for value in values(start, DAY, 74.9, 74.5, 74.1)])
+        with world.db.reading() as session:
+            rows = session.execute(
+                select(ServiceOffer.component_id, ServiceOffer.id, ServiceOffer.work_order_id, StationTask.id, Coupon.id)
+                .join(StationTask, StationTask.work_order_id == ServiceOffer.work_order_id)
+                .join(Coupon, Coupon.offer_id == ServiceOffer.id)
+            ).all()
+        found = {pack: rest for pack, *rest in rows}
+        return [Round(vehicle, *found[vehicle.pack]) for vehicle in vehicles]
+
+    return make
+
+
+def parts_agree(db: Database) -> None:
+    """Compare the promised parts with the tasks that need one; never oversold."""
+    with db.reading() as session:
+        live = select(StationTask.station_id, func.count()).where(StationTask.state.in_(LIVE_TASK_STATES))
+        needed = dict(session.execute(live.group_by(StationTask.station_id)).all())
+        for stock in session.scalars(select(PartStock)):
+            assert 0 <= stock.reserved <= stock.on_hand
+            assert stock.reserved == needed.get(stock.station_id, 0), stock.station_id
+
+
+def staff_of_task(world: World, http: Http, task_id: str) -> Http:
+    """Sign in the staff of the station that was asked."""
+    with world.db.reading() as session:
+        station = session.get_one(StationTask, task_id).station_id
+    return http.as_(world.staff[world.stations.index(station)])
+
+
+def states(db: Database, round_: Round) -> tuple[str, str, str, str]:
+    """Return the states of offer, coupon, order, and of the newest task."""
+    with db.reading() as session:
+        newest = select(StationTask).where(StationTask.work_order_id == round_.order).order_by(StationTask.id.desc()).limit(1)
+        return (
+            session.get_one(ServiceOffer, round_.offer).state,
+            session.get_one(Coupon, round_.coupon).state,
+            session.get_one(WorkOrder, round_.order).state,
+            session.scalars(newest).one().state,
+        )
