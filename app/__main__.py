@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.core.db import Database
+from app.core.errors import DomainError
 from app.core.settings import Settings, keep_secret, read_settings
+from app.core.texts import problem_text
 
 # Long enough to read the README in, short enough to see a task move on to the next station.
 _DEMO_LEASE_S = 600
@@ -57,7 +59,12 @@ def main(argv: list[str] | None = None) -> int:
         "mosquitto": lambda: _mosquitto(settings, given.folder),
         "admin": lambda: _admin(settings, given.login),
     }
-    return run[given.command]()
+    try:
+        return run[given.command]()
+    except DomainError as fault:
+        title, detail = problem_text(fault.code, settings.default_locale, fault.facts)
+        print(f"{title}: {detail}", file=sys.stderr)
+        return 1
 
 
 def _keep_default_secret() -> None:
@@ -73,6 +80,7 @@ def _say(text: str) -> None:
 def _up(settings: Settings, *, demo: bool) -> int:
     from app import supervise
     from app.migrate import migrate
+    from app.rules.operations import install_default_rules
 
     settings.var_dir.mkdir(parents=True, exist_ok=True)
     http_port = supervise.free_port(settings.http_port, settings.http_host)
@@ -92,6 +100,8 @@ def _up(settings: Settings, *, demo: bool) -> int:
     database = Database(settings.database_url)
     _say("  migrating the database")
     migrate(database)
+    with database.transaction() as session:
+        install_default_rules(session)
     accounts = ""
     if demo:
         from demo.seed import seed

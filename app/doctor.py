@@ -148,4 +148,8 @@ def _of_broker(settings: Settings) -> Iterator[Finding]:
             "for real devices run Mosquitto: python -m app mosquitto <folder>, FIELDLOOP_MQTT_BROKER=external",
         )
     elif not settings.mqtt_tls and settings.mqtt_host not in {"127.0.0.1", "localhost", "::1"}:
-        yield Finding("problem", "the connection to the broker is not encrypted", "set FIELDLOOP_MQTT_TLS=true and use port 8883")
+        yield Finding(
+            "problem",
+            "the connection to the broker is not encrypted",
+            "give the ingest a TLS listener of its own and set FIELDLOOP_MQTT_TLS=true (docs/operation.md)",
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 from sqlalchemy.orm import Session
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import meta
 from app.accounts.routes import routes as accounts
@@ -61,6 +62,9 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     def who(session: Session, header: str | None) -> Actor:
         return authenticate(session, settings, header)
 
+    if settings.trusted_proxies:
+        # Without it every caller has the proxy's address, and the lock-out by address would be for all.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies)  # type: ignore[method-assign]
     install(app, Edge(database, settings, who, allows))  # type: ignore[arg-type]
     api = app.extensions["fieldloop-api"] = FieldloopApi(app)
     for room in ROOMS:

@@ -94,7 +94,7 @@ class Scheduler:
                 IntervalTrigger(seconds=job.every_s, timezone=UTC),
                 args=[job],
                 id=job.id,
-                next_run_time=datetime.now(UTC),
+                next_run_time=self.database.clock.now(),
             )
         self._ticker.start()
 

@@ -15,6 +15,7 @@ from push.delivery import drain, make_channels
 log = get_log(__name__)
 
 _IDLE_S = 1.0
+_AT_ONCE = 5  # few, so that slow sends do not keep the worker from saying that it is alive
 _FAULT_S = 3.0
 
 
@@ -28,7 +29,7 @@ def work(database: Database, settings: Settings, stopping: threading.Event) -> N
             try:
                 with database.transaction() as session:
                     beat(session, "worker", holder=scheduler.holder)
-                sent = drain(database, settings, channels)
+                sent = drain(database, settings, channels, limit=_AT_ONCE)
             except Exception:
                 log.exception("delivery paused")
                 stopping.wait(_FAULT_S)

@@ -174,7 +174,9 @@ def _known_devices(session: Session, batch: Batch) -> dict[tuple[str, str], Know
         elif not isinstance(one, Ignored) and one.shard is not None and one.shard != device.shard:
             batch.poison.append((message, "wrong_shard", f"device belongs to shard {device.shard}"))
         else:
-            batch.heard[device.id] = max(batch.heard.get(device.id, 0), message.received_ms)
+            # What the broker kept for us says nothing of whether the device is there now.
+            if not message.retained:
+                batch.heard[device.id] = max(batch.heard.get(device.id, 0), message.received_ms)
             if isinstance(one, Ignored):
                 batch.counts[f"ignored_{one.why}"] += 1
     return known

@@ -112,7 +112,7 @@ class DeadLetter(Base):
     """A message that could not be used: why, and its first bytes. The same bytes on the same topic are one row."""
 
     __tablename__ = "dead_letters"
-    __table_args__ = (CheckConstraint("state IN ('open', 'replayed')", name="state"),)
+    __table_args__ = (CheckConstraint("state IN ('open', 'replayed', 'dismissed')", name="state"),)
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     fingerprint: Mapped[str] = mapped_column(String(64), unique=True)
     topic: Mapped[str] = mapped_column(String(300))

@@ -27,6 +27,20 @@ def acknowledge(session: Session, actor: Actor, alarm: Alarm) -> Alarm:
     return alarm
 
 
+def dismiss(session: Session, letter_id: str) -> DeadLetter:
+    """Close a dead letter that is of no use; the same message again opens it again.
+
+    Raises:
+        NotFound: when there is none.
+    """
+    letter = session.get(DeadLetter, letter_id)
+    if letter is None:
+        raise NotFound
+    letter.state = "dismissed"
+    session.flush()
+    return letter
+
+
 def replay(database: Database, settings: Settings, letter_id: str) -> DeadLetter:
     """Send one dead letter through the ingest again, as if it had just been read, with its first arrival time.
 

@@ -96,6 +96,12 @@ def replay(actor: Actor, letter_id: str) -> dict[str, Any]:
     return _letter(operations.replay(edge_database(), edge_settings(), letter_id))
 
 
+@routes.door("POST", "/dead-letters/<letter_id>/dismiss", policy="dead_letters.replay", answer=schemas.DeadLetterSchema)
+def dismiss(session: Session, actor: Actor, letter_id: str) -> dict[str, Any]:
+    """Close a dead letter that is of no use."""
+    return _letter(operations.dismiss(session, letter_id))
+
+
 @routes.door(
     "POST",
     "/devices/<device_id>/commands",

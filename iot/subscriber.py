@@ -102,7 +102,8 @@ class Subscriber:
         while len(self._waiting) < most and (left := deadline - time.monotonic()) > 0:
             with self._arrived:
                 self._arrived.wait(left)
-        return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        with self._arrived:
+            return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge in order of arrival. Packet ids of an earlier connection mean nothing on this one and are left out."""
@@ -118,8 +119,9 @@ class Subscriber:
         if reason.is_failure:
             log.error("broker refused us", reason=str(reason), shard=self._shard)
             return
-        self._connection += 1
-        self._waiting.clear()
+        with self._arrived:
+            self._connection += 1
+            self._waiting.clear()
         client.subscribe([(topic, 1) for topic in topics_of(self._shard)])
         log.info("connected to broker", shard=self._shard, session_present=flags.session_present)
 

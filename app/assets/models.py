@@ -57,7 +57,7 @@ class Fitting(Tracked):
 class DeviceProfile(Tracked):
     """How devices of one kind speak and what their values mean.
 
-    ``metrics``: ``{name: {"unit": "%", "component": "battery_pack", "from": "v/b/soh", "scale": 1}}``.
+    ``metrics``: ``{name: {"unit": "%", "component": "battery_pack", "source": "v/b/soh", "scale": 1}}``.
     ``soh_reference`` says what 100 % is: "rated" or "first_cycle" capacity.
     """
 

@@ -154,6 +154,8 @@ def create_device(session: Session, actor: Actor, asset: Asset, values: dict[str
         raise FieldsInvalid({"profile_id": ["unknown_reference"]})
     device_id = values.get("id") or new_id()
     address = values.get("address") or device_id
+    if profile.adapter == "native" and address != device_id:
+        raise FieldsInvalid({"address": ["native_address"]})
     if session.get(Device, device_id):
         raise FieldsInvalid({"id": ["already_exists"]})
     if session.scalar(select(Device).where(Device.adapter == profile.adapter, Device.address == address)):

@@ -31,6 +31,7 @@ class Settings:
     http_host: str
     http_port: int
     http_workers: int
+    trusted_proxies: int
     log_format: str
     log_level: str
     metrics_token: str
@@ -71,7 +72,6 @@ class Settings:
     fcm_url: str
     push_attempts: int
     push_lease_s: int
-    tick_s: float
 
     @property
     def is_production(self) -> bool:
@@ -104,6 +104,7 @@ def read_settings(**overrides: object) -> Settings:
         "http_host": host,
         "http_port": port,
         "http_workers": env.int("HTTP_WORKERS", 2),
+        "trusted_proxies": env.int("TRUSTED_PROXIES", 0),
         "log_format": env.str("LOG_FORMAT", "console"),
         "log_level": env.str("LOG_LEVEL", "INFO"),
         "metrics_token": env.str("METRICS_TOKEN", ""),
@@ -140,8 +141,9 @@ def read_settings(**overrides: object) -> Settings:
         "fcm_url": env.str("FCM_URL", ""),
         "push_attempts": env.int("PUSH_ATTEMPTS", 8),
         "push_lease_s": env.int("PUSH_LEASE_S", 60),
-        "tick_s": env.float("TICK_S", 5.0),
     }
+    for name in ("secret_key", "mqtt_password", "smtp_password", "metrics_token"):
+        values[name] = str(values[name]).strip()  # a file written by echo ends in a newline
     values.update(overrides)
     settings = Settings(**values)  # type: ignore[arg-type]
     _refuse_weak_secrets(settings)

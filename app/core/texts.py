@@ -201,6 +201,7 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
     "id_invalid": ("must be 8 to 36 characters of A-Z a-z 0-9 _ . -", "须为 8 至 36 个字符：A-Z a-z 0-9 _ . -"),
     "not_one_of": ("is none of the allowed values", "不是允许的取值"),
     "amount_invalid": ("must be an amount with at most two decimals, as a text", "须为最多两位小数的金额文本"),
+    "native_address": ("is for other conventions; here the id is the address", "仅用于其他协议，此处以设备编号为地址"),
     "not_list": ("must be a list", "必须为列表"),
     "too_many": ("has too many entries", "条目过多"),
     "not_object": ("must be an object", "必须为对象"),

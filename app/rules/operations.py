@@ -11,6 +11,7 @@ from app.core.db import now
 from app.core.errors import FieldsInvalid, Invalid
 from app.core.history import Subject, last_entry, record
 from app.core.tracked import add, touch
+from app.rules import queries
 from app.rules.documents import DEFAULT_RULES, read_document
 from app.rules.models import Rule, RuleVersion
 
@@ -37,6 +38,9 @@ def edit_rule(session: Session, actor_id: str, rule: Rule, changes: dict[str, An
     Raises:
         Invalid: ``rule_invalid`` with what is wrong.
     """
+    if changes.get("enabled") and not rule.enabled and "document" not in changes:
+        # What came while it was off was not folded: a version of its own makes it fold afresh from now on.
+        changes = changes | {"document": queries.version_of(session, rule).document}
     if "enabled" in changes:
         rule.enabled = changes["enabled"]
     if "document" in changes:

@@ -46,7 +46,7 @@ def upgrade() -> None:
     sa.Column('last_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('times', sa.Integer(), nullable=False),
     sa.Column('state', sa.String(length=20), nullable=False),
-    sa.CheckConstraint("state IN ('open', 'replayed')", name=op.f('ck_dead_letters_state')),
+    sa.CheckConstraint("state IN ('open', 'replayed', 'dismissed')", name=op.f('ck_dead_letters_state')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_dead_letters')),
     sa.UniqueConstraint('fingerprint', name=op.f('uq_dead_letters_fingerprint'))
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from app.core.db import Database
+from app.core.db import Database, last_change
 from app.core.settings import Settings
 from app.service_offers.models import Coupon, ServiceOffer
 from app.stations.models import PartStock
@@ -91,3 +95,20 @@ def states(db: Database, round_: Round) -> tuple[str, str, str, str]:
             session.get_one(WorkOrder, round_.order).state,
             session.scalars(newest).one().state,
         )
+
+
+@contextmanager
+def in_a_later_process(url: str, world: World, later_s: float, job: Callable[[Session], int]) -> Iterator[Callable[[], int]]:
+    """Give a job as a process runs it for which some seconds more have passed already."""
+    clock = SetClock(world.db.clock.now() + timedelta(seconds=later_s))
+    late, rng = Database(url, clock, pool_size=2), random.Random(4)
+
+    def run() -> int:
+        for _ in range(rng.randrange(25)):  # a request takes a while until it gets there; a job does not
+            with late.reading() as session:
+                last_change(session)
+        with late.transaction() as session:
+            return job(session)
+
+    yield run
+    late.close()

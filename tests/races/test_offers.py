@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -13,16 +12,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app.core.db import Database, last_change
 from app.service_offers.models import ServiceOffer
 from app.service_offers.operations import expire_offers
 from app.stations.models import Station
 from app.work_orders.models import Booking, WorkOrder
-from tests.conftest import SetClock
 from tests.factories import World
 from tests.iot.vehicles import happened
 from tests.people import Http
-from tests.races.conftest import Round, parts_agree, staff_of_task, states
+from tests.races.conftest import Round, in_a_later_process, parts_agree, staff_of_task, states
 from tests.races.together import together
 
 Rounds = Callable[[int], list[Round]]
@@ -70,19 +67,10 @@ def test_fifty_redemptions_of_one_coupon_at_once_succeed_exactly_once(world: Wor
 
 @pytest.fixture
 def expire(database_url: str, world: World) -> Iterator[Callable[[], int]]:
-    """The job, run by a process whose clock has just passed the end of what is offered now."""
-    clock = SetClock(world.db.clock.now() + timedelta(days=world.settings.offer_validity_days, seconds=1))
-    late, rng = Database(database_url, clock, pool_size=2), random.Random(4)
-
-    def run() -> int:
-        for _ in range(rng.randrange(20)):  # a request takes a while until it gets there; this does not
-            with late.reading() as session:
-                last_change(session)
-        with late.transaction() as session:
-            return expire_offers(session)
-
-    yield run
-    late.close()
+    """The job, a moment after the end of what is offered now."""
+    later_s = world.settings.offer_validity_days * 86_400 + 1
+    with in_a_later_process(database_url, world, later_s, expire_offers) as run:
+        yield run
 
 
 def let_only_this_end(world: World, round_: Round) -> None:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from app.core.db import Database
+from app.assets.models import Component
 from app.stations import operations as stations
 from app.stations.models import PartStock, Station
 from app.work_orders.models import LIVE_TASK_STATES, Booking, StationTask, WorkOrder
 from app.work_orders.operations import lapse_tasks
-from tests.conftest import SetClock
-from tests.factories import PART, World
+from tests.factories import PART, World, make_user
 from tests.iot.vehicles import BOSS, DAY, happened, kinds, make_vehicle, message, values
 from tests.people import Http
-from tests.races.conftest import Round, parts_agree, staff_of_task, states
+from tests.races.conftest import Round, in_a_later_process, parts_agree, staff_of_task, states
 from tests.races.test_offers import accepted, outcome
 from tests.races.together import together
 
@@ -55,9 +54,7 @@ def order_states(world: World) -> Counter[str]:
 
 
 @pytest.mark.parametrize(("first", "second", "unassigned"), [(2, 0, 1), (2, 1, 0), (1, 1, 1), (0, 0, 3)])
-def test_three_alarms_at_once_take_no_more_parts_than_there_are(
-    world: World, first: int, second: int, unassigned: int
-) -> None:
+def test_three_alarms_at_once_take_no_more_parts_than_there_are(world: World, first: int, second: int, unassigned: int) -> None:
     set_stock(world, first, second)
 
     alarm_at_once(world, 3)
@@ -80,7 +77,7 @@ def test_a_manager_and_the_stations_count_cannot_promise_the_same_part_twice(wor
 
     counts, counted = together(
         partial(world.send, *low),
-        partial(staff.call, "PUT", f"/stations/{world.stations[0]}/stock/{PART}", {"on_hand": 0}, If_Match="*"),
+        partial(staff.call, "POST", f"/stations/{world.stations[0]}/stock", {"part_no": PART, "on_hand": 0}),
     )
 
     assert counts["reading"] == 3
@@ -94,35 +91,138 @@ def test_a_manager_and_the_stations_count_cannot_promise_the_same_part_twice(wor
 
 @pytest.fixture
 def lapse(database_url: str, world: World) -> Iterator[Callable[[], int]]:
-    """The job, run by a process for which the station's time to answer has just passed."""
-    clock = SetClock(world.db.clock.now())
-    clock.advance(seconds=world.settings.station_lease_s + 1)
-    late = Database(database_url, clock, pool_size=2)
-
-    def run() -> int:
-        with late.transaction() as session:
-            return lapse_tasks(session, world.settings)
-
-    yield run
-    late.close()
+    """The job, a moment after the station's time to answer has passed."""
+    later_s = world.settings.station_lease_s + 1
+    with in_a_later_process(database_url, world, later_s, lambda session: lapse_tasks(session, world.settings)) as run:
+        yield run
 
 
-def ends_of(world: World, task_id: str) -> list[str]:
-    return [entry.kind.partition(".")[2] for entry in happened(world.db, task_id) if entry.kind.startswith("station_task.")]
+def steps(world: World, subject_id: str) -> list[str]:
+    """Return what happened to a task or an order, without its room's name."""
+    return [entry.kind.partition(".")[2] for entry in happened(world.db, subject_id)]
 
 
-def test_two_people_accepting_rejecting_and_a_lease_lapsing_at_once_have_one_outcome(
+def second_pair_of_hands(world: World, http: Http, task_id: str) -> tuple[Http, Http]:
+    """Sign in two people of the station that was asked."""
+    first = staff_of_task(world, http, task_id)
+    with world.db.transaction() as session:
+        station = session.get_one(StationTask, task_id).station_id
+        other = make_user(session, world.settings, "station_staff", f"other-{task_id}", station_id=station)
+    return first, http.as_(other.id)
+
+
+def let_only_this_lapse(world: World, round_: Round) -> None:
+    present = world.db.clock.now()
+    with world.db.transaction() as session:
+        for task in session.scalars(select(StationTask).where(StationTask.state == "offered")):
+            mine = task.id == round_.task
+            task.answer_by = present + timedelta(seconds=world.settings.station_lease_s if mine else 10**7)
+
+
+def test_two_people_accepting_and_rejecting_while_the_lease_lapses_have_one_outcome(
     world: World, http: Http, rounds: Rounds, lapse: Callable[[], int]
 ) -> None:
-    seen: Counter[str] = Counter()
-    for n in range(ROUNDS):
-        [one] = rounds(1) if n == 0 else [one]
-        break
-    for one in rounds_of(rounds, ROUNDS):
-        staff = staff_of_task(world, http, one.task)
-        answers = together(
-            partial(staff.call, "POST", f"/station-tasks/{one.task}/accept"),
-            partial(staff.call, "POST", f"/station-tasks/{one.task}/reject", {"reason": "race"}),
+    legal = {
+        ("offered", "accepted"): ("accepted", "accepted"),
+        ("offered", "accepted", "rejected"): ("rejected", "offered"),
+        ("offered", "rejected"): ("rejected", "offered"),
+        ("offered", "lapsed"): ("lapsed", "offered"),
+    }
+    seen: Counter[tuple[str, ...]] = Counter()
+    for one in rounds(ROUNDS):
+        first, second = second_pair_of_hands(world, http, one.task)
+        let_only_this_lapse(world, one)
+
+        *answers, lapsed = together(
+            partial(first.call, "POST", f"/station-tasks/{one.task}/accept"),
+            partial(second.call, "POST", f"/station-tasks/{one.task}/reject", {"reason": "race"}),
             lapse,
         )
-        seen["x"] += len(answers)
+
+        accepted_, rejected = map(outcome, answers)
+        happened_ = tuple(step for step in steps(world, one.task) if step != "released")
+        assert happened_ in legal
+        assert accepted_ == ((200, "") if "accepted" in happened_ else (409, "state_conflict"))
+        assert rejected == ((200, "") if "rejected" in happened_ else (409, "state_conflict"))
+        assert lapsed == ("lapsed" in happened_)
+        with world.db.reading() as session:
+            assert (session.get_one(StationTask, one.task).state, states(world.db, one)[3]) == legal[happened_]
+        seen[happened_] += 1
+
+    parts_agree(world.db)
+    assert max(tasks_of_orders(world)) == 1
+    print(f"accept x reject x lapse, {world.db.dialect}: { {' '.join(way): n for way, n in seen.items()} }")
+
+
+def tasks_of_orders(world: World) -> list[int]:
+    """Count the live tasks of each order."""
+    with world.db.reading() as session:
+        live = select(func.count()).where(StationTask.state.in_(LIVE_TASK_STATES)).group_by(StationTask.work_order_id)
+        return list(session.scalars(live))
+
+
+def test_of_two_people_who_accept_at_once_one_is_told_that_it_is_taken(world: World, http: Http, rounds: Rounds) -> None:
+    [one] = rounds(1)
+    hands = second_pair_of_hands(world, http, one.task)
+
+    found = together(*[partial(hand.call, "POST", f"/station-tasks/{one.task}/accept") for hand in hands * 4])
+
+    assert Counter(map(outcome, found)) == {(200, ""): 1, (409, "state_conflict"): 7}
+    assert steps(world, one.task) == ["offered", "accepted"]
+    assert kinds(world.db, world.owner).count("offer_slots_ready") == 1
+
+
+def test_cancelling_an_order_while_its_station_begins_or_gives_it_back_has_one_outcome(
+    world: World, http: Http, rounds: Rounds
+) -> None:
+    manager = http.as_(world.manager)
+    seen: Counter[str] = Counter()
+    for n, one in enumerate(rounds(ROUNDS)):
+        _, staff, _, _ = accepted(world, http, one, slot=n)
+        answer = ("reject", {"reason": "race"}) if n % 2 else ("begin", None)
+
+        cancelled, answered = map(
+            outcome,
+            together(
+                partial(manager.call, "POST", f"/work-orders/{one.order}/cancel", {"reason": "race"}),
+                partial(staff.call, "POST", f"/station-tasks/{one.task}/{answer[0]}", answer[1]),
+            ),
+        )
+
+        assert cancelled in {(200, ""), (409, "state_conflict")}
+        assert answered in {(200, ""), (409, "state_conflict")}
+        _, _, order, task = states(world.db, one)
+        ways = {
+            ("cancelled", "withdrawn"): (200, None),
+            ("in_progress", "in_progress"): (409, 200),
+            ("proposed", "offered"): (409, 200),
+        }
+        expected = ways[order, task]
+        assert cancelled[0] == expected[0], (order, task, cancelled, answered)
+        assert expected[1] in (None, answered[0])
+        assert ("cancelled" in steps(world, one.order)) == (order == "cancelled")
+        seen[f"{answer[0]}: {order}"] += 1
+
+    parts_agree(world.db)
+    with world.db.reading() as session:
+        held = select(Booking.id).join(WorkOrder, WorkOrder.id == Booking.work_order_id)
+        assert session.scalars(held.where(Booking.state == "held", WorkOrder.state == "cancelled")).all() == []
+    print(f"cancel x begin/reject, {world.db.dialect}: {dict(seen)}")
+
+
+def test_a_task_finished_twice_at_once_fits_one_pack_and_takes_one_part(world: World, http: Http, rounds: Rounds) -> None:
+    [one] = rounds(1)
+    _, staff, _, code = accepted(world, http, one)
+    staff.post("/coupons/redeem", {"code": code})
+    world.db.clock.advance(hours=1)  # type: ignore[attr-defined]
+
+    found = together(
+        *[partial(staff.call, "POST", f"/station-tasks/{one.task}/finish", {"serial": f"NEW-{n}"}) for n in range(4)]
+    )
+
+    assert Counter(answer.status_code for answer in found) == {200: 1, 409: 3}, [a.get_data(as_text=True) for a in found]
+    assert states(world.db, one)[2:] == ("finished", "finished")
+    with world.db.reading() as session:
+        assert len(session.scalars(select(Component).where(Component.serial.like("NEW-%"))).all()) == 1
+        assert session.scalar(select(func.sum(PartStock.on_hand))) == 1999
+    parts_agree(world.db)
