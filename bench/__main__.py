@@ -14,7 +14,7 @@ from bench import fleet, ingest, latency, machine, web, writers
 from bench.figures import Table
 from bench.lab import KINDS, ROOT, Lab, stop_on_signals
 
-Section = Callable[[Lab, fleet.Fleet, bool], tuple[Table, bool]]
+Section = Callable[[Lab, dict[str, fleet.Fleet], bool], tuple[Table, bool]]
 SECTIONS: dict[str, Section] = {
     "ingest": ingest.measure,
     "latency": latency.measure,
@@ -65,14 +65,14 @@ def run(lab: Lab, names: Sequence[str], quick: bool) -> tuple[list[Table], bool]
     for name in [name for name in os.environ if name.startswith("FIELDLOOP_")]:
         del os.environ[name]
     found = [machine.describe(lab)]
-    made = fleet.Fleet()
+    fleets = {}
     for kind in KINDS:
         say(f"filling {kind}")
-        lab.template(kind, lambda database: made.__dict__.update(fleet.fill(database, lab.settings("")).__dict__))
+        fleets[kind] = lab.template(kind, lambda database: fleet.fill(database, lab.settings("")))
     good = True
     for name in names:
         say(f"measuring {name}")
-        table, kept = SECTIONS[name](lab, made, quick)
+        table, kept = SECTIONS[name](lab, fleets, quick)
         found.append(table)
         good &= kept
     found[0].rows.append(("load average after", machine.load_average()))

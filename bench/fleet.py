@@ -42,7 +42,7 @@ class Area:
 
 @dataclass
 class Fleet:
-    """Ids of what ``fill`` made; the same in both databases. ``packs``: the component a device reads."""
+    """Ids of what ``fill`` made in one database. ``packs``: the component a device reads."""
 
     areas: list[Area] = field(default_factory=list)
     road: list[str] = field(default_factory=list)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from bench import setups
 from bench.figures import Table, short, spread
-from bench.fleet import Fleet
+from bench.fleet import ROAD, Fleet
 from bench.lab import Lab, Mosquitto, wait_for
 from bench.load import METRICS, Expected, Traffic
 from bench.mqtt import Writer, publish_frames
@@ -29,7 +29,7 @@ class Rounds:
     expected: list[Expected] = field(default_factory=list)
 
 
-def measure(lab: Lab, fleet: Fleet, quick: bool) -> tuple[Table, bool]:
+def measure(lab: Lab, fleets: dict[str, Fleet], quick: bool) -> tuple[Table, bool]:
     """Return the table, and whether every message was stored exactly once."""
     count, rounds = (5_000, 2) if quick else (30_000, 3)
     table = Table(
@@ -51,11 +51,11 @@ def measure(lab: Lab, fleet: Fleet, quick: bool) -> tuple[Table, bool]:
         if why_not:
             table.rows.append((setups.name_of(kind), why_not, *[""] * 6))
             continue
-        row, kept = _setup(lab, fleet, kind, count, rounds)
+        row, kept = _setup(lab, fleets[kind], kind, count, rounds)
         table.rows.append(row)
         good &= kept
     table.notes = [
-        f"{count:,} messages a round of about 155 bytes with {len(METRICS)} readings each, {len(fleet.road)} devices in turn, "
+        f"{count:,} messages a round of about 155 bytes with {len(METRICS)} readings each, {ROAD} devices in turn, "
         f"event time rising, 1 in 200 below the rule's level; {rounds} rounds, pass-through and ingest in turn.",
         "Pass-through: the same writer to Mosquitto, consumed by `mosquitto_sub -q 1`, which counts and keeps nothing.",
         "Ingest: first frame sent to last message committed by `python -m iot --shard 0`: decode, device, dedupe, store, latest, "

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
@@ -30,6 +31,7 @@ SECRET = "only-for-measuring-and-long-enough-for-the-checks"
 KINDS = ("postgresql", "sqlite")
 DATABASE_NAMES = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
 _GRACE_S = 10.0
+T = TypeVar("T")
 
 
 def free_port() -> int:
@@ -149,16 +151,17 @@ class Lab:
             self._server = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
         return self._server
 
-    def template(self, kind: str, fill: Callable[[Database], None]) -> None:
-        """Make a migrated database of a kind and fill it; ``database`` copies it."""
+    def template(self, kind: str, fill: Callable[[Database], T]) -> T:
+        """Make a migrated database of a kind and fill it; ``database`` copies it. Return what ``fill`` did."""
         url = f"sqlite:///{self.folder / 'template.db'}" if kind == "sqlite" else self._create("template_fleet", "template1")
         database = Database(url)
         migrate(database)
-        fill(database)
+        filled = fill(database)
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)" if kind == "sqlite" else "VACUUM ANALYZE")
         database.close()
         self._templates[kind] = url
+        return filled
 
     def _create(self, name: str, template: str) -> str:
         admin = create_engine(self.postgres(), isolation_level="AUTOCOMMIT")

@@ -94,13 +94,13 @@ OPERATIONS: tuple[tuple[str, Callable[[Desk, int], None]], ...] = (
 )
 
 
-def measure(lab: Lab, fleet: Fleet, quick: bool) -> tuple[Table, bool]:
+def measure(lab: Lab, fleets: dict[str, Fleet], quick: bool) -> tuple[Table, bool]:
     """Return the table. A request that fails ends the run."""
     table = Table(
         "3. API under granian",
         ("operation", "clients", *(f"{DATABASE_NAMES[kind]} {what}" for kind in KINDS for what in ("p50 ms", "p99 ms", "req/s"))),
     )
-    found = {kind: _database(lab, fleet, kind, quick) for kind in KINDS}
+    found = {kind: _database(lab, fleets[kind], kind, quick) for kind in KINDS}
     for name, clients in found[KINDS[0]]:
         figures = [short(figure) for kind in KINDS for figure in found[kind][name, clients]]
         table.rows.append((name, str(clients), *figures))

@@ -42,7 +42,7 @@ class Figures:
     raising: list[str] = field(default_factory=list)
 
 
-def measure(lab: Lab, fleet: Fleet, quick: bool) -> tuple[Table, bool]:
+def measure(lab: Lab, fleets: dict[str, Fleet], quick: bool) -> tuple[Table, bool]:
     """Return the table, and whether every message was stored exactly once and every alarm raised."""
     batches, rounds = (3, 1) if quick else (8, 3)
     table = Table(
@@ -61,7 +61,7 @@ def measure(lab: Lab, fleet: Fleet, quick: bool) -> tuple[Table, bool]:
     )
     good = True
     for kind in KINDS:
-        row, kept = _database(lab, fleet, kind, batches, rounds)
+        row, kept = _database(lab, fleets[kind], kind, batches, rounds)
         table.rows.append(row)
         good &= kept
     table.notes = [

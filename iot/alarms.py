@@ -53,6 +53,12 @@ class Watched:
         """Return a digest of where the component is and was fitted."""
         return hashlib.sha256(repr((self.windows, sorted(self.device_ids), self.value_holds)).encode()).hexdigest()
 
+    @property
+    def has_new_before_removal(self) -> bool:
+        """Tell whether a new reading is of a time that ended with a removal: the removal was folded, so fold again."""
+        removed_ms = max((window.until_ms for window in self.windows if window.until_ms is not None), default=0)
+        return any(reading.at_ms < removed_ms for reading in self.new)
+
 
 @dataclass(frozen=True)
 class Change:
@@ -128,7 +134,7 @@ def evaluate(session: Session, subjects: Sequence[Watched]) -> list[Change]:
     for subject in subjects:
         number, digest = subject.rule.number, subject.fittings
         row = states[subject.rule.id, subject.component_id]
-        valid = row.rule_number == number and row.fittings == digest
+        valid = row.rule_number == number and row.fittings == digest and not subject.has_new_before_removal
         state = _state_decoder.decode(row.state) if valid else None
         folded, afresh = fold_new(
             subject.rule.document.detector,

@@ -122,7 +122,8 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -
     silence.notice_heard(session, batch.heard, batch.heard)
     for change in alarms.evaluate(session, _watched(session, rules, usable, devices)):
         actions.apply(session, settings, change)
-    for message, reason, detail in batch.poison:
+    # In one order everywhere, so that two writers with the same poison wait for each other instead of deadlocking.
+    for message, reason, detail in sorted(batch.poison, key=lambda poison: poison[0][:2]):
         kept = store.bury(
             session, message.topic, message.payload, reason, detail, message.received_ms, settings.payload_limit_bytes
         )

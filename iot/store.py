@@ -182,24 +182,21 @@ def bury(session: Session, topic: str, payload: bytes, reason: str, detail: str,
     ) >= _MOST_DEAD_LETTERS:
         return False
     whole = len(payload) <= keep_bytes
-    session.execute(
-        insert_into(session, DeadLetter)
-        .values(
-            id=new_id(),
-            fingerprint=fingerprint,
-            topic=_storable(topic),
-            payload=payload if whole else payload[:_HEAD],
-            size=len(payload),
-            whole=whole,
-            reason=reason,
-            detail=_storable(detail),
-            received_at=received,
-            last_at=received,
-            times=1,
-            state="open",
-        )
-        .on_conflict_do_nothing()
+    insert = insert_into(session, DeadLetter).values(
+        id=new_id(),
+        fingerprint=fingerprint,
+        topic=_storable(topic),
+        payload=payload if whole else payload[:_HEAD],
+        size=len(payload),
+        whole=whole,
+        reason=reason,
+        detail=_storable(detail),
+        received_at=received,
+        last_at=received,
+        times=1,
+        state="open",
     )
+    session.execute(insert.on_conflict_do_update(index_elements=[DeadLetter.fingerprint], set_={"times": DeadLetter.times + 1}))
     return True
 
 

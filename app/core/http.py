@@ -55,6 +55,7 @@ log = get_log(__name__)
 PUBLIC = "public"
 _KEY_PATTERN = re.compile(r"[A-Za-z0-9_.:-]{8,100}")
 _BODY_LIMIT = 1_000_000
+_METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 
 
 class AnyActor(Protocol):
@@ -544,8 +545,9 @@ def install(app: Flask, edge: Edge) -> None:
         answer.headers["X-Frame-Options"] = "DENY"
         route = str(request.url_rule) if request.url_rule else "unknown"
         seconds = time.perf_counter() - g.began
-        HTTP_REQUESTS.labels(request.method, route, str(answer.status_code)).inc()
-        HTTP_SECONDS.labels(request.method, route).observe(seconds)
+        method = request.method if request.method in _METHODS else "other"  # a label anybody may choose must be bounded
+        HTTP_REQUESTS.labels(method, route, str(answer.status_code)).inc()
+        HTTP_SECONDS.labels(method, route).observe(seconds)
         if not route.startswith("/health"):
             actor = g.get("actor")
             log.info(

@@ -80,6 +80,8 @@ REASONS: dict[str, tuple[str, str]] = {
     "component.removed": ("The component was replaced by {replaced_by}.", "部件已被 {replaced_by} 替换。"),
     "notification.queued": ("A message “{message}” was queued.", "消息“{message}”已进入发送队列。"),
     "notification.delivered_to_channel": ("The message was handed to {channel}.", "消息已交给 {channel}。"),
+    "notification.delivered": ("The app showed the message.", "应用已显示该消息。"),
+    "notification.opened": ("The person opened the message.", "收件人已打开该消息。"),
     "notification.failed": ("The message could not be sent through {channel}.", "消息未能通过 {channel} 发送。"),
     "device.registered": ("The device was registered.", "设备已登记。"),
     "device.revoked": ("The device was revoked.", "设备已停用。"),

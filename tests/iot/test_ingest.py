@@ -604,6 +604,28 @@ def test_a_replacement_recorded_after_the_new_packs_readings_had_cleared_the_old
     assert [(a.end_reason, a.cleared_at) for a in alarms(world.db, world.pack)] == [("component_replaced", at)]
 
 
+@pytest.mark.parametrize("known", [0, 1, 2, 3])
+def test_readings_of_a_pack_that_come_after_its_removal_was_known_still_count_for_the_time_before(
+    world: World, known: int
+) -> None:
+    """Some readings came before the removal was recorded and folded, the others come late, in order among themselves."""
+    low = values(MONDAY_MORNING - 9 * DAY, DAY, 74.9, 74.5, 74.1, 74.0)
+    at = MONDAY_MORNING - 4 * DAY
+    send(world, world.device, Value(MONDAY_MORNING - 20 * DAY, 80.0, "g:1"), *low[:known])
+    replace_pack(world, first_vehicle(world), at, "fresh")
+    follow_due(world.db, world.settings)
+    send(world, world.device, Value(MONDAY_MORNING - DAY, 90.0, "n:1"))
+
+    for value in low[known:]:
+        send(world, world.device, value)
+    follow_due(world.db, world.settings)
+
+    assert shown_alarms(world.db, world.pack) == expected_alarms(low, at)
+    assert [a.end_reason for a in alarms(world.db, world.pack)] == ["component_replaced"]
+    assert [offer.state for offer in offers(world.db, world.pack)] in ([], ["withdrawn"])
+    assert follow_due(world.db, world.settings) == 0
+
+
 def test_the_offer_goes_to_whoever_owned_the_asset_the_pack_was_in_at_that_time(world: World) -> None:
     """The pack moved to another vehicle since; the alarm is of the time before."""
     low = values(MONDAY_MORNING - 6 * DAY, DAY, 74.9, 74.5, 74.1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 import signal
@@ -248,28 +247,6 @@ def test_fact_the_fuse_drops_the_newest_and_counts_them(site: Site, monkeypatch:
         counter.wait(lambda: "100" in counter.payloads(), "the count of 100 dropped messages")
 
 
-def test_fact_memory_limit_would_end_the_broker(site: Site) -> None:
-    device = site.add_device()
-    site.write()
-    site.folder.joinpath("conf.d/memory.conf").write_text("memory_limit 4000000\n")
-
-    with site.running() as broker:
-        let_the_session_begin(site)
-        sender = site.client(device)
-        for _ in range(1000):
-            sender.paho.publish(telemetry(device), "x" * 5000, 1)
-        sender.wait(lambda: sender.closed, "the limit")
-
-        def ended() -> bool:
-            if not broker.ended():
-                with contextlib.suppress(OSError):
-                    site.ingest()
-            return broker.ended()
-
-        wait_until(ended, "the end of the broker")
-        assert broker.end() > 0
-
-
 def test_fact_a_kill_loses_what_came_after_the_last_snapshot(site: Site) -> None:
     device = site.add_device()
     site.write()
@@ -418,6 +395,17 @@ def test_secrets_are_for_the_brokers_account_only(site: Site) -> None:
     assert stat.S_IMODE((site.folder / "data").stat().st_mode) == 0o700
     written = conf.read_text() + passwd.read_text() + acl.read_text()
     assert not [secret for secret in (site.settings.mqtt_password, *site.secrets.values()) if secret in written]
+
+
+def test_a_strict_umask_does_not_shut_the_broker_out(site: Site) -> None:
+    before = os.umask(0o077)
+    try:
+        site.folder = site.folder / "new" / "folder"
+        conf = site.write()[0]
+    finally:
+        os.umask(before)
+
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (conf, conf.parent, conf.parent / "conf.d")] == [0o644, 0o755, 0o755]
 
 
 def test_without_root_nothing_is_given_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
