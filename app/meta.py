@@ -55,7 +55,7 @@ def install(app: Flask, database: Database, settings: Settings) -> None:
     def metrics() -> Response:
         """Show counters of all processes and gauges read from the database, for Prometheus."""
         given = flask.request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if settings.metrics_token and not hmac.compare_digest(given, settings.metrics_token):
+        if settings.metrics_token and not hmac.compare_digest(given.encode(), settings.metrics_token.encode()):
             return Response("a metrics token is needed\n", status=401, mimetype="text/plain")
         return Response(_counters() + gauges(database).encode(), content_type=CONTENT_TYPE_LATEST)
 
