@@ -78,16 +78,22 @@ class _Bulk:
         return session.execute(self._sqlite, [{name: getattr(row, name) for name in self._names} for row in rows])
 
 
-def _newer(insert: Any) -> Any:
-    fresh = insert.excluded
-    return insert.on_conflict_do_update(
-        index_elements=[DeviceLatest.device_id, DeviceLatest.metric],
-        set_={"at_ms": fresh.at_ms, "message_key": fresh.message_key, "value": fresh.value, "received_ms": fresh.received_ms},
-        where=or_(
-            DeviceLatest.at_ms < fresh.at_ms,
-            and_(DeviceLatest.at_ms == fresh.at_ms, DeviceLatest.message_key < fresh.message_key),
-        ),
-    )
+def _upsert(
+    model: type[Base], names: Sequence[str], change: Callable[[Any], Any], where: Callable[[Any], Any] | None = None
+) -> _Bulk:
+    """Return an INSERT that changes the row with the same primary key instead, where there is one.
+
+    Args:
+        change: takes the new row's columns, returns what to set.
+        where: takes the new row's columns, returns when.
+    """
+
+    def conflict(insert: Any) -> Any:
+        fresh = insert.excluded
+        keys = list(model.__table__.primary_key)
+        return insert.on_conflict_do_update(index_elements=keys, set_=change(fresh), where=where(fresh) if where else None)
+
+    return _Bulk(model, names, conflict)
 
 
 _TELEMETRY = _Bulk(
@@ -95,31 +101,26 @@ _TELEMETRY = _Bulk(
     Row.__struct_fields__,
     lambda insert: insert.on_conflict_do_nothing().returning(Telemetry.device_id, Telemetry.message_key, Telemetry.metric),
 )
-_LATEST = _Bulk(DeviceLatest, ("device_id", "metric", "at_ms", "message_key", "value", "received_ms"), _newer)
-_PRESENCE = _Bulk(
+_LATEST = _upsert(
+    DeviceLatest,
+    ("device_id", "metric", "at_ms", "message_key", "value", "received_ms"),
+    lambda new: {name: new[name] for name in ("at_ms", "message_key", "value", "received_ms")},
+    lambda new: or_(
+        DeviceLatest.at_ms < new.at_ms, and_(DeviceLatest.at_ms == new.at_ms, DeviceLatest.message_key < new.message_key)
+    ),
+)
+_PRESENCE = _upsert(
     DevicePresence,
     _Heard.__struct_fields__,
-    lambda insert: insert.on_conflict_do_update(
-        index_elements=[DevicePresence.device_id],
-        set_={"heard_ms": insert.excluded.heard_ms},
-        where=DevicePresence.heard_ms < insert.excluded.heard_ms,
-    ),
+    lambda new: {"heard_ms": new.heard_ms},
+    lambda new: DevicePresence.heard_ms < new.heard_ms,
 )
-_STATES = _Bulk(
+_STATES = _upsert(
     DetectorState,
     KeptState.__struct_fields__,
-    lambda insert: insert.on_conflict_do_update(
-        index_elements=[DetectorState.rule_id, DetectorState.component_id],
-        set_={name: insert.excluded[name] for name in ("rule_number", "fittings", "state", "due_ms")},
-    ),
+    lambda new: {name: new[name] for name in ("rule_number", "fittings", "state", "due_ms")},
 )
-_COUNTS = _Bulk(
-    IngestCounter,
-    _Count.__struct_fields__,
-    lambda insert: insert.on_conflict_do_update(
-        index_elements=[IngestCounter.name], set_={"n": IngestCounter.n + insert.excluded.n}
-    ),
-)
+_COUNTS = _upsert(IngestCounter, _Count.__struct_fields__, lambda new: {"n": IngestCounter.n + new.n})
 
 
 def insert_new(session: Session, rows: Sequence[Row]) -> list[Row]:

@@ -27,7 +27,7 @@ PAYLOAD_BYTES = 3_000
 
 _LONGEST_FACT = 80
 _LONGEST_TITLE = 120
-_CODE = re.compile(r"[a-z][a-z0-9_.-]*")
+_CODE = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+")
 _LOCALES = {EN: Locale("en"), ZH: Locale.parse("zh_CN")}
 _JOINTS = {EN: " ", ZH: ""}
 

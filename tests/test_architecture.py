@@ -1,50 +1,251 @@
-"""The house rules that a tool can see: layers, one commit, one clock, one door each."""
+"""The house rules that no type checker sees: one way of imports, one place that commits, one clock, one door per library."""
 
 from __future__ import annotations
 
-import re
+import ast
 import subprocess
 import sys
+import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-PRODUCT = [path for room in ("app", "iot", "push", "offline_sync") for path in sorted((ROOT / room).rglob("*.py"))]
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PRODUCT = ("app", "iot", "push", "offline_sync")
 
 
-def places_of(pattern: str) -> set[str]:
-    return {str(path.relative_to(ROOT)) for path in PRODUCT if re.search(pattern, path.read_text())}
+def sources(*folders: str) -> Iterator[tuple[str, str]]:
+    """Yield path and text of every Python file in these folders of the repository."""
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix(), path.read_text()
 
 
-def test_imports_go_one_way() -> None:
-    answer = subprocess.run(
-        [str(Path(sys.executable).with_name("lint-imports"))], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-
-    assert answer.returncode == 0, answer.stdout
-
-
-def test_only_the_database_room_commits() -> None:
-    assert places_of(r"\.commit\(") == {"app/core/db.py"}
+def calls(source: str) -> Iterator[str]:
+    """Yield what is called in a source, as it is written: ``session.commit``, ``print``."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
 
 
-def test_transactions_are_opened_at_the_edges_only() -> None:
-    edges = {
-        "app/core/http.py",  # routes
-        "app/users/auth.py",  # sign-in, which checks the password between two transactions
-        "app/jobs.py",
-        "app/worker.py",
-        "app/__main__.py",
-        "iot/__main__.py",
-        "iot/ingest.py",
-        "iot/operations.py",  # replay of a dead letter
-        "push/delivery.py",
+def files_that(does: Callable[[str], bool], *folders: str) -> set[str]:
+    return {path for path, source in sources(*folders) if does(source)}
+
+
+# --- imports ---
+
+
+def lint_imports(config: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).parent / "lint-imports"), *(["--config", str(config)] if config else []), "--no-cache"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+
+
+def import_settings() -> dict[str, list[dict[str, list[str]]]]:
+    settings: dict[str, list[dict[str, list[str]]]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    return settings
+
+
+def layers() -> list[str]:
+    return next(contract["layers"] for contract in import_settings()["contracts"] if "layers" in contract)
+
+
+def test_every_import_contract_is_kept() -> None:
+    found = lint_imports()
+
+    assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-1000:]
+    assert "0 broken" in found.stdout
+
+
+def test_the_import_linter_sees_a_broken_contract(tmp_path: Path) -> None:
+    """Planted: the layers upside down."""
+    config = tmp_path / "upside_down.ini"
+    lines = ["[importlinter]", "root_packages =", *[f"    {name}" for name in PRODUCT]]
+    lines += ["[importlinter:contract:1]", "name = upside down", "type = layers", "layers ="]
+    config.write_text("\n".join([*lines, *[f"    {layer}" for layer in reversed(layers())]]) + "\n")
+
+    assert lint_imports(config).returncode == 1
+
+
+def test_every_room_of_the_product_has_its_layer() -> None:
+    """A room that no contract names would be free of all of them; only a file that imports nothing of ours may be."""
+    named = {name.strip() for layer in layers() for name in layer.split("|")}
+    rooms = {path for path in (ROOT / "app").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    unnamed = {path for path in rooms if f"app.{path.stem}" not in named}
+
+    assert all(path.is_file() and not imported(path.read_text()) & set(PRODUCT) for path in unnamed), unnamed
+    assert {"iot", "push", "offline_sync"} <= named
+
+
+DOORS = {
+    "paho": {"iot/subscriber.py"},
+    "iotcore": {"iot/broker.py"},
+    "firebase_admin": {"push/channels/fcm.py"},
+    "smtplib": {"push/channels/email.py"},
+    "geopy": {"app/core/geo.py"},
+    "opening_hours": {"app/stations/hours.py"},
+    "apscheduler": {"app/jobs.py"},
+    "phonenumbers": {"app/core/fields.py"},
+    "argon2": {"app/users/secrets.py"},
+    "joserfc": {"app/users/secrets.py"},
+    "cryptography": {"app/users/secrets.py"},
+    "alembic": {"app/migrate.py"},
+    "flask_smorest": {"app/core/http.py", "app/openapi.py"},
+    "psycopg": set(),  # SQLAlchemy's business
+    "sqlite3": set(),
+    "pickle": set(),
+}
+
+
+def imported(source: str) -> set[str]:
+    """Return the top-level names of what a source imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_a_foreign_library_has_one_door(library: str) -> None:
+    assert files_that(lambda source: library in imported(source), *PRODUCT) <= DOORS[library]
+
+
+def test_an_import_is_found_however_it_is_written() -> None:
+    planted = "import paho.mqtt.client as mqtt\ndef f():\n    from geopy.distance import geodesic\n"
+
+    assert imported(planted) == {"paho", "geopy"}
+
+
+# --- commits and transactions ---
+
+
+def commits(source: str) -> bool:
+    return any(name.rpartition(".")[2] == "commit" for name in calls(source))
+
+
+def opens_a_transaction(source: str) -> bool:
+    return any(name.endswith(".transaction") for name in calls(source))
+
+
+def rolls_back(source: str) -> bool:
+    """Tell whether something other than a savepoint is rolled back."""
+    nested = {
+        ast.unparse(item.optional_vars)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.With)
+        for item in node.items
+        if item.optional_vars is not None and "begin_nested" in ast.unparse(item.context_expr)
     }
-    found = places_of(r"\b(database|db|self\.database|edge_database\(\)|edge\.database)\.transaction\(\)")
+    return any(name.endswith(".rollback") and name.removesuffix(".rollback") not in nested for name in calls(source))
 
-    assert found <= edges, found - edges
+
+def test_one_line_of_the_product_commits() -> None:
+    assert files_that(commits, *PRODUCT, "demo", "bench") == {"app/core/db.py"}
+    assert sum(name.endswith(".commit") for name in calls((ROOT / "app/core/db.py").read_text())) == 1
+
+
+EDGES = {
+    "app/core/http.py": "the door of every request, and the trace of a refusal",
+    "app/users/auth.py": "signing in: checks the password between a snapshot and a transaction, so that no lock waits for it",
+    "app/jobs.py": "jobs by the clock",
+    "app/worker.py": "the sign of life of the worker",
+    "app/__main__.py": "commands",
+    "iot/ingest.py": "conductor of telemetry",
+    "iot/__main__.py": "the ingest process: commands out, sign of life",
+    "iot/operations.py": "replay of a dead letter: marks it, then conducts the ingest",
+    "push/delivery.py": "conductor of messages leaving",
+}
+
+
+def test_transactions_are_opened_at_the_edges_and_at_every_edge_that_is_listed() -> None:
+    assert files_that(opens_a_transaction, *PRODUCT) == set(EDGES)
+
+
+def test_of_the_verbs_only_the_replay_conducts_its_own_transactions() -> None:
+    tree = ast.parse((ROOT / "iot/operations.py").read_text())
+
+    assert [f.name for f in tree.body if isinstance(f, ast.FunctionDef) and opens_a_transaction(ast.unparse(f))] == ["replay"]
+
+
+def test_whole_transactions_are_rolled_back_by_the_door_only() -> None:
+    assert files_that(rolls_back, *PRODUCT) == {"app/core/db.py"}
+
+
+# --- the clock ---
+
+WALL_CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns", "time.localtime"}
+
+
+def reads_the_wall_clock(source: str) -> bool:
+    return any(name in WALL_CLOCKS or name.removeprefix("datetime.") in WALL_CLOCKS for name in calls(source))
 
 
 def test_the_time_comes_from_the_one_clock() -> None:
-    allowed = {"app/core/clock.py"}
+    allowed = {
+        "app/core/clock.py",  # it is the clock
+        "app/core/ids.py",  # ids carry the host's time so that later ones sort later; nothing is decided by it
+    }
 
-    assert places_of(r"datetime\.now\(|datetime\.utcnow\(|time\.time\(\)") <= allowed
+    assert files_that(reads_the_wall_clock, *PRODUCT) == allowed
+
+
+def test_only_processes_that_wait_read_the_monotonic_clock_by_themselves() -> None:
+    """Intervals of supervision and of sockets; no rule and no verb measures time by itself."""
+    waiting = {"app/core/clock.py", "app/supervise.py", "iot/__main__.py", "iot/subscriber.py", "iot/broker.py"}
+
+    assert files_that(lambda source: "time.monotonic" in set(calls(source)), *PRODUCT) <= waiting
+
+
+def test_nothing_sleeps() -> None:
+    """What waits, waits for an event that can end the wait; but for the start, which polls processes it cannot ask."""
+    assert files_that(lambda source: bool({"time.sleep", "sleep"} & set(calls(source))), *PRODUCT) <= {"app/supervise.py"}
+
+
+# --- words to people, and faults ---
+
+
+def test_only_commands_print() -> None:
+    assert files_that(lambda source: "print" in set(calls(source)), *PRODUCT) <= {"app/__main__.py"}
+
+
+def swallows_everything(source: str) -> bool:
+    """Tell whether an except for everything does not raise again."""
+    handlers = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ExceptHandler)]
+    everything = [h for h in handlers if h.type is None or ast.unparse(h.type) in {"Exception", "BaseException"}]
+    return any(not isinstance(h.body[-1], ast.Raise) for h in everything)
+
+
+def test_blind_excepts_stand_in_the_loops_that_must_go_on_and_nowhere_else() -> None:
+    assert files_that(swallows_everything, *PRODUCT) <= {
+        "app/jobs.py",  # a job must not end the ticking of the others
+        "app/worker.py",  # the loop of delivery goes on
+        "push/delivery.py",  # one bad message may not stop the others
+        "app/doctor.py",  # any fault means "cannot be reached"
+        "app/meta.py",  # any fault means "not ready"
+        "app/supervise.py",  # a child that cannot be started is named, the others run
+    }
+
+
+@pytest.mark.parametrize(
+    ("finds", "planted"),
+    [
+        (commits, "def f(session):\n    session.commit()"),
+        (commits, "with Session(engine) as s:\n    s.connection().commit()"),
+        (rolls_back, "def f(session):\n    session.rollback()"),
+        (rolls_back, "with session.begin_nested() as trial:\n    session.rollback()"),
+        (opens_a_transaction, "with edge_database().transaction() as session: pass"),
+        (reads_the_wall_clock, "from datetime import UTC, datetime\nat = datetime.now(UTC)"),
+        (reads_the_wall_clock, "import datetime\nat = datetime.datetime.now()"),
+        (reads_the_wall_clock, "import time\nat = time.time()"),
+        (reads_the_wall_clock, "from datetime import date\non = date.today()"),
+        (swallows_everything, "try:\n    f()\nexcept Exception:\n    log()"),
+        (swallows_everything, "try:\n    f()\nexcept:\n    pass"),
+    ],
+)
+def test_the_searches_find_what_they_must(finds: Callable[[str], bool], planted: str) -> None:
+    assert finds(planted)
+    assert not finds("commit = transaction = 1\nwords = 'datetime.now() print() session.commit()'")
+    assert not finds("with session.begin_nested() as trial:\n    trial.rollback()\ntry:\n    f()\nexcept Exception:\n    raise")

@@ -8,6 +8,9 @@ held until the commit, so numbers become visible in their own order on both data
 
 from __future__ import annotations
 
+import random
+import sqlite3
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -111,6 +114,7 @@ class ChangeCounter(Base):
 
 
 TRACKED: set[str] = set()
+_SQLITE_WAIT_S = 15.0
 
 
 class Database:
@@ -230,7 +234,12 @@ def _make_engine(url: str, pool_size: int) -> Engine:
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     if url.startswith("sqlite"):
         engine = create_engine(
-            url, pool_size=pool_size, max_overflow=5, pool_timeout=5, hide_parameters=True, connect_args={"timeout": 15}
+            url,
+            pool_size=pool_size,
+            max_overflow=5,
+            pool_timeout=5,
+            hide_parameters=True,
+            connect_args={"timeout": _SQLITE_WAIT_S},
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -258,7 +267,7 @@ def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",
-        "busy_timeout=15000",
+        f"busy_timeout={_SQLITE_WAIT_S * 1000:.0f}",
         "foreign_keys=ON",
         "cache_size=-32000",
     ):
@@ -268,8 +277,33 @@ def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.info["touched"] = set()
-    writes = connection.get_execution_options().get("fieldloop_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if connection.get_execution_options().get("fieldloop_writes", False):
+        _take_write_lock(connection)
+    else:
+        connection.exec_driver_sql("BEGIN")
+
+
+def _take_write_lock(connection: Connection) -> None:
+    """Begin a writing transaction on SQLite, asking every 1 to 3 ms for as long as SQLite itself would wait.
+
+    SQLite's own wait asks ever more rarely, at last every 100 ms: who has waited longest gets the lock least often,
+    and it lies idle in between.
+    """
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        deadline = time.monotonic() + _SQLITE_WAIT_S
+        while time.monotonic() < deadline:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as fault:
+                if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    break
+            time.sleep(random.uniform(0.001, 0.003))  # noqa: S311 - jitter, not a secret
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises the reason as SQLAlchemy names it
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={_SQLITE_WAIT_S * 1000:.0f}")
 
 
 def _begin(connection: Connection) -> None:

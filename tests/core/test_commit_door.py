@@ -471,7 +471,7 @@ def upserted(source: str) -> set[str]:
     """Return the names that a module with an ON CONFLICT DO UPDATE in it hands to what makes an INSERT."""
     if "on_conflict_do_update" not in source:
         return set()
-    makers = {"insert_into", "insert", "make", "_upsert"}
+    makers = {"insert_into", "insert", "make", "_upsert", "_Bulk"}
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call) and ast.unparse(node.func) in makers]
     return {argument.id for call in calls for argument in call.args if isinstance(argument, ast.Name)}
 

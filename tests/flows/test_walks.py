@@ -1,50 +1,172 @@
-"""docs/walks.md says in which order a message enters the rooms; this traces it."""
+"""docs/walks.md lists the modules a message walks through and the ways back; here the walk is traced and compared."""
 
 from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
+import pytest
+
+import iot.ingest
+import push.outbox
 from app.core.db import Database
 from app.core.settings import Settings
-from iot.ingest import ingest_batch
-from tests.factories import make_world
+from app.users.models import User
+from iot import actions
+from iot.__main__ import IngestLoop
+from push.channels import Accepted, Address
+from push.delivery import drain
+from push.messages import Message
+from tests.factories import World, make_world
+from tests.iot.vehicles import kinds
 
-ROOT = Path(__file__).resolve().parents[2]
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "walks.md").read_text()
+Calls = set[tuple[str, str]]
 
 
-def documented() -> list[str]:
-    text = (ROOT / "docs" / "walks.md").read_text()
-    walk = text[text.index("## A.") : text.index("## B.")]
-    return re.findall(r"^\d+\. `([\w.]+)`$", walk, re.MULTILINE)
+def section(begins: str, ends: str, page: str = PAGE) -> str:
+    return page[page.index(begins) : page.index(ends)]
 
 
-def entered(call: Any) -> list[str]:
-    """Return our modules in the order in which a call first enters them."""
-    found: dict[str, None] = {}
+def listed(text: str) -> list[str]:
+    """Return the modules of a numbered list, in order."""
+    return re.findall(r"^\d+\. `([\w.]+)`", text, re.MULTILINE)
 
-    def watch(frame: FrameType, event: str, _arg: object) -> None:
-        name = frame.f_globals.get("__name__", "")
-        if event == "call" and name.split(".")[0] in {"app", "iot", "push"} and frame.f_code.co_name != "<module>":
-            found.setdefault(name)
 
-    sys.setprofile(watch)
-    try:
-        call()
-    finally:
-        sys.setprofile(None)
-    return list(found)
+def ways_back(text: str) -> Calls:
+    return set(re.findall(r"^- `([\w.]+)` -> `([\w.]+)`", text, re.MULTILINE))
+
+
+WALK_A = section("## A.", "### Later")
+LATER = section("### Later", "## B.")
+
+
+@dataclass
+class Trace:
+    """The modules in the order of first entry, and who called whom; ``app.core`` is looked through."""
+
+    order: list[str] = field(default_factory=list)
+    calls: Calls = field(default_factory=set)
+
+    @staticmethod
+    def of(call: Callable[[], Any]) -> Trace:
+        found = Trace()
+        sys.setprofile(found._watch)
+        try:
+            call()
+        finally:
+            sys.setprofile(None)
+        return found
+
+    def _watch(self, frame: FrameType, event: str, _arg: object) -> None:
+        if event != "call" or frame.f_code.co_name == "<module>" or (name := room_of(frame)) is None:
+            return
+        if name not in self.order:
+            self.order.append(name)
+        before = frame.f_back
+        while before is not None and room_of(before) is None:
+            before = before.f_back
+        caller = room_of(before) if before is not None else None
+        if caller is not None and caller != name:
+            self.calls.add((caller, name))
+
+    @property
+    def back(self) -> Calls:
+        """The calls from a module that was entered later into one that was entered before it."""
+        place = {name: i for i, name in enumerate(self.order)}
+        return {(caller, called) for caller, called in self.calls if place[called] < place[caller]}
+
+
+def room_of(frame: FrameType) -> str | None:
+    """Return the module of a frame when it is one of ours, ``app.core`` apart."""
+    name = str(frame.f_globals.get("__name__", ""))
+    ours = name.partition(".")[0] in {"app", "iot", "push", "offline_sync"}
+    return name if ours and not name.startswith("app.core") else None
+
+
+class Arriving(NamedTuple):
+    """A message as paho hands it over."""
+
+    topic: str
+    payload: bytes
+    mid: int
+    qos: int = 1
+    retain: bool = False
+
+
+def walk_a(world: World) -> Callable[[], None]:
+    """Return the walk: from the subscriber's callback to the acknowledgement."""
+    loop = IngestLoop(world.db, world.settings, 0)
+    arriving = [Arriving(one.topic, one.payload, i) for i, one in enumerate(world.telemetry(74.9, 74.5, 74.1))]
+
+    def walk() -> None:
+        for message in arriving:
+            loop.subscriber._on_message(None, None, message)  # type: ignore[arg-type]
+        loop._store(loop.subscriber.take(10, 0, 0))
+
+    return walk
 
 
 def test_a_telemetry_message_walks_as_documented(db: Database, settings: Settings) -> None:
     world = make_world(db, settings)
-    messages = world.telemetry(74.9, 74.5, 74.1)
 
-    order = entered(lambda: ingest_batch(db, settings, messages))
+    trace = Trace.of(walk_a(world))
 
-    wanted = documented()
-    assert len(wanted) > 8
-    assert [name for name in order if name in wanted] == wanted
+    assert kinds(db, world.owner) == ["offer_made"], "it must have come to the end of the walk"
+    assert trace.order == listed(WALK_A)
+
+
+def test_no_room_calls_back_into_an_earlier_one_but_as_documented(db: Database, settings: Settings) -> None:
+    trace = Trace.of(walk_a(make_world(db, settings)))
+
+    assert trace.back == ways_back(WALK_A)
+    assert not [caller for caller, called in trace.calls if called == "iot.ingest" and caller != "iot.__main__"]
+
+
+def test_a_call_back_would_be_seen(db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: what the actions call asks the conductor for something."""
+    world = make_world(db, settings)
+
+    def enqueue(*args: Any, **kwargs: Any) -> Any:
+        iot.ingest._decode([])
+        return push.outbox.enqueue(*args, **kwargs)
+
+    monkeypatch.setattr(actions, "enqueue", enqueue)
+
+    trace = Trace.of(walk_a(world))
+
+    assert ("iot.actions", "iot.ingest") in trace.back - ways_back(WALK_A)
+
+
+def test_another_order_in_the_page_would_be_seen() -> None:
+    lines = WALK_A.splitlines()
+    first, second = (next(i for i, line in enumerate(lines) if line.startswith(f"{n}. ")) for n in (12, 13))
+    lines[first], lines[second] = lines[second], lines[first]
+
+    assert listed("\n".join(lines)) != listed(WALK_A)
+    assert len(listed(WALK_A)) == 29
+
+
+def test_a_queued_message_leaves_as_documented(db: Database, settings: Settings) -> None:
+    sent: list[Message] = []
+
+    class Mail:
+        def send(self, to: Address, message: Message, dedupe_id: str) -> Accepted:
+            sent.append(message)
+            return Accepted()
+
+    world = make_world(db, settings)
+    with db.transaction() as session:
+        session.get_one(User, world.rep).email = "rep@example.test"
+    walk_a(world)()
+
+    trace = Trace.of(lambda: drain(db, settings, {"email": Mail()}))
+
+    assert len(sent) == 1
+    assert [name for name in trace.order if name.startswith("push.")] == listed(LATER)
+    assert trace.back == set()

@@ -120,6 +120,7 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "POST /alarms/<alarm_id>/acknowledge": "alarms.acknowledge",
         "GET /dead-letters": "dead_letters.read",
         "POST /dead-letters/<letter_id>/replay": "dead_letters.replay",
+        "POST /dead-letters/<letter_id>/dismiss": "dead_letters.replay",
         "POST /devices/<device_id>/commands": "devices.command",
         "GET /device-commands/<command_id>": "devices.read",
         "GET /devices/<device_id>/commands": "devices.read",

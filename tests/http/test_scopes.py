@@ -127,7 +127,8 @@ def test_every_route_with_an_id_answers_an_unseen_thing_like_one_that_does_not_e
         if not kinds or kinds == ["kind", "subject"]:
             continue
         [kind] = kinds
-        for name, door in doors.items():
+        for name in ("manager", *SHORT_SIGHTED):
+            door = doors[name]
             if not allows(actors[name], route.policy or ""):
                 continue
             unknown = call(door, route)
@@ -144,8 +145,8 @@ def test_every_route_with_an_id_answers_an_unseen_thing_like_one_that_does_not_e
                 if told(answer) != told(unknown):
                     leaks.append((name, route.method, route.path, side, answer.status_code, answer.json))
     assert leaks == []
-    assert seen > 150
-    assert unseen > 200
+    assert seen > 90
+    assert unseen > 90
 
 
 def test_lists_show_exactly_the_own_rows(app: Flask, estate: Estate, actors: dict[str, Actor], doors: dict[str, Http]) -> None:

@@ -142,6 +142,15 @@ def test_an_address_that_guesses_at_many_accounts_is_locked_for_all_of_them(worl
     sign_in(http)
 
 
+def test_a_caller_cannot_choose_the_address_it_is_counted_under(world: World, http: Http) -> None:
+    for i in range(30):
+        body = {"login": f"nobody{i}@example.test", "password": "wrong"}
+        forwarded = {"X_Forwarded_For": f"10.0.0.{i}", "X_Real_Ip": f"10.0.0.{i}", "Forwarded": f"for=10.0.0.{i}"}
+        http.refused("POST", "/auth/sign-in", 401, "bad_credentials", body, **forwarded)
+
+    sign_in(http, expect=401)
+
+
 def test_unknown_wrong_locked_and_deactivated_get_the_same_answer_for_the_same_work(
     world: World, http: Http, checks: list[str | None]
 ) -> None:

@@ -119,6 +119,7 @@ def test_known_reasons_are_sentences_and_unknown_codes_are_left_out() -> None:
         assert chinese in words("task_withdrawn", "zh-CN", reason=code).body
     assert "some_new_code" not in words("task_withdrawn", reason="some_new_code").body
     assert "Closed for stocktaking. Reserved" in words("task_withdrawn", reason="Closed for stocktaking").body
+    assert "needed. flooded. Reserved" in words("task_withdrawn", reason="flooded").body
     assert "盘点。预留" in words("task_withdrawn", "zh-CN", reason="盘点").body
 
 
@@ -175,6 +176,19 @@ def test_no_message_is_larger_than_fcm_takes(kind: str, locale: str, filler: str
 
     assert payload_bytes(message) <= PAYLOAD_BYTES
     assert "\n" not in message.title
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+@pytest.mark.parametrize("letter", ["a", "电", "🔋"])
+def test_a_body_is_cut_at_the_last_whole_letter_that_fits(locale: str, letter: str) -> None:
+    facts = MESSAGES["invitation"].sample
+
+    message = render(
+        "invitation", facts, locale, organisation="F", public_url=letter * 5000, time_zone=SHANGHAI, link_code="A" * 16
+    )
+
+    assert PAYLOAD_BYTES - 4 < payload_bytes(message) <= PAYLOAD_BYTES
+    assert message.body.endswith(letter + "…")
 
 
 def test_a_long_reason_does_not_push_out_what_follows() -> None:
