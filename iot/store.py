@@ -63,7 +63,7 @@ class _Bulk:
             names: the columns, and the attributes of the rows.
             conflict: adds what becomes of a row that is there already.
         """
-        self._model, self._names = model, names
+        self._names = names
         table: Any = model.__table__
         columns = [column(name, table.c[name].type) for name in names]
         given = func.json_to_recordset(cast(bindparam("rows", type_=Text), JSON)).table_valued(*columns)

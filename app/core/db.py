@@ -38,6 +38,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.types import JSON
 
@@ -227,6 +228,11 @@ def mark_touched(session: Session, tables: Sequence[str]) -> None:
 def last_change(session: Session) -> int:
     """Return the highest change number this session can see."""
     return int(session.execute(text("SELECT n FROM change_counter WHERE id = 1")).scalar_one())
+
+
+def is_deadlock(fault: OperationalError) -> bool:
+    """Tell whether the database ended the transaction because it and others waited for each other: begin it anew."""
+    return getattr(fault.orig, "sqlstate", None) in {"40P01", "40001"}
 
 
 def _make_engine(url: str, pool_size: int) -> Engine:

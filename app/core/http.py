@@ -8,6 +8,7 @@ name allows stands in ``app/users/rights.py``. GET sees one snapshot; everything
 from __future__ import annotations
 
 import base64
+import copy
 import functools
 import hashlib
 import re
@@ -30,7 +31,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException
 
 from app.core import fields, wire
-from app.core.db import Base, Database, Moment, insert_once, now
+from app.core.db import Base, Database, Moment, insert_once, is_deadlock, now
 from app.core.errors import (
     Conflict,
     DomainError,
@@ -55,6 +56,7 @@ log = get_log(__name__)
 PUBLIC = "public"
 _KEY_PATTERN = re.compile(r"[A-Za-z0-9_.:-]{8,100}")
 _BODY_LIMIT = 1_000_000
+_DEADLOCK_TRIES = 3
 _METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 
 
@@ -243,7 +245,10 @@ def _admit(inner: Callable[..., Any], policy: str) -> Callable[..., Any]:
 
 
 def _transact(inner: Callable[..., Any], method: str, idempotent: bool) -> Callable[..., Any]:
-    """Open the snapshot or the one transaction of this request around the view and its answer."""
+    """Open the snapshot or the one transaction of this request around the view and its answer.
+
+    A transaction that the database ended to break a deadlock has left nothing, so it is begun anew.
+    """
 
     @functools.wraps(inner)
     def transacted(*args: Any, **kwargs: Any) -> Any:
@@ -254,6 +259,18 @@ def _transact(inner: Callable[..., Any], method: str, idempotent: bool) -> Calla
         if method in {"PUT", "PATCH", "DELETE"} and not request.headers.get("If-Match"):
             raise VersionRequired("version_required")
         key = request.headers.get("Idempotency-Key") if idempotent else None
+        for tries_left in reversed(range(_DEADLOCK_TRIES)):
+            try:
+                return once(edge, key, copy.deepcopy(args), copy.deepcopy(kwargs))
+            except OperationalError as fault:
+                if not tries_left or not is_deadlock(fault):
+                    raise
+                log.info("deadlock, trying again", method=method)
+                for name in ("etag", "version_checked"):
+                    g.pop(name, None)
+        raise AssertionError("unreachable")
+
+    def once(edge: Edge, key: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         with edge.database.transaction() as g.session:
             if key is not None:
                 stored = _claim_key(g.session, key)
@@ -279,6 +296,8 @@ def _claim_key(session: Session, key: str) -> StoredAnswer | None:
         if insert_once(session, StoredAnswer, **identity, body_hash=body_hash, at=now(session)):
             return None
     except OperationalError as fault:
+        if is_deadlock(fault):
+            raise
         raise Conflict("key_in_flight", retry_after_s=2) from fault
     stored = session.scalars(select(StoredAnswer).filter_by(**identity)).one()
     if stored.body_hash != body_hash:

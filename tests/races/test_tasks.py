@@ -230,3 +230,28 @@ def test_a_task_finished_twice_at_once_fits_one_pack_and_takes_one_part(world: W
         assert len(session.scalars(select(Component).where(Component.serial.like("NEW-%"))).all()) == 1
         assert session.scalar(select(func.sum(PartStock.on_hand))) == 1999
     parts_agree(world.db)
+
+
+def test_two_stations_that_give_tasks_back_to_each_other_at_once_are_both_answered(
+    world: World, http: Http, rounds: Rounds
+) -> None:
+    """Each releases its own part and takes one of the other's: the two wait for each other, and one must try again."""
+    made = rounds(2 * ROUNDS)
+    hands = [http.as_(user) for user in world.staff]
+    by_station: dict[str, list[str]] = {station: [] for station in world.stations}
+    with world.db.reading() as session:
+        for one in made:
+            by_station[session.get_one(StationTask, one.task).station_id].append(one.task)
+    pairs = list(zip(*by_station.values(), strict=False))
+    assert len(pairs) == ROUNDS, "dispatch by load gives each station half of them"
+    for pair in pairs:
+        found = together(
+            *[
+                partial(hand.call, "POST", f"/station-tasks/{task}/reject", {"reason": "race"})
+                for hand, task in zip(hands, pair, strict=True)
+            ]
+        )
+        assert list(map(outcome, found)) == [(200, "")] * 2
+
+    parts_agree(world.db)
+    assert sorted(tasks_by_station(world).values()) == [ROUNDS] * 2
