@@ -8,7 +8,6 @@ name allows stands in ``app/users/rights.py``. GET sees one snapshot; everything
 from __future__ import annotations
 
 import base64
-import copy
 import functools
 import hashlib
 import re
@@ -244,11 +243,11 @@ def _admit(inner: Callable[..., Any], policy: str) -> Callable[..., Any]:
     return admitted
 
 
-def _transact(inner: Callable[..., Any], method: str, idempotent: bool) -> Callable[..., Any]:
-    """Open the snapshot or the one transaction of this request around the view and its answer.
+_EDITS = frozenset({"PUT", "PATCH", "DELETE"})
 
-    A transaction that the database ended to break a deadlock has left nothing, so it is begun anew.
-    """
+
+def _transact(inner: Callable[..., Any], method: str, idempotent: bool) -> Callable[..., Any]:
+    """Open the snapshot or the one transaction of this request around the view and its answer."""
 
     @functools.wraps(inner)
     def transacted(*args: Any, **kwargs: Any) -> Any:
@@ -256,34 +255,41 @@ def _transact(inner: Callable[..., Any], method: str, idempotent: bool) -> Calla
         if method == "GET":
             with edge.database.reading() as g.session:
                 return inner(*args, **kwargs)
-        if method in {"PUT", "PATCH", "DELETE"} and not request.headers.get("If-Match"):
+        if method in _EDITS and not request.headers.get("If-Match"):
             raise VersionRequired("version_required")
         key = request.headers.get("Idempotency-Key") if idempotent else None
-        for tries_left in reversed(range(_DEADLOCK_TRIES)):
-            try:
-                return once(edge, key, copy.deepcopy(args), copy.deepcopy(kwargs))
-            except OperationalError as fault:
-                if not tries_left or not is_deadlock(fault):
-                    raise
-                log.info("deadlock, trying again", method=method)
-                for name in ("etag", "version_checked"):
-                    g.pop(name, None)
-        raise AssertionError("unreachable")
-
-    def once(edge: Edge, key: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        with edge.database.transaction() as g.session:
-            if key is not None:
-                stored = _claim_key(g.session, key)
-                if stored is not None:
-                    return _replay(stored)
-            answer = flask.make_response(inner(*args, **kwargs))
-            if method in {"PUT", "PATCH", "DELETE"} and not g.get("version_checked"):
-                raise RuntimeError("an edit did not compare If-Match; call check_version")
-            if key is not None:
-                _store_answer(g.session, key, answer)
-            return answer
+        return _past_deadlocks(lambda: _write(inner, edge, method, key, copy.deepcopy(args), copy.deepcopy(kwargs)))
 
     return transacted
+
+
+def _past_deadlocks(write: Callable[[], Any]) -> Any:
+    """Write again where the database ended the transaction to break a deadlock: that one has left nothing."""
+    for _ in range(_DEADLOCK_TRIES - 1):
+        try:
+            return write()
+        except OperationalError as fault:
+            if not is_deadlock(fault):
+                raise
+            log.info("deadlock, trying again", method=request.method)
+            for name in ("etag", "version_checked"):
+                g.pop(name, None)
+    return write()
+
+
+def _write(
+    inner: Callable[..., Any], edge: Edge, method: str, key: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Run one writing request in its transaction, with the stored answer of its key."""
+    with edge.database.transaction() as g.session:
+        if key is not None and (stored := _claim_key(g.session, key)) is not None:
+            return _replay(stored)
+        answer = flask.make_response(inner(*args, **kwargs))
+        if method in _EDITS and not g.get("version_checked"):
+            raise RuntimeError("an edit did not compare If-Match; call check_version")
+        if key is not None:
+            _store_answer(g.session, key, answer)
+        return answer
 
 
 def _claim_key(session: Session, key: str) -> StoredAnswer | None:
