@@ -8,6 +8,7 @@ name allows stands in ``app/users/rights.py``. GET sees one snapshot; everything
 from __future__ import annotations
 
 import base64
+import copy
 import functools
 import hashlib
 import re
