@@ -6,7 +6,8 @@ import ast
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,18 +16,22 @@ ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = ("app", "iot", "push", "offline_sync")
 
 
-def sources(*folders: str) -> Iterator[tuple[str, str]]:
-    """Yield path and text of every Python file in these folders of the repository."""
-    for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            yield path.relative_to(ROOT).as_posix(), path.read_text()
+@cache
+def sources(*folders: str) -> list[tuple[str, str]]:
+    """Return path and text of every Python file in these folders of the repository."""
+    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [(path.relative_to(ROOT).as_posix(), path.read_text()) for path in paths]
 
 
-def calls(source: str) -> Iterator[str]:
-    """Yield what is called in a source, as it is written: ``session.commit``, ``print``."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func)
+@cache
+def nodes(source: str) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(source)))
+
+
+@cache
+def calls(source: str) -> list[str]:
+    """Return what is called in a source, as it is written: ``session.commit``, ``print``."""
+    return [ast.unparse(node.func) for node in nodes(source) if isinstance(node, ast.Call)]
 
 
 def files_that(does: Callable[[str], bool], *folders: str) -> set[str]:
@@ -100,7 +105,7 @@ DOORS = {
 def imported(source: str) -> set[str]:
     """Return the top-level names of what a source imports, wherever in it."""
     found = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -134,7 +139,7 @@ def rolls_back(source: str) -> bool:
     """Tell whether something other than a savepoint is rolled back."""
     nested = {
         ast.unparse(item.optional_vars)
-        for node in ast.walk(ast.parse(source))
+        for node in nodes(source)
         if isinstance(node, ast.With)
         for item in node.items
         if item.optional_vars is not None and "begin_nested" in ast.unparse(item.context_expr)
@@ -218,7 +223,7 @@ def test_only_commands_print() -> None:
 
 def swallows_everything(source: str) -> bool:
     """Tell whether an except for everything does not raise again."""
-    handlers = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ExceptHandler)]
+    handlers = [node for node in nodes(source) if isinstance(node, ast.ExceptHandler)]
     everything = [h for h in handlers if h.type is None or ast.unparse(h.type) in {"Exception", "BaseException"}]
     return any(not isinstance(h.body[-1], ast.Raise) for h in everything)
 

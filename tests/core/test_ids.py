@@ -13,6 +13,12 @@ from app.core.ids import new_id
 from tests.races.together import together
 
 
+@pytest.fixture(autouse=True)
+def fresh_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the ids other tests made; they may have made them in the future."""
+    monkeypatch.setattr(app.core.ids, "_last", 0)
+
+
 def test_an_id_is_a_uuid_of_version_7_with_the_present_time_in_it() -> None:
     before = time.time_ns() // 1_000_000
     made = uuid.UUID(new_id())

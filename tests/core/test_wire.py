@@ -154,7 +154,7 @@ def count(value: Any) -> int:
     return 1 + sum(map(count, inner))
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(json_values)
 def test_exactly_the_values_that_can_be_stored_pass(value: Any) -> None:
     raw = json.dumps(value).encode("utf-8", "surrogatepass")
@@ -166,7 +166,7 @@ def test_exactly_the_values_that_can_be_stored_pass(value: Any) -> None:
     assert refusal or found == value
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.binary(max_size=60) | st.text(alphabet='[]{}":,\\ \n01eE+-.aNI', max_size=60).map(str.encode))
 def test_any_bytes_give_a_value_or_a_reason_and_nothing_else(raw: bytes) -> None:
     value, refusal = value_or_refusal(raw)
