@@ -6,17 +6,29 @@ import argparse
 import dataclasses
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.core.db import Database
 from app.core.errors import DomainError
+from app.core.logs import get_log, set_up_logs
 from app.core.settings import Settings, keep_secret, read_settings
 from app.core.texts import problem_text
 
+if TYPE_CHECKING:
+    from iot.mosquitto import Keeper
+
+log = get_log(__name__)
+
 # Long enough to read the README in, short enough to see a task move on to the next station.
 _DEMO_LEASE_S = 600
+
+# A revoked device is cut off within this and the time of a reload.
+_BROKER_REFRESH_S = 2.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,6 +48,10 @@ def main(argv: list[str] | None = None) -> int:
     openapi.add_argument("--check", action="store_true", help="fail when docs/openapi.json is not what the program says")
     mosquitto = commands.add_parser("mosquitto", help="write mosquitto.conf, passwd and acl for this deployment")
     mosquitto.add_argument("folder", type=Path)
+    mosquitto.add_argument("--watch", action="store_true", help="stay, and write them again whenever devices change")
+    mosquitto.add_argument(
+        "--reload", default="", metavar="COMMAND", help='after each write, for example "systemctl reload mosquitto"'
+    )
     admin = commands.add_parser("admin", help="make the first administrator; the password is read from the terminal")
     admin.add_argument("login")
     given = parser.parse_args(argv)
@@ -56,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
         "story": lambda: _story(settings),
         "doctor": lambda: _doctor(settings),
         "openapi": lambda: _openapi(settings, check=given.check),
-        "mosquitto": lambda: _mosquitto(settings, given.folder),
+        "mosquitto": lambda: _mosquitto(settings, given.folder, watch=given.watch, command=given.reload),
         "admin": lambda: _admin(settings, given.login),
     }
     try:
@@ -217,13 +233,37 @@ def _openapi(settings: Settings, *, check: bool) -> int:
     return 0
 
 
-def _mosquitto(settings: Settings, folder: Path) -> int:
-    from iot.mosquitto import write_config
+def _mosquitto(settings: Settings, folder: Path, *, watch: bool, command: str) -> int:
+    from iot.mosquitto import Keeper, run_command, write_config
 
     database = Database(settings.database_url)
-    with database.reading() as session:
-        for path in write_config(settings, session, folder):
-            _say(f"wrote {path}")
+    if not watch:
+        with database.reading() as session:
+            for path in write_config(settings, session, folder):
+                _say(f"wrote {path}")
+        if command:
+            run_command(command)()
+        return 0
+    if not command:
+        _say("--watch needs --reload COMMAND: without it the broker would never read what is written")
+        return 2
+    return _keep_broker_files(settings, database, Keeper(settings, folder, run_command(command)))
+
+
+def _keep_broker_files(settings: Settings, database: Database, keeper: Keeper) -> int:
+    """Refresh until SIGTERM. A fault of the database or the disk is logged and tried again."""
+    set_up_logs(settings, "mosquitto")
+    stopping = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stopping.set())
+    while not stopping.is_set():
+        try:
+            with database.reading() as session:
+                keeper.refresh(session)
+        except Exception:
+            log.exception("broker_files_not_refreshed")
+        stopping.wait(_BROKER_REFRESH_S)
+    database.close()
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import func, select
 
+from app.assets.models import Device
 from app.core.db import Database
 from app.core.settings import Settings, weak_secrets
 from app.meta import silent_processes
@@ -108,6 +109,16 @@ def _of_tables(database: Database, settings: Settings) -> Iterator[Finding]:
                 "note",
                 "there is no active station, so every work order stays unassigned",
                 "POST /api/v1/stations or /api/v1/imports/stations",
+            )
+        for shard, n in session.execute(
+            select(Device.shard, func.count())
+            .where(Device.state == "active", Device.shard.not_in(settings.mqtt_shards))
+            .group_by(Device.shard)
+        ):
+            yield Finding(
+                "problem",
+                f"{n} active device(s) on shard {shard}, which no ingest serves",
+                f"add {shard} to FIELDLOOP_MQTT_SHARDS and start python -m iot --shard {shard}, or register them anew",
             )
         dead = session.scalar(select(func.count()).select_from(DeadLetter).where(DeadLetter.state == "open")) or 0
         if dead:

@@ -50,22 +50,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tables, good = run(lab, given.only, given.quick)
     command = "python -m bench" + (" --quick" if given.quick else "")
     command += "" if given.only == list(SECTIONS) else f" --only {','.join(given.only)}"
-    report = write(command, tables, good, time.monotonic() - began)
-    show(report)
+    top = head(command, good, time.monotonic() - began)
+    show(top)
     target = given.out or (ROOT / "docs" / "bench.md" if whole else None)
     if target is not None:
-        target.write_text(report, encoding="utf-8")
+        target.write_text("\n".join([top, *(table.markdown() for table in tables)]), encoding="utf-8")
         say(f"kept in {target}")
     return 0 if good else 1
 
 
 def run(lab: Lab, names: Sequence[str], quick: bool) -> tuple[list[Table], bool]:
-    """Measure the named sections; return the tables and whether nothing was lost or doubled."""
+    """Measure the named sections and show each table; return them and whether nothing was lost or doubled."""
     # Told of afterwards by the tables; a warning of the ingest in this process would only break the report.
     logging.disable(logging.CRITICAL)
     for name in [name for name in os.environ if name.startswith("FIELDLOOP_")]:
         del os.environ[name]
     found = [machine.describe(lab)]
+    show(found[0].markdown())
     fleets = {}
     for kind in KINDS:
         say(f"filling {kind}")
@@ -73,39 +74,39 @@ def run(lab: Lab, names: Sequence[str], quick: bool) -> tuple[list[Table], bool]
     good = True
     for name in names:
         say(f"measuring {name}")
+        before, began = machine.load_average(), time.monotonic()
         try:
             table, kept = SECTIONS[name](lab, fleets, quick)
         except Exception as fault:  # noqa: BLE001 - the other sections are worth having
             traceback.print_exc()
             table, kept = Table(name, ("FAILED",), [(f"{type(fault).__name__}: {str(fault)[:300]}".replace("\n", " "),)]), False
+        took_s = time.monotonic() - began
+        table.notes.append(f"Took {took_s:.0f} s. Load average before {before}, after {machine.load_average()}.")
+        show(table.markdown())
         found.append(table)
         good &= kept
-    found[0].rows.append(("load average after", machine.load_average()))
     return found, good
 
 
-def write(command: str, tables: Sequence[Table], good: bool, took_s: float) -> str:
-    """Return the whole report as Markdown."""
+def head(command: str, good: bool, took_s: float) -> str:
+    """Return the first lines of the report as Markdown."""
     verdict = "Every message was stored exactly once." if good else "**FAILED: see the tables.**"
-    head = [
-        "# Speed",
-        "",
-        f"Measured on {time.strftime('%Y-%m-%d')} by `{command}` in {took_s:.0f} s. {verdict}",
-        "Publisher, broker, database and product share one machine over loopback; compare ratios, not figures, between machines.",
-        "",
-    ]
-    return "\n".join([*head, *(table.markdown() for table in tables)])
+    return (
+        f"# Speed\n\nMeasured on {time.strftime('%Y-%m-%d')} by `{command}` in {took_s:.0f} s. {verdict}\n"
+        "Publisher, broker, database and product share one machine over loopback; compare ratios, not figures,\n"
+        "between machines.\n"
+    )
 
 
-def show(report: str) -> None:
-    """Print the report, drawn when a person looks at it."""
+def show(text: str) -> None:
+    """Print Markdown, drawn when a person looks at it."""
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.markdown import Markdown
 
-        Console().print(Markdown(report))
+        Console().print(Markdown(text))
     else:
-        print(report)
+        print(text, flush=True)
 
 
 def say(text: str) -> None:

@@ -28,7 +28,7 @@ def describe(lab: Lab) -> Table:
         ("processors", f"{os.cpu_count()} x {_first('/proc/cpuinfo', 'model name') or platform.processor() or 'unknown'}"),
         ("memory", _memory()),
         ("disk", f"{_file_system(lab.folder)}, fdatasync of 8 KB takes {short(sync_ms(lab.folder))} ms (median of {_SYNCS})"),
-        ("load average before", load_average()),
+        ("load average", load_average()),
         ("Python", platform.python_version()),
         ("PostgreSQL", _postgres(lab)),
         ("SQLite", f"{sqlite3.sqlite_version}, WAL, synchronous=FULL"),

@@ -117,7 +117,7 @@ def measure(lab: Lab, fleets: dict[str, Fleet], quick: bool) -> tuple[Table, boo
 
 def _plan(quick: bool) -> tuple[tuple[int, int], ...]:
     """Return (clients, requests of each) in turn. At most 200 requests: the page of tasks that is asked for."""
-    return ((1, 25), (8, 6)) if quick else ((1, 200), (8, 60))
+    return ((1, 25), (8, 6)) if quick else ((1, 100), (8, 40))
 
 
 def _database(lab: Lab, fleet: Fleet, kind: str, quick: bool) -> dict[tuple[str, int], tuple[float, float, float]]:

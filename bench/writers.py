@@ -44,7 +44,7 @@ class Figures:
 
 def measure(lab: Lab, fleets: dict[str, Fleet], quick: bool) -> tuple[Table, bool]:
     """Return the table, and whether every message was stored exactly once and every alarm raised."""
-    batches, rounds = (3, 1) if quick else (8, 3)
+    batches, rounds = (3, 1) if quick else (6, 3)
     table = Table(
         "4. Four ingest writers at once",
         (

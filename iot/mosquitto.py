@@ -1,6 +1,6 @@
 """Mosquitto's configuration for production: its options, users and access rights, generated from settings and devices.
 
-Called by the command line and by whatever changes devices; knows no MQTT client. Measured facts: docs/adr/0009-brokers.md.
+Called by the command line; knows no MQTT client. Measured facts: docs/adr/0009-brokers.md.
 """
 
 from __future__ import annotations
@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import shlex
 import signal
+import subprocess
 import tempfile
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.assets.models import Device
@@ -85,6 +87,62 @@ def write_config(settings: Settings, session: Session, folder: Path) -> list[Pat
         _write(folder / "passwd", _passwords(settings, accounts), 0o600, owner),
         _write(folder / "acl", _rights(settings, accounts), 0o600, owner),
     ]
+
+
+class Keeper:
+    """Keeps the broker's users and rights equal to the devices while it runs.
+
+    A refresh that finds a change writes the files and asks the broker to read them. It asks once more at the next refresh,
+    since a signal that comes while the broker is still reloading is lost; it asks again while asking fails.
+    """
+
+    def __init__(self, settings: Settings, folder: Path, ask: Callable[[], None]) -> None:
+        """Prepare.
+
+        Args:
+            settings: as for ``write_config``.
+            folder: the one ``write_config`` wrote.
+            ask: makes the broker read its files; raises OSError or subprocess.SubprocessError when it could not.
+        """
+        self.settings, self.folder, self.ask = settings, folder.resolve(), ask
+        self._written = -1
+        self._to_ask = 0
+
+    def refresh(self, session: Session) -> bool:
+        """Compare once, write and ask when needed; tell whether anything was written.
+
+        Raises:
+            ValueError, OSError: as ``write_config``; nothing was changed then.
+        """
+        newest = session.scalar(select(func.coalesce(func.max(Device.change_no), 0))) or 0
+        changed = newest != self._written
+        if changed:
+            write_config(self.settings, session, self.folder)
+            self._written, self._to_ask = newest, 2
+            log.info("broker_files_written", change_no=newest)
+        if self._to_ask:
+            try:
+                self.ask()
+                self._to_ask -= 1
+            except (OSError, subprocess.SubprocessError) as fault:
+                log.error("broker_not_reloaded", error=str(fault))
+        return changed
+
+
+def run_command(words: str) -> Callable[[], None]:
+    """Return a function that runs an operator's command, such as ``systemctl reload mosquitto``, for at most 30 s.
+
+    Raises:
+        ValueError: the words are no command line.
+    """
+    command = shlex.split(words)
+    if not command:
+        raise ValueError("the command is empty")
+
+    def run() -> None:
+        subprocess.run(command, check=True, timeout=30, stdin=subprocess.DEVNULL)
+
+    return run
 
 
 def reload(pid: int) -> None:

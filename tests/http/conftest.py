@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -57,5 +56,5 @@ def world(db: Database, settings: Settings) -> World:
 
 
 @pytest.fixture
-def estate(db: Database, settings: Settings) -> Iterator[Estate]:
+def estate(db: Database, settings: Settings) -> Estate:
     return make_estate(db, settings)

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis.strategies import just
 from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
 from werkzeug.test import TestResponse
 
 from app.core import wire
@@ -37,7 +38,7 @@ def refused(answer: TestResponse) -> str:
     text = answer.get_data(as_text=True)
     assert 400 <= answer.status_code < 500, (answer.status_code, text[:500])
     assert answer.mimetype == "application/problem+json", text[:500]
-    problem = answer.json
+    problem = answer.get_json()
     assert problem["status"] == answer.status_code
     assert problem["type"] == f"urn:fieldloop:problem:{problem['code']}"
     assert problem["title"]
@@ -290,7 +291,7 @@ def test_a_readable_body_of_another_shape_is_refused_field_by_field(
             assert refused(send(name, person, path, raw)) == "validation_failed", (name, raw)
         answer = send(name, person, path, b'{"surprise": 1}')
         assert refused(answer) == "validation_failed"
-        assert ("surprise", "unknown") in {(fault["field"], fault["code"]) for fault in answer.json["errors"]}, name
+        assert ("surprise", "unknown") in {(fault["field"], fault["code"]) for fault in answer.get_json()["errors"]}, name
 
 
 @SQLITE_ONLY
@@ -379,10 +380,10 @@ def test_each_type_is_taken_at_its_word(targets: dict[str, tuple[str, str, dict[
         person, path, body = targets[name]
         answer = send(name, person, path, json.dumps(body | {field: value}).encode())
         assert refused(answer) == "validation_failed", (name, field, value)
-        found = {(fault["field"].partition(".")[0], fault["code"]) for fault in answer.json["errors"]}
+        found = {(fault["field"].partition(".")[0], fault["code"]) for fault in answer.get_json()["errors"]}
         wanted = "opening_hours" if code == "hours_invalid" else field
         assert (wanted, code) in found, (name, field, value, found)
-        assert all(fault["text"] for fault in answer.json["errors"])
+        assert all(fault["text"] for fault in answer.get_json()["errors"])
 
 
 def test_every_text_at_its_longest_can_be_stored(http: Http, world: World) -> None:
@@ -502,7 +503,7 @@ def test_hostile_headers_are_refused(http: Http, world: World) -> None:
         answer = http.call("GET", "/me", X_Request_Id=request_id)
         assert wire.ID_PATTERN.fullmatch(answer.headers["X-Request-Id"])
         assert answer.headers["X-Request-Id"] != request_id
-    assert http.call("GET", "/me", X_Request_Id="phone-4711-0001").json["request_id"] == "phone-4711-0001"
+    assert http.call("GET", "/me", X_Request_Id="phone-4711-0001").get_json()["request_id"] == "phone-4711-0001"
 
 
 def test_a_method_an_address_does_not_take_is_405_with_those_it_does(http: Http, app: Flask, world: World) -> None:
@@ -541,7 +542,7 @@ def test_a_body_where_none_belongs_changes_nothing(http: Http, app: Flask, world
             headers = {"Authorization": f"Bearer {admin.token}", "Content-Type": content_type}
             answer = app.test_client().get("/api/v1/customers", data=raw, headers=headers)
             assert answer.status_code == 200
-            assert len(answer.json["items"]) == 1
+            assert len(answer.get_json()["items"]) == 1
             sane(app.test_client().post("/api/v1/me/test-notification", data=raw, headers=headers))
 
 
@@ -605,7 +606,7 @@ def test_generated_requests_meet_no_fault_of_ours(sqlite_file: Path, tmp_path: P
     sent: dict[GenerationMode, Counter[int]] = {mode: Counter() for mode in GenerationMode}
     ends = time.monotonic() + 50
 
-    def try_one(case: schemathesis.Case, mode: GenerationMode) -> None:
+    def try_one(case: Any, mode: GenerationMode) -> None:
         if time.monotonic() > ends:
             return
         case.headers["Authorization"] = f"Bearer {admin.token}"
@@ -625,7 +626,7 @@ def test_generated_requests_meet_no_fault_of_ours(sqlite_file: Path, tmp_path: P
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    operations = [found.ok() for found in schema.get_all_operations()]
+    operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
     for operation in operations:
         if operation.path.endswith("/auth/sign-out"):
             continue

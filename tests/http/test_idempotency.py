@@ -68,7 +68,7 @@ def test_the_same_request_again_gives_the_same_answer_and_no_second_effect(admin
         assert answer.headers["Idempotency-Replayed"] == "true"
     assert count(db, Site) == 2
     with db.reading() as session:
-        kinds = session.scalars(select(HistoryEntry.kind).where(HistoryEntry.subject_id == first.json["id"])).all()
+        kinds = session.scalars(select(HistoryEntry.kind).where(HistoryEntry.subject_id == first.get_json()["id"])).all()
     assert list(kinds) == ["site.created"]
 
 
@@ -107,7 +107,7 @@ def test_a_redemption_sent_eight_times_at_once_by_a_phone_succeeds_eight_times_w
     answers = together(8, lambda _: staff.call("POST", "/coupons/redeem", {"code": code}, Idempotency_Key=KEY))
 
     assert {told(answer) for answer in answers} == {told(answers[0])}
-    assert answers[0].json["state"] == "redeemed"
+    assert answers[0].get_json()["state"] == "redeemed"
     with db.reading() as session:
         assert session.scalar(select(func.count()).where(HistoryEntry.kind == "coupon.redeemed")) == 1
     staff.refused("POST", "/coupons/redeem", 409, "coupon_redeemed", {"code": code}, Idempotency_Key=KEY + "2")
@@ -135,7 +135,7 @@ def test_a_key_belongs_to_one_person_and_one_route(admin: Http, http: Http, worl
     elsewhere = admin.call("POST", "/partners", {"name": "Dealer"}, Idempotency_Key=KEY)
 
     assert {answer.status_code for answer in (mine, theirs, elsewhere)} == {201}
-    assert mine.json["id"] != theirs.json["id"]
+    assert mine.get_json()["id"] != theirs.get_json()["id"]
     assert told(admin.call("POST", path, SITE, Idempotency_Key=KEY)) == told(mine)
     assert told(manager.call("POST", path, SITE | {"name": "Theirs"}, Idempotency_Key=KEY)) == told(theirs)
     assert (count(db, Site), count(db, StoredAnswer)) == (3, 3)
@@ -178,7 +178,7 @@ def test_an_answer_without_a_body_is_repeated_too(http: Http, world: World) -> N
 def test_an_answer_that_shows_a_secret_is_not_kept(admin: Http, world: World, db: Database) -> None:
     path = f"/devices/{world.device}/secret"
 
-    secrets = {admin.call("POST", path, Idempotency_Key=KEY).json["secret"] for _ in range(2)}
+    secrets = {admin.call("POST", path, Idempotency_Key=KEY).get_json()["secret"] for _ in range(2)}
 
     assert len(secrets) == 2
     assert count(db, StoredAnswer) == 0
@@ -212,10 +212,10 @@ def test_reads_and_edits_tell_the_version(admin: Http, world: World, clock: SetC
         "/me",
     ):
         answer = admin.call("GET", path)
-        assert answer.headers["ETag"] == f'"{answer.json["version"]}"', path
+        assert answer.headers["ETag"] == f'"{answer.get_json()["version"]}"', path
     clock.advance(seconds=1)
     edited = admin.call("PATCH", f"/customers/{world.customer}", {"name": "New"}, If_Match='"1"')
-    assert (edited.headers["ETag"], edited.json["version"]) == ('"2"', 2)
+    assert (edited.headers["ETag"], edited.get_json()["version"]) == ('"2"', 2)
     assert admin.call("GET", f"/customers/{world.customer}").headers["ETag"] == '"2"'
     assert "ETag" not in admin.call("GET", "/customers").headers
     assert "ETag" not in admin.call("GET", "/customers/no-such-customer").headers
@@ -243,9 +243,9 @@ def test_every_edit_needs_the_version_it_edits(admin: Http, world: World, clock:
 
 def test_a_star_matches_whatever_is_there_but_not_what_is_not(admin: Http, world: World, clock: SetClock) -> None:
     clock.advance(seconds=1)
-    assert admin.call("PATCH", f"/customers/{world.customer}", {"name": "A"}, If_Match="*").json["version"] == 2
+    assert admin.call("PATCH", f"/customers/{world.customer}", {"name": "A"}, If_Match="*").get_json()["version"] == 2
     clock.advance(seconds=1)
-    assert admin.call("PATCH", f"/customers/{world.customer}", {"name": "B"}, If_Match="*").json["version"] == 3
+    assert admin.call("PATCH", f"/customers/{world.customer}", {"name": "B"}, If_Match="*").get_json()["version"] == 3
     admin.refused("PATCH", "/customers/no-such-customer", 404, "not_found", {"name": "C"}, If_Match="*")
 
 
@@ -276,7 +276,7 @@ def test_of_parallel_edits_of_one_version_exactly_one_wins(
         assert len(won) == 1
         assert present == answers[won[0]].json
     assert present["name"] in {f"Name {i}" for i in won}
-    assert {(answer.status_code, answer.json["code"]) for answer in lost} <= {(412, "version_stale"), (409, "conflict")}
+    assert {(answer.status_code, answer.get_json()["code"]) for answer in lost} <= {(412, "version_stale"), (409, "conflict")}
     with db.reading() as session:
         edits = session.scalar(select(func.count()).where(HistoryEntry.kind == "customer.edited"))
     assert edits == len(won)
@@ -288,7 +288,7 @@ def test_of_parallel_first_ones_with_one_code_exactly_one_is_made(admin: Http, w
     answers = together(6, lambda _: admin.call("POST", "/customers", body))
 
     assert sorted(answer.status_code for answer in answers)[0] == 201
-    refusals = {(answer.status_code, answer.json["code"]) for answer in answers if answer.status_code != 201}
+    refusals = {(answer.status_code, answer.get_json()["code"]) for answer in answers if answer.status_code != 201}
     assert refusals <= {(422, "validation_failed"), (409, "conflict")}
     assert sum(answer.status_code == 201 for answer in answers) == 1
     assert count(db, Customer) == 2

@@ -33,7 +33,7 @@ OUTSIDE = re.compile(
 def document(app: Flask) -> dict[str, Any]:
     answer = app.test_client().get("/api/v1/openapi.json")
     assert (answer.status_code, answer.mimetype) == (200, "application/json")
-    found: dict[str, Any] = answer.json
+    found: dict[str, Any] = answer.get_json()
     return found
 
 
@@ -160,8 +160,8 @@ def test_health_and_metrics_answer(app: Flask, world: World, db: Database) -> No
 
     assert (live.status_code, live.json) == (200, {"status": "live"})
     assert ready.status_code == 503
-    assert any(problem.startswith("worker: not heard") for problem in ready.json["problems"])
-    assert not any(problem.startswith(("database", "migrations")) for problem in ready.json["problems"])
+    assert any(problem.startswith("worker: not heard") for problem in ready.get_json()["problems"])
+    assert not any(problem.startswith(("database", "migrations")) for problem in ready.get_json()["problems"])
     assert metrics.status_code == 200
     assert "fieldloop_alarms" in metrics.get_data(as_text=True)
     assert "fieldloop_outbox_oldest_seconds 0.0" in metrics.get_data(as_text=True)
@@ -176,7 +176,7 @@ def test_a_deployment_whose_processes_are_heard_is_ready(app: Flask, world: Worl
     with db.transaction() as session:
         beat(session, "ingest-0", connected=False)
     answer = app.test_client().get("/health/ready")
-    assert (answer.status_code, answer.json["problems"]) == (503, ["ingest-0: no session with the broker"])
+    assert (answer.status_code, answer.get_json()["problems"]) == (503, ["ingest-0: no session with the broker"])
 
 
 @SQLITE_ONLY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -147,7 +147,7 @@ CLASSIFIED: dict[str, dict[str, str]] = {
 }
 
 # A body no parser takes, as a type no route takes: who is refused for who they are must be refused before it.
-HOSTILE = {"data": b"[" * 1000, "content_type": "text/plain"}
+HOSTILE: dict[str, Any] = {"data": b"[" * 1000, "content_type": "text/plain"}
 SIGNED_OUT = {"POST /auth/sign-out"}  # after it the others would be refused for another reason
 
 
@@ -160,7 +160,7 @@ def send(app: Flask, route: Route, token: str | None, **headers: str) -> tuple[i
 
 
 @pytest.fixture
-def members(http: Http, world: World) -> Iterator[dict[str, Http]]:
+def members(http: Http, world: World) -> dict[str, Http]:
     """One signed-in person for each role."""
     ids = {
         "admin": world.admin,
@@ -170,7 +170,7 @@ def members(http: Http, world: World) -> Iterator[dict[str, Http]]:
         "customer": world.owner,
     }
     assert set(ids) == set(ROLES)
-    return {role: http.as_(user_id) for role, user_id in ids.items()}  # type: ignore[return-value]
+    return {role: http.as_(user_id) for role, user_id in ids.items()}
 
 
 def test_every_route_is_classified_and_has_the_policy_that_was_decided(app: Flask) -> None:

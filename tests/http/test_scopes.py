@@ -132,7 +132,7 @@ def test_every_route_with_an_id_answers_an_unseen_thing_like_one_that_does_not_e
             if not allows(actors[name], route.policy or ""):
                 continue
             unknown = call(door, route)
-            assert (unknown.status_code, unknown.json["code"]) == (404, "not_found"), (route, name, unknown.json)
+            assert (unknown.status_code, unknown.get_json()["code"]) == (404, "not_found"), (route, name, unknown.json)
             for side in SIDES:
                 if side in estate.sees(name, kind):
                     if route.method == "GET":
@@ -239,7 +239,7 @@ def test_an_id_in_a_body_that_names_an_unseen_thing_is_refused_like_an_unknown_o
             answers.append(doors[person].call(method, path.format(**estate.things["1"]), body, If_Match="*"))
 
         assert told(answers[0]) == told(answers[1]), (person, method, path, field)
-        refusal = answers[0].json
+        refusal = answers[0].get_json()
         assert (answers[0].status_code, refusal["code"]) == (422, "validation_failed"), (person, method, path, field)
         assert (field, "unknown_reference") in [(fault["field"], fault["code"]) for fault in refusal["errors"]]
 
@@ -250,7 +250,7 @@ def test_a_rep_who_names_what_only_the_office_sets_learns_nothing_of_it(estate: 
         answers = [doors["rep1"].call("PATCH", path, {field: named}, If_Match="*") for named in (foreign, ANY_ID)]
 
         assert told(answers[0]) == told(answers[1])
-        assert [(fault["field"], fault["code"]) for fault in answers[0].json["errors"]] == [(field, "unknown")]
+        assert [(fault["field"], fault["code"]) for fault in answers[0].get_json()["errors"]] == [(field, "unknown")]
 
 
 def test_an_order_names_a_station_that_exists_and_a_component_of_its_asset(estate: Estate, doors: dict[str, Http]) -> None:
@@ -305,7 +305,7 @@ def test_the_causal_log_stops_at_what_the_caller_may_not_see(estate: Estate, doo
             answer = doors[name].call("GET", f"/history/{SUBJECTS[kind]}/{estate.things['1'][kind]}")
             if answer.status_code != 200:
                 continue
-            entries = [entry for part in ("about", "causes", "effects") for entry in answer.json[part]]
+            entries = [entry for part in ("about", "causes", "effects") for entry in answer.get_json()[part]]
             ids = {entry["id"] for entry in entries}
             assert all(set(entry["because_of"]) <= ids for entry in entries)
             shown |= {(entry["subject"]["kind"], entry["subject"]["id"]) for entry in entries}

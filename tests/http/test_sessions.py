@@ -172,7 +172,7 @@ def test_unknown_wrong_locked_and_deactivated_get_the_same_answer_for_the_same_w
         ("x" * 200, "x" * 200),
     ):
         answer = http.call("POST", "/auth/sign-in", {"login": login, "password": password})
-        body = {name: value for name, value in answer.json.items() if name != "request_id"}
+        body = {name: value for name, value in answer.get_json().items() if name != "request_id"}
         headers = {name: value for name, value in answer.headers.items() if name not in {"X-Request-Id", "Date"}}
         answers.append((answer.status_code, body, headers))
 
@@ -247,7 +247,7 @@ def test_a_refresh_token_works_once_and_gives_the_next(world: World, http: Http,
     third = refresh(http, second["refresh_token"]).json
 
     assert len({first["refresh_token"], second["refresh_token"], third["refresh_token"]}) == 3
-    assert bearer(http, third["access_token"]).json["id"] == world.rep
+    assert bearer(http, third["access_token"]).get_json()["id"] == world.rep
     with world.db.reading() as session:
         stored = session.scalars(select(RefreshToken.token_hash)).all()
         assert sorted(stored) == sorted(hashlib.sha256(t["refresh_token"].encode()).hexdigest() for t in (first, second, third))
@@ -259,7 +259,7 @@ def test_a_token_used_twice_ends_the_whole_session_but_no_other(world: World, ht
 
     again = refresh(http, stolen["refresh_token"])
 
-    assert (again.status_code, again.json["code"]) == (401, "refresh_refused")
+    assert (again.status_code, again.get_json()["code"]) == (401, "refresh_refused")
     for token in (stolen, thief):
         assert bearer(http, token["access_token"]).status_code == 401
         assert refresh(http, token["refresh_token"]).status_code == 401
@@ -296,7 +296,7 @@ def test_a_refresh_token_ends_with_its_time_and_with_its_person(world: World, ht
     clock.advance(days=30, seconds=1)
 
     for token in (late, gone, {"refresh_token": "no such token"}):
-        assert refresh(http, token["refresh_token"]).json["code"] == "refresh_refused"
+        assert refresh(http, token["refresh_token"]).get_json()["code"] == "refresh_refused"
 
 
 # Ending
@@ -430,7 +430,7 @@ def test_every_forged_token_is_refused(world: World, http: Http, genuine: dict[s
 
     for name, token in tokens.items():
         answer = http.call("GET", "/me", Authorization=f"Bearer {token}".encode().decode("latin-1"))
-        assert (answer.status_code, answer.json["code"]) == (401, "unauthenticated"), name
+        assert (answer.status_code, answer.get_json()["code"]) == (401, "unauthenticated"), name
     for scheme in ("Basic", "", "Bearer Bearer", "Token"):
         assert http.call("GET", "/me", Authorization=f"{scheme} {genuine['token']}").status_code == 401, scheme
     assert http.call("GET", f"/me?access_token={genuine['token']}").status_code == 401

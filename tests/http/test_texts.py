@@ -58,7 +58,7 @@ def error_names() -> frozenset[str]:
             if not info.name.endswith("__main__"):
                 importlib.import_module(info.name)
 
-    def below(kind: type) -> Iterator[type]:
+    def below(kind: type[DomainError]) -> Iterator[type[DomainError]]:
         yield kind
         for each in kind.__subclasses__():
             yield from below(each)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session
 
 from app.core.db import Database, last_change
 from app.core.settings import Settings
+from app.service_offers import operations as service_offers
 from app.service_offers.models import Coupon, ServiceOffer
 from app.stations.models import PartStock
+from app.work_orders import operations as work_orders
 from app.work_orders.models import LIVE_TASK_STATES, StationTask, WorkOrder
 from tests.conftest import SetClock
 from tests.factories import World, make_world
@@ -68,6 +70,26 @@ def rounds(world: World) -> Callable[[int], list[Round]]:
     return make
 
 
+def get_ready(world: World, made: Sequence[Round], *, accept: bool) -> None:
+    """Let the stations take their tasks and the owner see the offers, and accept them if wanted; all at once, by the verbs."""
+    owner = world.actor(world.owner)
+    staff = dict(zip(world.stations, map(world.actor, world.staff), strict=True))
+    with world.db.transaction() as session:
+        for one in made:
+            task, offer = session.get_one(StationTask, one.task), session.get_one(ServiceOffer, one.offer)
+            work_orders.accept_task(session, staff[task.station_id], task)
+            service_offers.view_offer(session, owner, offer)
+            if accept:
+                _, slots = work_orders.slots_of(session, world.settings, session.get_one(WorkOrder, one.order))
+                service_offers.accept_offer(session, world.settings, owner, offer, slots[0])
+
+
+def code_of(world: World, round_: Round) -> str:
+    """Return what the owner shows at the station."""
+    with world.db.reading() as session:
+        return service_offers.coupon_code(world.settings, session.get_one(Coupon, round_.coupon))
+
+
 def parts_agree(db: Database) -> None:
     """Compare the promised parts with the tasks that need one; never oversold."""
     with db.reading() as session:
@@ -78,11 +100,23 @@ def parts_agree(db: Database) -> None:
             assert stock.reserved == needed.get(stock.station_id, 0), stock.station_id
 
 
-def staff_of_task(world: World, http: Http, task_id: str) -> Http:
-    """Sign in the staff of the station that was asked."""
-    with world.db.reading() as session:
-        station = session.get_one(StationTask, task_id).station_id
-    return http.as_(world.staff[world.stations.index(station)])
+class People:
+    """Everybody of the world, signed in once."""
+
+    def __init__(self, world: World, http: Http) -> None:
+        self.world = world
+        self.owner, self.manager = http.as_(world.owner), http.as_(world.manager)
+        self.staff = [http.as_(user_id) for user_id in world.staff]
+
+    def asked(self, round_: Round) -> Http:
+        """Return the staff of the station that was asked first."""
+        with self.world.db.reading() as session:
+            return self.staff[self.world.stations.index(session.get_one(StationTask, round_.task).station_id)]
+
+
+@pytest.fixture
+def people(world: World, http: Http) -> People:
+    return People(world, http)
 
 
 def states(db: Database, round_: Round) -> tuple[str, str, str, str]:

@@ -18,8 +18,7 @@ from app.stations.models import Station
 from app.work_orders.models import Booking, WorkOrder
 from tests.factories import World
 from tests.iot.vehicles import happened
-from tests.people import Http
-from tests.races.conftest import Round, in_a_later_process, parts_agree, staff_of_task, states
+from tests.races.conftest import People, Round, code_of, get_ready, in_a_later_process, parts_agree, states
 from tests.races.together import together
 
 Rounds = Callable[[int], list[Round]]
@@ -38,25 +37,10 @@ def outcome(answer: Any) -> tuple[int, str]:
     return answer.status_code, "" if answer.status_code < 300 else answer.json["code"]
 
 
-def prepared(world: World, http: Http, round_: Round) -> tuple[Http, Http, Http]:
-    """Let the station accept the task; return owner, staff, manager, signed in."""
-    owner, staff, manager = http.as_(world.owner), staff_of_task(world, http, round_.task), http.as_(world.manager)
-    staff.post(f"/station-tasks/{round_.task}/accept")
-    owner.post(f"/service-offers/{round_.offer}/view")
-    return owner, staff, manager
-
-
-def accepted(world: World, http: Http, round_: Round, slot: int = 0) -> tuple[Http, Http, Http, str]:
-    """Let the owner accept as well; return the three and the coupon's code."""
-    owner, staff, manager = prepared(world, http, round_)
-    slots = owner.get(f"/work-orders/{round_.order}/slots")["slots"]
-    owner.post(f"/service-offers/{round_.offer}/accept", {"slot_at": slots[slot]})
-    return owner, staff, manager, owner.get(f"/service-offers/{round_.offer}/coupon")["code"]
-
-
-def test_fifty_redemptions_of_one_coupon_at_once_succeed_exactly_once(world: World, http: Http, rounds: Rounds) -> None:
+def test_fifty_redemptions_of_one_coupon_at_once_succeed_exactly_once(world: World, people: People, rounds: Rounds) -> None:
     [one] = rounds(1)
-    _, staff, _, code = accepted(world, http, one)
+    get_ready(world, [one], accept=True)
+    staff, code = people.asked(one), code_of(world, one)
 
     found = Counter(map(outcome, together(*[lambda: staff.call("POST", "/coupons/redeem", {"code": code})] * 50)))
 
@@ -106,19 +90,20 @@ def race(calls: dict[str, Callable[[], Any]], expire: Callable[[], int]) -> dict
 
 
 def test_redeeming_withdrawing_declining_and_expiring_at_once_end_in_one_state(
-    world: World, http: Http, rounds: Rounds, expire: Callable[[], int]
+    world: World, people: People, rounds: Rounds, expire: Callable[[], int]
 ) -> None:
     ended: Counter[str] = Counter()
-    for n, one in enumerate(rounds(ROUNDS)):
-        owner, staff, manager, code = accepted(world, http, one, slot=n)
+    made = rounds(ROUNDS)
+    get_ready(world, made, accept=True)
+    for one in made:
         let_only_this_end(world, one)
         offer = f"/service-offers/{one.offer}"
 
         answers = race(
             {
-                "redeem": partial(staff.call, "POST", "/coupons/redeem", {"code": code}),
-                "withdraw": partial(manager.call, "POST", f"{offer}/withdraw", {"reason": "race"}),
-                "decline": partial(owner.call, "POST", f"{offer}/decline", {}),
+                "redeem": partial(people.asked(one).call, "POST", "/coupons/redeem", {"code": code_of(world, one)}),
+                "withdraw": partial(people.manager.call, "POST", f"{offer}/withdraw", {"reason": "race"}),
+                "decline": partial(people.owner.call, "POST", f"{offer}/decline", {}),
             },
             expire,
         )
@@ -132,20 +117,21 @@ def test_redeeming_withdrawing_declining_and_expiring_at_once_end_in_one_state(
 
 
 def test_accepting_declining_withdrawing_and_expiring_at_once_end_in_one_state(
-    world: World, http: Http, rounds: Rounds, expire: Callable[[], int]
+    world: World, people: People, rounds: Rounds, expire: Callable[[], int]
 ) -> None:
     ended: Counter[str] = Counter()
-    for n, one in enumerate(rounds(ROUNDS)):
-        owner, _, manager = prepared(world, http, one)
-        slot = owner.get(f"/work-orders/{one.order}/slots")["slots"][n]
+    made = rounds(ROUNDS)
+    get_ready(world, made, accept=False)
+    slots = people.owner.get(f"/work-orders/{made[0].order}/slots")["slots"]
+    for one, slot in zip(made, slots, strict=False):
         let_only_this_end(world, one)
         offer = f"/service-offers/{one.offer}"
 
         answers = race(
             {
-                "accept": partial(owner.call, "POST", f"{offer}/accept", {"slot_at": slot}),
-                "decline": partial(owner.call, "POST", f"{offer}/decline", {}),
-                "withdraw": partial(manager.call, "POST", f"{offer}/withdraw", {"reason": "race"}),
+                "accept": partial(people.owner.call, "POST", f"{offer}/accept", {"slot_at": slot}),
+                "decline": partial(people.owner.call, "POST", f"{offer}/decline", {}),
+                "withdraw": partial(people.manager.call, "POST", f"{offer}/withdraw", {"reason": "race"}),
             },
             expire,
         )
@@ -157,14 +143,13 @@ def test_accepting_declining_withdrawing_and_expiring_at_once_end_in_one_state(
     print(f"accept x decline x withdraw x expire, {world.db.dialect}: {dict(ended)}")
 
 
-def test_ten_owners_choose_the_last_bay_of_a_slot_and_one_gets_it(world: World, http: Http, rounds: Rounds) -> None:
+def test_ten_owners_choose_the_last_bay_of_a_slot_and_one_gets_it(world: World, people: People, rounds: Rounds) -> None:
     with world.db.transaction() as session:
         for station in session.scalars(select(Station)):
             station.bays = 1
             station.active = station.id == world.stations[0]
-    made = rounds(10)
-    for one in made:
-        owner, _, _ = prepared(world, http, one)
+    made, owner = rounds(10), people.owner
+    get_ready(world, made, accept=False)
     [slot, *_] = owner.get(f"/work-orders/{made[0].order}/slots")["slots"]
 
     answers = together(*[partial(owner.call, "POST", f"/service-offers/{one.offer}/accept", {"slot_at": slot}) for one in made])
@@ -179,18 +164,18 @@ def test_ten_owners_choose_the_last_bay_of_a_slot_and_one_gets_it(world: World, 
 
 
 def test_choosing_another_slot_while_the_station_gives_the_task_back_books_nothing_at_a_station_without_a_task(
-    world: World, http: Http, rounds: Rounds
+    world: World, people: People, rounds: Rounds
 ) -> None:
     ended: Counter[str] = Counter()
-    for n, one in enumerate(rounds(ROUNDS // 2)):
-        owner, staff, _, _ = accepted(world, http, one, slot=2 * n)
-        slot = owner.get(f"/work-orders/{one.order}/slots")["slots"][0]
-
+    made = rounds(ROUNDS // 2)
+    get_ready(world, made, accept=True)
+    slot = people.owner.get(f"/work-orders/{made[0].order}/slots")["slots"][-1]
+    for one in made:
         chosen, given_back = map(
             outcome,
             together(
-                partial(owner.call, "POST", f"/service-offers/{one.offer}/accept", {"slot_at": slot}),
-                partial(staff.call, "POST", f"/station-tasks/{one.task}/reject", {"reason": "race"}),
+                partial(people.owner.call, "POST", f"/service-offers/{one.offer}/accept", {"slot_at": slot}),
+                partial(people.asked(one).call, "POST", f"/station-tasks/{one.task}/reject", {"reason": "race"}),
             ),
         )
 

@@ -19,8 +19,8 @@ from app.work_orders.operations import lapse_tasks
 from tests.factories import PART, World, make_user
 from tests.iot.vehicles import BOSS, DAY, happened, kinds, make_vehicle, message, values
 from tests.people import Http
-from tests.races.conftest import Round, in_a_later_process, parts_agree, staff_of_task, states
-from tests.races.test_offers import accepted, outcome
+from tests.races.conftest import People, Round, code_of, get_ready, in_a_later_process, parts_agree, states
+from tests.races.test_offers import outcome
 from tests.races.together import together
 
 Rounds = Callable[[int], list[Round]]
@@ -102,13 +102,17 @@ def steps(world: World, subject_id: str) -> list[str]:
     return [entry.kind.partition(".")[2] for entry in happened(world.db, subject_id)]
 
 
-def second_pair_of_hands(world: World, http: Http, task_id: str) -> tuple[Http, Http]:
-    """Sign in two people of the station that was asked."""
-    first = staff_of_task(world, http, task_id)
+@pytest.fixture
+def others(world: World, http: Http, people: People) -> People:
+    """A second person at each station, signed in."""
     with world.db.transaction() as session:
-        station = session.get_one(StationTask, task_id).station_id
-        other = make_user(session, world.settings, "station_staff", f"other-{task_id}", station_id=station)
-    return first, http.as_(other.id)
+        made = [
+            make_user(session, world.settings, "station_staff", f"other{i}", station_id=station)
+            for i, station in enumerate(world.stations)
+        ]
+    second = People(world, http)
+    second.staff = [http.as_(user.id) for user in made]
+    return second
 
 
 def let_only_this_lapse(world: World, round_: Round) -> None:
@@ -120,7 +124,7 @@ def let_only_this_lapse(world: World, round_: Round) -> None:
 
 
 def test_two_people_accepting_and_rejecting_while_the_lease_lapses_have_one_outcome(
-    world: World, http: Http, rounds: Rounds, lapse: Callable[[], int]
+    world: World, people: People, others: People, rounds: Rounds, lapse: Callable[[], int]
 ) -> None:
     legal = {
         ("offered", "accepted"): "accepted",
@@ -130,12 +134,11 @@ def test_two_people_accepting_and_rejecting_while_the_lease_lapses_have_one_outc
     }
     seen: Counter[tuple[str, ...]] = Counter()
     for one in rounds(ROUNDS):
-        first, second = second_pair_of_hands(world, http, one.task)
         let_only_this_lapse(world, one)
 
         *answers, lapsed = together(
-            partial(first.call, "POST", f"/station-tasks/{one.task}/accept"),
-            partial(second.call, "POST", f"/station-tasks/{one.task}/reject", {"reason": "race"}),
+            partial(people.asked(one).call, "POST", f"/station-tasks/{one.task}/accept"),
+            partial(others.asked(one).call, "POST", f"/station-tasks/{one.task}/reject", {"reason": "race"}),
             lapse,
         )
 
@@ -165,9 +168,11 @@ def tasks_of_orders(world: World) -> list[int]:
         return list(session.scalars(live))
 
 
-def test_of_two_people_who_accept_at_once_one_is_told_that_it_is_taken(world: World, http: Http, rounds: Rounds) -> None:
+def test_of_two_people_who_accept_at_once_one_is_told_that_it_is_taken(
+    world: World, people: People, others: People, rounds: Rounds
+) -> None:
     [one] = rounds(1)
-    hands = second_pair_of_hands(world, http, one.task)
+    hands = (people.asked(one), others.asked(one))
 
     found = together(*[partial(hand.call, "POST", f"/station-tasks/{one.task}/accept") for hand in hands * 4])
 
@@ -177,19 +182,19 @@ def test_of_two_people_who_accept_at_once_one_is_told_that_it_is_taken(world: Wo
 
 
 def test_cancelling_an_order_while_its_station_begins_or_gives_it_back_has_one_outcome(
-    world: World, http: Http, rounds: Rounds
+    world: World, people: People, rounds: Rounds
 ) -> None:
-    manager = http.as_(world.manager)
     seen: Counter[str] = Counter()
-    for n, one in enumerate(rounds(ROUNDS)):
-        _, staff, _, _ = accepted(world, http, one, slot=n)
+    made = rounds(ROUNDS)
+    get_ready(world, made, accept=True)
+    for n, one in enumerate(made):
         answer = ("reject", {"reason": "race"}) if n % 2 else ("begin", None)
 
         cancelled, answered = map(
             outcome,
             together(
-                partial(manager.call, "POST", f"/work-orders/{one.order}/cancel", {"reason": "race"}),
-                partial(staff.call, "POST", f"/station-tasks/{one.task}/{answer[0]}", answer[1]),
+                partial(people.manager.call, "POST", f"/work-orders/{one.order}/cancel", {"reason": "race"}),
+                partial(people.asked(one).call, "POST", f"/station-tasks/{one.task}/{answer[0]}", answer[1]),
             ),
         )
 
@@ -214,10 +219,11 @@ def test_cancelling_an_order_while_its_station_begins_or_gives_it_back_has_one_o
     print(f"cancel x begin/reject, {world.db.dialect}: {dict(seen)}")
 
 
-def test_a_task_finished_twice_at_once_fits_one_pack_and_takes_one_part(world: World, http: Http, rounds: Rounds) -> None:
+def test_a_task_finished_twice_at_once_fits_one_pack_and_takes_one_part(world: World, people: People, rounds: Rounds) -> None:
     [one] = rounds(1)
-    _, staff, _, code = accepted(world, http, one)
-    staff.post("/coupons/redeem", {"code": code})
+    get_ready(world, [one], accept=True)
+    staff = people.asked(one)
+    staff.post("/coupons/redeem", {"code": code_of(world, one)})
     world.db.clock.advance(hours=1)  # type: ignore[attr-defined]
 
     found = together(
@@ -233,25 +239,24 @@ def test_a_task_finished_twice_at_once_fits_one_pack_and_takes_one_part(world: W
 
 
 def test_two_stations_that_give_tasks_back_to_each_other_at_once_are_both_answered(
-    world: World, http: Http, rounds: Rounds
+    world: World, people: People, rounds: Rounds
 ) -> None:
     """Each releases its own part and takes one of the other's: the two wait for each other, and one must try again."""
-    made = rounds(2 * ROUNDS)
-    hands = [http.as_(user) for user in world.staff]
     by_station: dict[str, list[str]] = {station: [] for station in world.stations}
+    made = rounds(6)
     with world.db.reading() as session:
         for one in made:
             by_station[session.get_one(StationTask, one.task).station_id].append(one.task)
-    pairs = list(zip(*by_station.values(), strict=False))
-    assert len(pairs) == ROUNDS, "dispatch by load gives each station half of them"
+    pairs = list(zip(*by_station.values(), strict=True))
+    assert len(pairs) == 3, "dispatch by load gives each station half of them"
     for pair in pairs:
         found = together(
             *[
                 partial(hand.call, "POST", f"/station-tasks/{task}/reject", {"reason": "race"})
-                for hand, task in zip(hands, pair, strict=True)
+                for hand, task in zip(people.staff, pair, strict=True)
             ]
         )
         assert list(map(outcome, found)) == [(200, "")] * 2
 
     parts_agree(world.db)
-    assert sorted(tasks_by_station(world).values()) == [ROUNDS] * 2
+    assert sorted(tasks_by_station(world).values()) == [3, 3]
