@@ -15,7 +15,7 @@ $(VENV)/.dev: requirements-dev.txt
 	@PYTHON="$(PYTHON)" sh scripts/install.sh requirements-dev.txt && touch $@ $(VENV)/.runtime
 
 run: $(VENV)/.runtime ## install, migrate, seed the demo, run everything on this machine
-	@echo "3/3  starting Fieldloop"
+	@echo "3/3  starting Fieldloop · 启动 Fieldloop"
 	@$(BIN)/python -m app up --demo
 
 up: $(VENV)/.runtime ## run everything on this machine without the demo

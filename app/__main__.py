@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from app.core.db import Database
 from app.core.errors import DomainError
+from app.core.locales import in_terminal
 from app.core.logs import get_log, set_up_logs
 from app.core.settings import Settings, keep_secret, read_settings
 from app.core.texts import problem_text
@@ -89,8 +90,8 @@ def _keep_default_secret() -> None:
         keep_secret(Path(os.environ.get("FIELDLOOP_VAR_DIR", "var")).resolve())
 
 
-def _say(text: str) -> None:
-    print(text, flush=True)
+def _say(text: str, chinese: str = "") -> None:
+    print(in_terminal()(text, chinese or text), flush=True)
 
 
 def _up(settings: Settings, *, demo: bool) -> int:
@@ -100,10 +101,12 @@ def _up(settings: Settings, *, demo: bool) -> int:
 
     settings.var_dir.mkdir(parents=True, exist_ok=True)
     http_port = supervise.free_port(settings.http_port, settings.http_host)
-    mqtt_port = supervise.free_port(settings.mqtt_port) if settings.mqtt_broker == "embedded" else settings.mqtt_port
+    mqtt_port = (
+        supervise.free_port(settings.mqtt_port, besides=http_port) if settings.mqtt_broker == "embedded" else settings.mqtt_port
+    )
     for name, wanted, found in (("HTTP", settings.http_port, http_port), ("MQTT", settings.mqtt_port, mqtt_port)):
         if wanted != found:
-            _say(f"  port {wanted} ({name}) is taken; using {found}")
+            _say(f"  port {wanted} ({name}) is taken; using {found}", f"  端口 {wanted}（{name}）已被占用，改用 {found}")
     public_url = (
         settings.public_url
         if settings.http_port == http_port or "FIELDLOOP_PUBLIC_URL" in os.environ
@@ -114,7 +117,7 @@ def _up(settings: Settings, *, demo: bool) -> int:
         os.environ["FIELDLOOP_STATION_LEASE_S"] = str(_DEMO_LEASE_S)
     (settings.var_dir / "address").write_text(settings.public_url + "\n")
     database = Database(settings.database_url)
-    _say("  migrating the database")
+    _say("  migrating the database", "  正在迁移数据库")
     migrate(database)
     with database.transaction() as session:
         install_default_rules(session)
@@ -122,21 +125,22 @@ def _up(settings: Settings, *, demo: bool) -> int:
     if demo:
         from demo.seed import seed
 
-        _say("  seeding the demo organisation")
+        _say("  seeding the demo organisation", "  正在写入演示数据")
         accounts = seed(database, settings)
-    supervisor = supervise.Supervisor(
-        supervise.children_of(settings), supervise.prepare_environ(settings), settings.var_dir / "logs", _say
-    )
+    logs = settings.var_dir / "logs"
+    supervisor = supervise.Supervisor(supervise.children_of(settings), supervise.prepare_environ(settings), logs, _say)
     supervise.end_on_signals(supervisor)
-    _say("  starting " + ", ".join(child.name for child in supervisor.children))
+    names = ", ".join(child.name for child in supervisor.children)
+    _say(f"  starting {names}", f"  正在启动 {names}")
     supervisor.start()
     try:
         missing = supervise.wait_ready(settings, database)
         if missing:
-            _say("  not ready: " + "; ".join(missing))
-            _say(f"  logs: {settings.var_dir / 'logs'}   checks: python -m app doctor")
+            _say("  not ready: " + "; ".join(missing), "  尚未就绪：" + "；".join(missing))
+            _say(f"  logs: {logs}   checks: python -m app doctor", f"  日志：{logs}   检查：python -m app doctor")
         else:
-            _say(f"\nReady: {settings.public_url}   API: {settings.public_url}/docs   logs: {settings.var_dir / 'logs'}")
+            url = settings.public_url
+            _say(f"\nReady: {url}   API: {url}/docs   logs: {logs}", f"\n已就绪：{url}   接口文档：{url}/docs   日志：{logs}")
         if demo:
             _say(accounts)
             simulator = supervise.Child("simulator", [sys.executable, "-m", "app", "simulate"], once=True)
@@ -149,7 +153,7 @@ def _up(settings: Settings, *, demo: bool) -> int:
     finally:
         supervisor.stop()
         database.close()
-    _say("stopped")
+    _say("stopped", "已停止")
     return 0
 
 
@@ -176,7 +180,8 @@ def _migrate(settings: Settings) -> int:
     migrate(database)
     with database.transaction() as session:
         install_default_rules(session)
-    _say(f"database is at {revisions(database)[0]}")
+    revision = revisions(database)[0]
+    _say(f"database is at {revision}", f"数据库版本：{revision}")
     return 0
 
 
@@ -240,12 +245,15 @@ def _mosquitto(settings: Settings, folder: Path, *, watch: bool, command: str) -
     if not watch:
         with database.reading() as session:
             for path in write_config(settings, session, folder):
-                _say(f"wrote {path}")
+                _say(f"wrote {path}", f"已写入 {path}")
         if command:
             run_command(command)()
         return 0
     if not command:
-        _say("--watch needs --reload COMMAND: without it the broker would never read what is written")
+        _say(
+            "--watch needs --reload COMMAND: without it the broker would never read what is written",
+            "--watch 需要同时给出 --reload 命令，否则代理不会读取写入的内容",
+        )
         return 2
     return _keep_broker_files(settings, database, Keeper(settings, folder, run_command(command)))
 
@@ -272,11 +280,12 @@ def _admin(settings: Settings, login: str) -> int:
 
     from app.users.operations import create_first_admin
 
-    password = getpass.getpass("Password for the administrator: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    prompt = in_terminal()("Password for the administrator: ", "管理员密码：")
+    password = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     database = Database(settings.database_url)
     with database.transaction() as session:
         user = create_first_admin(session, settings, login, password)
-    _say(f"administrator {user.login} made")
+    _say(f"administrator {user.login} made", f"已创建管理员 {user.login}")
     return 0
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from app.assets.models import Device
 from app.core.db import Database
+from app.core.locales import in_terminal
 from app.core.settings import Settings, weak_secrets
-from app.meta import silent_processes
+from app.meta import BEAT_S, silent_processes
 from app.migrate import revisions
 from app.rules.models import Rule
 from app.stations.models import Station
@@ -25,24 +27,36 @@ Say = Callable[[str], None]
 
 
 class Finding(NamedTuple):
-    """One thing found. ``level``: ok, note (a limit one should know), problem."""
+    """One thing found. ``level``: ok, note (a limit one should know), problem. Texts: English, Chinese."""
 
     level: str
-    what: str
-    mend: str = ""
+    what: tuple[str, str]
+    mend: tuple[str, str] = ("", "")
+
+
+_MARKS = {
+    "ok": ("ok     ", "正常"),
+    "note": ("note   ", "提示"),
+    "problem": ("PROBLEM", "问题"),
+}
 
 
 def examine(settings: Settings, say: Say) -> int:
-    """Print every finding; return 0 when there is no problem, 1 otherwise."""
+    """Print every finding in the terminal's language; return 0 when there is no problem, 1 otherwise."""
+    pick = in_terminal()
     problems = 0
     for finding in findings(settings):
-        mark = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}[finding.level]
-        say(f"{mark} {finding.what}")
-        if finding.mend:
-            say(f"        -> {finding.mend}")
+        say(f"{pick(*_MARKS[finding.level])} {pick(*finding.what)}")
+        if any(finding.mend):
+            say(f"        -> {pick(*finding.mend)}")
         problems += finding.level == "problem"
-    say(f"{problems} problem(s)")
+    say(pick(f"{problems} problem(s)", f"共 {problems} 个问题"))
     return 1 if problems else 0
+
+
+def _same(text: str) -> tuple[str, str]:
+    """A command or an address reads the same in both languages."""
+    return text, text
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
@@ -52,17 +66,30 @@ def findings(settings: Settings) -> Iterator[Finding]:
     try:
         found, head = revisions(database)
     except Exception as fault:  # noqa: BLE001 - any fault of any driver means the same here
+        cause = f"{type(fault).__name__}: {str(fault).splitlines()[0][:160]}"
         yield Finding(
             "problem",
-            f"the database cannot be reached: {type(fault).__name__}: {str(fault).splitlines()[0][:160]}",
-            "check FIELDLOOP_DATABASE_URL and that the server runs",
+            (f"the database cannot be reached: {cause}", f"无法连接数据库：{cause}"),
+            ("check FIELDLOOP_DATABASE_URL and that the server runs", "请检查 FIELDLOOP_DATABASE_URL，并确认数据库服务正在运行"),
         )
         return
     if found != head:
-        yield Finding("problem", f"the database is at migration {found}, the program at {head}", "python -m app migrate")
+        yield Finding(
+            "problem",
+            (f"the database is at migration {found}, the program at {head}", f"数据库的迁移版本为 {found}，程序为 {head}"),
+            _same("python -m app migrate"),
+        )
         return
-    yield Finding("ok", f"database reachable ({database.dialect}), migrations at {head}")
-    yield from _of_tables(database, settings)
+    yield Finding(
+        "ok",
+        (
+            f"database reachable ({database.dialect}), migrations at {head}",
+            f"数据库连接正常（{database.dialect}），迁移版本 {head}",
+        ),
+    )
+    with database.reading() as session:
+        yield from _of_processes(session, settings)
+        yield from _of_tables(session, database, settings)
     yield from _of_broker(settings)
     database.close()
 
@@ -72,79 +99,129 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     level = "problem" if settings.is_production else "note"
     for name in weak:
         yield Finding(
-            level, f"{name} is missing, too short or the default", "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            level,
+            (f"{name} is missing, too short or the default", f"{name} 未设置、过短或仍为默认值"),
+            _same("python -c 'import secrets; print(secrets.token_urlsafe(48))'"),
         )
     if not weak:
-        yield Finding("ok", "secrets are set")
+        yield Finding("ok", ("secrets are set", "密钥已设置"))
     if settings.is_production and not settings.public_url.startswith("https://"):
         yield Finding(
             "problem",
-            "FIELDLOOP_PUBLIC_URL is not https; phones refuse plain HTTP",
-            "put a reverse proxy with TLS in front (docs/operation.md)",
+            (
+                "FIELDLOOP_PUBLIC_URL is not https; phones refuse plain HTTP",
+                "FIELDLOOP_PUBLIC_URL 不是 https，手机会拒绝明文 HTTP",
+            ),
+            (
+                "put a reverse proxy with TLS in front (docs/operation.md)",
+                "请在前面部署带 TLS 的反向代理（docs/operation.zh-CN.md）",
+            ),
         )
     if settings.is_production and not settings.metrics_token:
-        yield Finding("note", "/metrics is open to whoever reaches it", "set FIELDLOOP_METRICS_TOKEN")
+        yield Finding(
+            "note",
+            ("/metrics is open to whoever reaches it", "任何能访问该地址的人都可以读取 /metrics"),
+            ("set FIELDLOOP_METRICS_TOKEN", "请设置 FIELDLOOP_METRICS_TOKEN"),
+        )
     for channel in sorted({"fcm", "email"} - configured_channels(settings)):
         hint = "FIELDLOOP_FCM_CREDENTIALS_FILE" if channel == "fcm" else "FIELDLOOP_SMTP_HOST"
-        yield Finding("note", f"channel {channel} is not configured; its messages stay in the inbox", f"set {hint}")
+        yield Finding(
+            "note",
+            (
+                f"channel {channel} is not configured; its messages stay in the inbox",
+                f"通知渠道 {channel} 未配置，相关消息只进入站内信",
+            ),
+            (f"set {hint}", f"请设置 {hint}"),
+        )
     free = shutil.disk_usage(settings.var_dir if settings.var_dir.exists() else "/").free
     if free < 500_000_000:
+        megabytes = free // 1_000_000
         yield Finding(
-            "problem", f"only {free // 1_000_000} MB free on the disk", "free space; below 50 MB this deployment is not ready"
+            "problem",
+            (f"only {megabytes} MB free on the disk", f"磁盘仅剩 {megabytes} MB"),
+            ("free space; below 50 MB this deployment is not ready", "请清理空间；低于 50 MB 时系统视为未就绪"),
         )
 
 
-def _of_tables(database: Database, settings: Settings) -> Iterator[Finding]:
-    with database.reading() as session:
-        for name in silent_processes(session, settings):
-            yield Finding("problem", name, "start it (python -m app up starts everything), or see its log")
-        if not session.scalar(select(func.count()).select_from(Rule).where(Rule.enabled.is_(True))):
-            yield Finding(
-                "problem", "no rule is switched on, so nothing ever alarms", "python -m app migrate installs the default rules"
-            )
-        if not session.scalar(select(func.count()).select_from(User).where(User.role == "admin", User.state == "active")):
-            yield Finding("problem", "there is no active administrator", "python -m app admin <login>")
-        if not session.scalar(select(func.count()).select_from(Station).where(Station.active.is_(True))):
-            yield Finding(
-                "note",
-                "there is no active station, so every work order stays unassigned",
-                "POST /api/v1/stations or /api/v1/imports/stations",
-            )
-        for shard, n in session.execute(
-            select(Device.shard, func.count())
-            .where(Device.state == "active", Device.shard.not_in(settings.mqtt_shards))
-            .group_by(Device.shard)
-        ):
-            yield Finding(
-                "problem",
+def _of_processes(session: Session, settings: Settings) -> Iterator[Finding]:
+    for name, cause in silent_processes(session, settings):
+        yield Finding(
+            "problem",
+            {
+                "silent": (f"{name}: not heard for {BEAT_S:.0f} s", f"{name}：已 {BEAT_S:.0f} 秒没有心跳"),
+                "no_broker": (f"{name}: no session with the broker", f"{name}：未与 MQTT 代理建立会话"),
+            }[cause],
+            (
+                "start it (python -m app up starts everything), or see its log",
+                "请启动该进程（python -m app up 会启动全部进程），或查看其日志",
+            ),
+        )
+    for shard, n in session.execute(
+        select(Device.shard, func.count())
+        .where(Device.state == "active", Device.shard.not_in(settings.mqtt_shards))
+        .group_by(Device.shard)
+    ):
+        yield Finding(
+            "problem",
+            (
                 f"{n} active device(s) on shard {shard}, which no ingest serves",
+                f"分片 {shard} 上有 {n} 台在用设备，但没有接收进程",
+            ),
+            (
                 f"add {shard} to FIELDLOOP_MQTT_SHARDS and start python -m iot --shard {shard}, or register them anew",
-            )
-        dead = session.scalar(select(func.count()).select_from(DeadLetter).where(DeadLetter.state == "open")) or 0
-        if dead:
-            yield Finding(
-                "problem",
-                f"{dead} open dead letter(s)",
-                "GET /api/v1/dead-letters says why; mend the cause, then POST .../replay",
-            )
-        counters = dict(session.execute(select(IngestCounter.name, IngestCounter.n)).all())
-        if counters.get("unknown_device"):
-            yield Finding(
-                "note",
-                f"{counters['unknown_device']} message(s) came from devices nobody registered",
-                "register them, or see the broker's access list",
-            )
-        stuck = session.scalar(
-            select(func.count())
-            .select_from(OutboxMessage)
-            .where(OutboxMessage.state == "queued", OutboxMessage.queued_at < database.clock.now() - timedelta(minutes=15))
+                f"请在 FIELDLOOP_MQTT_SHARDS 中加入 {shard} 并启动 python -m iot --shard {shard}，或重新登记这些设备",
+            ),
         )
-        if stuck:
-            yield Finding(
-                "problem",
-                f"{stuck} message(s) wait in the outbox for more than 15 minutes",
-                "GET /api/v1/outbox shows the last error of each",
-            )
+
+
+def _of_tables(session: Session, database: Database, settings: Settings) -> Iterator[Finding]:
+    def count(what: Any, *where: Any) -> int:
+        return session.scalar(select(func.count()).select_from(what).where(*where)) or 0
+
+    if not count(Rule, Rule.enabled.is_(True)):
+        yield Finding(
+            "problem",
+            ("no rule is switched on, so nothing ever alarms", "没有启用任何规则，不会产生告警"),
+            ("python -m app migrate installs the default rules", "python -m app migrate 会安装默认规则"),
+        )
+    if not count(User, User.role == "admin", User.state == "active"):
+        yield Finding(
+            "problem",
+            ("there is no active administrator", "没有可用的管理员"),
+            _same("python -m app admin <login>"),
+        )
+    if not count(Station, Station.active.is_(True)):
+        yield Finding(
+            "note",
+            ("there is no active station, so every work order stays unassigned", "没有营业中的服务站，所有工单都无法派出"),
+            _same("POST /api/v1/stations, POST /api/v1/imports/stations"),
+        )
+    dead = count(DeadLetter, DeadLetter.state == "open")
+    if dead:
+        yield Finding(
+            "problem",
+            (f"{dead} open dead letter(s)", f"有 {dead} 条未处理的死信"),
+            (
+                "GET /api/v1/dead-letters says why; mend the cause, then POST .../replay",
+                "GET /api/v1/dead-letters 会说明原因；排除后调用 POST .../replay 重放",
+            ),
+        )
+    unknown = session.scalar(select(IngestCounter.n).where(IngestCounter.name == "unknown_device"))
+    if unknown:
+        yield Finding(
+            "note",
+            (f"{unknown} message(s) came from devices nobody registered", f"有 {unknown} 条消息来自未登记的设备"),
+            ("register them, or see the broker's access list", "请登记这些设备，或检查代理的访问列表"),
+        )
+    stuck = count(
+        OutboxMessage, OutboxMessage.state == "queued", OutboxMessage.queued_at < database.clock.now() - timedelta(minutes=15)
+    )
+    if stuck:
+        yield Finding(
+            "problem",
+            (f"{stuck} message(s) wait in the outbox for more than 15 minutes", f"有 {stuck} 条通知在发件箱中等待超过 15 分钟"),
+            ("GET /api/v1/outbox shows the last error of each", "GET /api/v1/outbox 会显示每条的最近一次错误"),
+        )
 
 
 def _of_broker(settings: Settings) -> Iterator[Finding]:
@@ -152,15 +229,23 @@ def _of_broker(settings: Settings) -> Iterator[Finding]:
         from iot.broker import LIMITS_OF_EMBEDDED
 
         for _code, english, chinese in LIMITS_OF_EMBEDDED:
-            yield Finding("problem" if settings.is_production else "note", f"embedded broker: {english} / {chinese}")
+            yield Finding(
+                "problem" if settings.is_production else "note", (f"embedded broker: {english}", f"内置代理：{chinese}")
+            )
         yield Finding(
             "note",
-            "the embedded broker is for trying out",
-            "for real devices run Mosquitto: python -m app mosquitto <folder>, FIELDLOOP_MQTT_BROKER=external",
+            ("the embedded broker is for trying out", "内置代理仅供试用"),
+            (
+                "for real devices run Mosquitto: python -m app mosquitto <folder>, FIELDLOOP_MQTT_BROKER=external",
+                "连接真实设备请使用 Mosquitto：python -m app mosquitto <目录>，并设置 FIELDLOOP_MQTT_BROKER=external",
+            ),
         )
     elif not settings.mqtt_tls and settings.mqtt_host not in {"127.0.0.1", "localhost", "::1"}:
         yield Finding(
             "problem",
-            "the connection to the broker is not encrypted",
-            "give the ingest a TLS listener of its own and set FIELDLOOP_MQTT_TLS=true (docs/operation.md)",
+            ("the connection to the broker is not encrypted", "与代理之间的连接没有加密"),
+            (
+                "give the ingest a TLS listener of its own and set FIELDLOOP_MQTT_TLS=true (docs/operation.md)",
+                "请为接收进程配置单独的 TLS 监听端口，并设置 FIELDLOOP_MQTT_TLS=true（docs/operation.zh-CN.md）",
+            ),
         )

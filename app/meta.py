@@ -31,7 +31,7 @@ from push.models import OutboxMessage
 
 _SWAGGER = Path(flask_swagger_ui.__file__).parent / "dist"
 _LEAST_FREE_BYTES = 50_000_000
-_BEAT_S = 15.0
+BEAT_S = 15.0
 
 
 def install(app: Flask, database: Database, settings: Settings) -> None:
@@ -104,7 +104,8 @@ def readiness(database: Database, settings: Settings, *, processes: bool = True)
             problems.append(f"migrations: database is at {found}, program at {head}; run: python -m app migrate")
         elif processes:
             with database.reading() as session:
-                problems += silent_processes(session, settings)
+                said = {"silent": f"not heard for {BEAT_S:.0f} s", "no_broker": "no session with the broker"}
+                problems += [f"{name}: {said[cause]}" for name, cause in silent_processes(session, settings)]
     except Exception as fault:  # noqa: BLE001 - whatever it is, the answer is "not ready"
         problems.append(f"database: {type(fault).__name__}")
     if settings.var_dir.exists() and shutil.disk_usage(settings.var_dir).free < _LEAST_FREE_BYTES:
@@ -112,18 +113,18 @@ def readiness(database: Database, settings: Settings, *, processes: bool = True)
     return problems
 
 
-def silent_processes(session: Session, settings: Settings) -> list[str]:
-    """Return the processes of this deployment that were not heard for 15 s, or have no broker."""
+def silent_processes(session: Session, settings: Settings) -> list[tuple[str, str]]:
+    """Return (process, "silent" or "no_broker") of those of this deployment that were not heard for 15 s, or have no broker."""
     beats = {row.name: row for row in session.scalars(select(ProcessBeat))}
     present = database_now(session)
-    problems = []
+    found = []
     for name in [*(f"ingest-{shard}" for shard in settings.mqtt_shards), "worker"]:
         row = beats.get(name)
-        if row is None or (present - row.at).total_seconds() > _BEAT_S:
-            problems.append(f"{name}: not heard for {_BEAT_S:.0f} s")
+        if row is None or (present - row.at).total_seconds() > BEAT_S:
+            found.append((name, "silent"))
         elif row.facts.get("connected") is False:
-            problems.append(f"{name}: no session with the broker")
-    return problems
+            found.append((name, "no_broker"))
+    return found
 
 
 def _counters() -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -16,12 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.core.db import Database
+from app.core.locales import in_terminal
 from app.core.settings import Settings
 from app.meta import readiness
 
 _STABLE_S = 60.0
 _LONGEST_PAUSE_S = 30.0
 _GRACE_S = 12.0
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 Say = Callable[[str], None]
 
 
@@ -38,13 +41,21 @@ class Child:
     due: float = 0.0
 
 
-def free_port(wanted: int, host: str = "127.0.0.1") -> int:
-    """Return ``wanted``, or the next port above it that nobody listens on.
+def _end_with_supervisor() -> None:
+    """Let the kernel end this child when the supervisor is gone, however it went; the next one needs its ports."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def free_port(wanted: int, host: str = "127.0.0.1", besides: int = 0) -> int:
+    """Return ``wanted``, or the next port above it that nobody listens on and that is not ``besides``.
 
     Raises:
         OSError: when the 50 above it are taken too.
     """
     for port in range(wanted, wanted + 50):
+        if port == besides:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -118,6 +129,7 @@ class Supervisor:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=_end_with_supervisor,
         )
         log_file.close()
         child.started = time.monotonic()
@@ -143,9 +155,12 @@ class Supervisor:
             return
         child.pause_s = 0.5 if lived > _STABLE_S else min(child.pause_s * 2, _LONGEST_PAUSE_S)
         child.due = present + child.pause_s
+        log_file = self.folder / f"{child.name}.log"
         self.say(
-            f"{child.name} ended with code {code} after {lived:.0f} s; again in {child.pause_s:.0f} s"
-            f" (see {self.folder / child.name}.log)"
+            in_terminal()(
+                f"{child.name} ended with code {code} after {lived:.0f} s; again in {child.pause_s:.0f} s (see {log_file})",
+                f"{child.name} 运行 {lived:.0f} 秒后退出（代码 {code}），{child.pause_s:.0f} 秒后重启（见 {log_file}）",
+            )
         )
 
     def stop(self) -> None:

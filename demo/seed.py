@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.assets import operations as assets
 from app.core.db import Database, now
+from app.core.locales import in_terminal
 from app.core.settings import Settings
 from app.core.tracked import add
 from app.customers import operations as customers
@@ -159,9 +160,14 @@ def _keep_devices(settings: Settings, devices: list[dict[str, Any]]) -> None:
 def _accounts(settings: Settings) -> str:
     password = demo_password(settings)
     staff = "  ".join(f"station.{place.code.lower()}" for place in STATIONS)
-    return (
+    owners = "  ".join(owner.login for owner in OWNERS)
+    return in_terminal()(
         f"\nAccounts of the demo (password of all: {password})\n"
         f"  office    admin  manager      reps  rep.zh  rep.en\n"
-        f"  owners    {'  '.join(owner.login for owner in OWNERS)}\n"
-        f"  stations  {staff}\n"
+        f"  owners    {owners}\n"
+        f"  stations  {staff}\n",
+        f"\n演示账号（统一密码：{password}）\n"
+        f"  管理      admin  manager      业务员  rep.zh  rep.en\n"
+        f"  车主      {owners}\n"
+        f"  服务站    {staff}\n",
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+
 EN = "en"
 ZH = "zh-CN"
 LOCALES = (ZH, EN)
@@ -21,3 +24,9 @@ def closest(header: str | None, default: str) -> str:
         elif tag.lower().startswith("en"):
             ranked.append((quality, EN))
     return max(ranked, key=lambda found: found[0])[1] if ranked else default
+
+
+def in_terminal() -> Callable[[str, str], str]:
+    """Return what picks (English, Chinese) for the person at this terminal, by LC_ALL, LC_MESSAGES or LANG (POSIX's order)."""
+    named = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
+    return (lambda _, chinese: chinese) if named.lower().startswith("zh") else (lambda english, _: english)

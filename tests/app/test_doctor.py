@@ -1,0 +1,182 @@
+"""`python -m app doctor`: each thing that is wrong is named with its cure, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
+
+from app.assets.models import Device
+from app.core.db import Database
+from app.core.leases import ProcessBeat, beat
+from app.core.settings import Settings
+from app.doctor import examine
+from app.rules.models import Rule
+from app.stations.models import Station
+from app.users.models import User
+from iot.models import DeadLetter, IngestCounter
+from tests.conftest import SetClock
+from tests.factories import make_world
+from tests.push.conftest import Outbox
+
+WELL = {
+    "environment": "production",
+    "public_url": "https://field.example",
+    "metrics_token": "a token",
+    "mqtt_broker": "external",
+    "mqtt_password": "at-least-16-characters",
+    "smtp_host": "127.0.0.1",
+    "fcm_credentials_file": "/etc/fieldloop/fcm.json",
+    "fcm_project": "field",
+}
+
+
+@pytest.fixture
+def well(db: Database, settings: Settings) -> Settings:
+    """A production deployment with nothing wrong."""
+    make_world(db, settings)
+    today = Database(settings.database_url)
+    with today.transaction() as session:
+        beat(session, "worker", holder="w")
+        beat(session, "ingest-0", holder="i", connected=True)
+    today.close()
+    return replace(settings, **WELL)
+
+
+def told(settings: Settings) -> tuple[int, str]:
+    lines: list[str] = []
+    return examine(settings, lines.append), "\n".join(lines)
+
+
+def test_a_sound_deployment_has_no_problem(well: Settings) -> None:
+    code, text = told(well)
+
+    assert code == 0, text
+    assert text.endswith("0 problem(s)")
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ({"secret_key": "short"}, "FIELDLOOP_SECRET_KEY"),
+        ({"mqtt_password": "short"}, "FIELDLOOP_MQTT_PASSWORD"),
+        ({"public_url": "http://field.example"}, "FIELDLOOP_PUBLIC_URL"),
+        ({"mqtt_host": "broker.example"}, "FIELDLOOP_MQTT_TLS"),
+        ({"mqtt_broker": "embedded"}, "FIELDLOOP_MQTT_BROKER=external"),
+        ({"mqtt_shards": (0, 7)}, "ingest-7"),
+        ({"mqtt_shards": (7,)}, "shard 0"),
+        ({"database_url": "sqlite:////nowhere/at/all.db"}, "FIELDLOOP_DATABASE_URL"),
+    ],
+)
+def test_a_wrong_setting_is_a_problem_that_names_it(well: Settings, changed: dict[str, Any], name: str) -> None:
+    code, text = told(replace(well, **changed))
+
+    assert code == 1, text
+    assert name in text
+
+
+@pytest.mark.parametrize("changed", [{"metrics_token": ""}, {"smtp_host": ""}, {"fcm_credentials_file": ""}])
+def test_what_may_be_meant_is_a_note(well: Settings, changed: dict[str, Any]) -> None:
+    code, text = told(replace(well, **changed))
+
+    assert code == 0
+    assert f"FIELDLOOP_{next(iter(changed)).upper()}" in text
+
+
+def _no_rules(session: Session) -> None:
+    session.execute(update(Rule).values(enabled=False))
+
+
+def _no_admin(session: Session) -> None:
+    session.execute(update(User).where(User.role == "admin").values(state="deactivated"))
+
+
+def _no_broker(session: Session) -> None:
+    session.execute(update(ProcessBeat).where(ProcessBeat.name == "ingest-0").values(facts={"connected": False}))
+
+
+def _no_worker(session: Session) -> None:
+    session.execute(delete(ProcessBeat).where(ProcessBeat.name == "worker"))
+
+
+def _lost_device(session: Session) -> None:
+    session.execute(update(Device).values(shard=9))
+
+
+@pytest.mark.parametrize(
+    ("harm", "named"),
+    [
+        (_no_rules, "no rule is switched on"),
+        (_no_admin, "python -m app admin"),
+        (_no_broker, "ingest-0: no session with the broker"),
+        (_no_worker, "worker: not heard"),
+        (_lost_device, "1 active device(s) on shard 9"),
+    ],
+)
+def test_what_ails_the_tables_is_told(well: Settings, db: Database, harm: Callable[[Session], None], named: str) -> None:
+    with db.transaction() as session:
+        harm(session)
+
+    code, text = told(well)
+
+    assert code == 1, text
+    assert named in text
+
+
+def test_backlogs_are_told_with_where_to_look(well: Settings, db: Database, clock: SetClock) -> None:
+    with db.transaction() as session:
+        session.add(
+            DeadLetter(
+                id="letter-1", fingerprint="f", topic="t", payload=b"?", size=1, whole=True, reason="malformed", detail="",
+                received_at=db.clock.now(), last_at=db.clock.now(), times=1,
+            )
+        )  # fmt: skip
+        session.merge(IngestCounter(name="unknown_device", n=3))
+    Outbox(db, clock).queue(Outbox(db, clock).person("phone-token"))
+
+    code, text = told(well)
+
+    assert code == 1
+    assert "1 open dead letter(s)" in text
+    assert "GET /api/v1/dead-letters" in text
+    assert "3 message(s) came from devices nobody registered" in text
+    assert "wait in the outbox for more than 15 minutes" in text
+
+
+def test_it_speaks_the_language_of_the_terminal(well: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+
+    code, text = told(replace(well, mqtt_host="broker.example"))
+
+    assert code == 1
+    assert "与代理之间的连接没有加密" in text
+    assert "共 1 个问题" in text
+
+
+def test_a_database_that_was_not_migrated_is_told(well: Settings, tmp_path: Path) -> None:
+    code, text = told(replace(well, database_url=f"sqlite:///{tmp_path / 'new.db'}"))
+
+    assert code == 1
+    assert "python -m app migrate" in text
+
+
+def test_no_secret_is_printed(well: Settings) -> None:
+    _, text = told(replace(well, metrics_token="", mqtt_host="broker.example"))
+
+    assert well.secret_key not in text
+    assert well.mqtt_password not in text
+
+
+def test_an_empty_station_list_is_a_note(well: Settings, db: Database) -> None:
+    with db.transaction() as session:
+        session.execute(update(Station).values(active=False))
+
+    code, text = told(well)
+
+    assert code == 0
+    assert "no active station" in text

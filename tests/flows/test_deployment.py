@@ -1,0 +1,132 @@
+"""`python -m app up --demo` as a stranger runs it: real processes, a taken port, a process that dies, a clean end."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.iot.broker.brokers import ROOT, free_port, wait_until
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    return os.environ | {"FIELDLOOP_VAR_DIR": str(folder), "LC_ALL": "C.UTF-8"} | more
+
+
+class Running:
+    """A deployment under its supervisor."""
+
+    def __init__(self, folder: Path, *more: str, **variables: str) -> None:
+        self.output = folder / "output"
+        with self.output.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app", "up", *more], cwd=ROOT, env=environment(folder, **variables), stdout=file,
+                stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    def text(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def wait_for(self, words: str) -> None:
+        wait_until(lambda: words in self.text() or self.process.poll() is not None, words, 90)
+        assert words in self.text(), self.text()
+
+    def children(self) -> dict[str, psutil.Process]:
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            if child.status() == psutil.STATUS_ZOMBIE:
+                continue
+            line = " ".join(child.cmdline())
+            for name, part in (("broker", "iot.broker"), ("web", "granian"), ("ingest", "iot --shard"), ("worker", "app worker")):
+                if part in line:
+                    found[name] = child
+        return found
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+def test_the_demo_comes_up_on_a_free_port_tells_its_story_mends_itself_and_ends_cleanly(tmp_path: Path, taken_port: int) -> None:
+    up = Running(tmp_path, "--demo", FIELDLOOP_HTTP_PORT=str(taken_port), FIELDLOOP_MQTT_PORT=str(taken_port))
+    try:
+        up.wait_for("Ready: ")
+        assert f"port {taken_port} (HTTP) is taken" in up.text()
+        base = re.search(r"Ready: (http://\S+)", up.text()).group(1)  # type: ignore[union-attr]
+        assert not base.endswith(f":{taken_port}")
+        assert httpx.get(f"{base}/health/ready").status_code == 200
+        page = httpx.get(f"{base}/docs").text
+        assert "http://" not in page
+        assert "https://" not in page
+
+        up.wait_for("notification.queued")
+        for kind in ("alarm.raised", "work_order.opened", "station_task.offered", "service_offer.issued", "coupon.issued"):
+            assert kind in up.text()
+
+        before = up.children()
+        assert set(before) == {"broker", "web", "ingest", "worker"}
+        before["worker"].kill()
+        before["ingest"].kill()
+        wait_until(lambda: {"worker", "ingest"} <= set(up.children()), "what was killed to be started again", 30)
+        assert before["worker"].pid != up.children()["worker"].pid
+        assert "worker ended with code -9" in up.text()
+
+        story = subprocess.run(
+            [sys.executable, "-m", "app", "story"], cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True,
+            timeout=120, check=False,
+        )  # fmt: skip
+        assert story.returncode == 0, story.stdout + story.stderr
+        assert "alarm cleared: component_replaced" in story.stdout
+        assert "reading.observed" in story.stdout
+
+        everybody = psutil.Process(up.process.pid).children(recursive=True)
+        up.process.send_signal(signal.SIGTERM)
+        assert up.process.wait(40) == 0
+        assert not psutil.wait_procs(everybody, timeout=5)[1]
+    finally:
+        if up.process.poll() is None:
+            up.process.send_signal(signal.SIGTERM)
+            up.process.wait(40)
+
+
+def test_a_supervisor_that_is_killed_leaves_nothing_running_and_the_next_finds_its_ports(tmp_path: Path) -> None:
+    ports = {"FIELDLOOP_HTTP_PORT": str(free_port()), "FIELDLOOP_MQTT_PORT": str(free_port())}
+    for _ in range(2):
+        up = Running(tmp_path, **ports)
+        try:
+            up.wait_for("Ready: ")
+            assert "is taken" not in up.text()
+            everybody = psutil.Process(up.process.pid).children(recursive=True)
+        finally:
+            up.process.kill()
+            up.process.wait()
+        assert len(everybody) > 4
+        assert not psutil.wait_procs(everybody, timeout=20)[1]
+
+
+@pytest.mark.parametrize("secret", ["", "short", "development-only-secret-change-me"])
+@pytest.mark.parametrize("command", [["up"], ["web"], ["worker"], ["migrate"]])
+def test_production_does_not_start_without_secrets_of_its_own(command: list[str], secret: str, tmp_path: Path) -> None:
+    variables = {"FIELDLOOP_ENVIRONMENT": "production", "FIELDLOOP_SECRET_KEY": secret, "FIELDLOOP_MQTT_BROKER": "external"}
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "app", *command], cwd=ROOT, env=environment(tmp_path, **variables), capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+
+    assert ended.returncode == 2
+    assert "FIELDLOOP_SECRET_KEY, FIELDLOOP_MQTT_PASSWORD" in ended.stderr
+    assert not list(tmp_path.iterdir())
