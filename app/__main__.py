@@ -11,25 +11,16 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from app.core.db import Database
 from app.core.errors import DomainError
 from app.core.locales import in_terminal
-from app.core.logs import get_log, set_up_logs
+from app.core.logs import set_up_logs
 from app.core.settings import Settings, keep_secret, read_settings
 from app.core.texts import problem_text
 
-if TYPE_CHECKING:
-    from iot.mosquitto import Keeper
-
-log = get_log(__name__)
-
 # Long enough to read the README in, short enough to see a task move on to the next station.
 _DEMO_LEASE_S = 600
-
-# A revoked device is cut off within this and the time of a reload.
-_BROKER_REFRESH_S = 2.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -239,7 +230,7 @@ def _openapi(settings: Settings, *, check: bool) -> int:
 
 
 def _mosquitto(settings: Settings, folder: Path, *, watch: bool, command: str) -> int:
-    from iot.mosquitto import Keeper, run_command, write_config
+    from iot.mosquitto import Keeper, keep_current, run_command, write_config
 
     database = Database(settings.database_url)
     if not watch:
@@ -255,22 +246,11 @@ def _mosquitto(settings: Settings, folder: Path, *, watch: bool, command: str) -
             "--watch 需要同时给出 --reload 命令，否则代理不会读取写入的内容",
         )
         return 2
-    return _keep_broker_files(settings, database, Keeper(settings, folder, run_command(command)))
-
-
-def _keep_broker_files(settings: Settings, database: Database, keeper: Keeper) -> int:
-    """Refresh until SIGTERM. A fault of the database or the disk is logged and tried again."""
     set_up_logs(settings, "mosquitto")
     stopping = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
-    while not stopping.is_set():
-        try:
-            with database.reading() as session:
-                keeper.refresh(session)
-        except Exception:
-            log.exception("broker_files_not_refreshed")
-        stopping.wait(_BROKER_REFRESH_S)
+    keep_current(database, Keeper(settings, folder, run_command(command)), stopping)
     database.close()
     return 0
 

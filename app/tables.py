@@ -15,8 +15,9 @@ import app.territories.models
 import app.users.models
 import app.work_orders.models
 import iot.models
+import offline_sync.models
 import push.models
 from app.core.db import Base
 
 METADATA = Base.metadata
-__all__ = ["METADATA", "app", "iot", "push"]
+__all__ = ["METADATA", "app", "iot", "offline_sync", "push"]

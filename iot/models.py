@@ -9,7 +9,9 @@ from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, Index, La
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, JsonValue, Moment
+from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
+from app.customers.models import ways_by_customer
 
 ALARM_STATES = ("raised", "acknowledged", "cleared", "withdrawn")
 _OPEN = text("state IN ('raised', 'acknowledged')")
@@ -151,3 +153,19 @@ class DeviceCommand(Tracked):
     body: Mapped[dict[str, Any]] = mapped_column(JsonValue)
     expires_at: Mapped[datetime] = mapped_column(Moment)
     answer: Mapped[Any | None] = mapped_column(JsonValue)
+
+
+_OF_ASSET = "JOIN assets a ON a.id = r.asset_id JOIN customers c ON c.id = a.customer_id"
+declare_rows(
+    "alarms",
+    (
+        *ways_by_customer("alarms", _OF_ASSET),
+        "SELECT r.id, 'station:' || g.station_id FROM alarms r JOIN station_grants g ON g.asset_id = r.asset_id"
+        " WHERE r.id IN ({ids}) AND r.deleted_at IS NULL AND g.ended_at IS NULL",
+    ),
+    {
+        "assets": "SELECT r.id FROM alarms r JOIN assets a ON a.id = r.asset_id WHERE a.change_no = :n",
+        "customers": f"SELECT r.id FROM alarms r {_OF_ASSET} WHERE c.change_no = :n",
+        "station_grants": "SELECT r.id FROM alarms r JOIN station_grants g ON g.asset_id = r.asset_id WHERE g.change_no = :n",
+    },
+)

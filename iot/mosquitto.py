@@ -13,6 +13,7 @@ import signal
 import subprocess
 import tempfile
 import textwrap
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from app.assets.models import Device
 from app.assets.operations import broker_hash
+from app.core.db import Database
 from app.core.logs import get_log
 from app.core.settings import Settings
 from app.core.wire import ID_PATTERN
@@ -42,6 +44,9 @@ MOST_QUEUED_MESSAGES = 2_000_000_000
 # Larger packets end the connection unread; without a limit one device can make the broker allocate 256 MB. Above
 # message_size_limit, so that a message just too large is acknowledged and the device gets on with the next.
 _PACKET_FACTOR = 16
+
+# A revoked device is cut off within this and the time of a reload.
+REFRESH_S = 2.0
 
 _INGEST_CLIENT = "fieldloop-ingest-"
 _ACCOUNT = "mosquitto"
@@ -127,6 +132,17 @@ class Keeper:
             except (OSError, subprocess.SubprocessError) as fault:
                 log.error("broker_not_reloaded", error=str(fault))
         return changed
+
+
+def keep_current(database: Database, keeper: Keeper, stopping: threading.Event) -> None:
+    """Refresh until told to stop. A fault of the database or the disk is logged, and the next refresh tries again."""
+    while not stopping.is_set():
+        try:
+            with database.reading() as session:
+                keeper.refresh(session)
+        except Exception:
+            log.exception("broker_files_not_refreshed")
+        stopping.wait(REFRESH_S)
 
 
 def run_command(words: str) -> Callable[[], None]:

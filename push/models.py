@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, JsonValue, Moment
+from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
 
 CHANNELS = ("fcm", "email")
@@ -77,3 +78,9 @@ class OutboxMessage(Base):
     queued_at: Mapped[datetime] = mapped_column(Moment)
     settled_at: Mapped[datetime | None] = mapped_column(Moment)
     last_error: Mapped[str | None] = mapped_column(String(200))
+
+
+declare_rows(
+    "notifications",
+    ("SELECT r.id, 'user:' || r.user_id FROM notifications r WHERE r.id IN ({ids}) AND r.deleted_at IS NULL",),
+)

@@ -9,7 +9,9 @@ from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, UniqueC
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import JsonValue, Moment
+from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
+from app.customers.models import ways_by_customer
 
 
 class Asset(Tracked):
@@ -108,3 +110,17 @@ class FaultCode(Tracked):
     description: Mapped[str] = mapped_column(String(300), default="")
     occurred_at: Mapped[datetime] = mapped_column(Moment)
     received_at: Mapped[datetime] = mapped_column(Moment)
+
+
+declare_rows(
+    "assets",
+    (
+        *ways_by_customer("assets"),
+        "SELECT r.id, 'station:' || g.station_id FROM assets r JOIN station_grants g ON g.asset_id = r.id"
+        " WHERE r.id IN ({ids}) AND r.deleted_at IS NULL AND g.ended_at IS NULL",
+    ),
+    {
+        "customers": "SELECT r.id FROM assets r JOIN customers c ON c.id = r.customer_id WHERE c.change_no = :n",
+        "station_grants": "SELECT asset_id FROM station_grants WHERE change_no = :n",
+    },
+)

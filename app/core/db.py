@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -107,14 +107,21 @@ JsonValue = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "post
 
 
 class ChangeCounter(Base):
-    """One row: the number of the last committed transaction that changed a tracked row."""
+    """One row: the number of the last committed transaction that changed a tracked row.
+
+    ``epoch`` names this history: another one after a backup was restored. ``floor``: removals up to it are forgotten.
+    """
 
     __tablename__ = "change_counter"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     n: Mapped[int] = mapped_column(BigInteger)
+    epoch: Mapped[int] = mapped_column(default=1, server_default="1")
+    floor: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 TRACKED: set[str] = set()
+# Called with (connection, change number, touched tables) once the rows are stamped, in the same transaction.
+AFTER_STAMP: list[Callable[[Connection, int, frozenset[str]], None]] = []
 _SQLITE_WAIT_S = 15.0
 
 
@@ -179,6 +186,7 @@ def stamp_changes(session: Session) -> int | None:
         return None
     names = sorted(touched)
     if connection.dialect.name == "postgresql":
+        # One statement, so that the counter is locked for no round trip more than it must be.
         stamps = ", ".join(
             f"s{i} AS (UPDATE {name} SET change_no = (SELECT n FROM drawn) WHERE change_no IS NULL)"
             for i, name in enumerate(names)
@@ -186,11 +194,18 @@ def stamp_changes(session: Session) -> int | None:
         statement = f"WITH drawn AS (UPDATE change_counter SET n = n + 1 WHERE id = 1 RETURNING n), {stamps} SELECT n FROM drawn"
         number: int = connection.exec_driver_sql(statement).scalar_one()
     else:
-        number = connection.exec_driver_sql("UPDATE change_counter SET n = n + 1 WHERE id = 1 RETURNING n").scalar_one()
+        number = draw_number(connection)
         for name in names:
             connection.exec_driver_sql(f"UPDATE {name} SET change_no = ? WHERE change_no IS NULL", (number,))
+    for keep in AFTER_STAMP:
+        keep(connection, number, frozenset(touched))
     touched.clear()
     return number
+
+
+def draw_number(connection: Connection) -> int:
+    """Take the next change number; the counter is locked until the commit."""
+    return int(connection.exec_driver_sql("UPDATE change_counter SET n = n + 1 WHERE id = 1 RETURNING n").scalar_one())
 
 
 def insert_into(session: Session, model: type[Base]) -> Any:

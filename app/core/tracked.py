@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import BigInteger, Integer, String, null, select, update
+from sqlalchemy import BigInteger, Integer, String, inspect, null, select, update
 from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
 
-from app.core.db import TRACKED, Base, Moment, now
+from app.core.db import TRACKED, Base, Moment, insert_into, now
 from app.core.errors import Conflict, NotFound
 from app.core.ids import new_id
 
@@ -25,6 +25,8 @@ class Tracked(Base):
 
     __abstract__ = True
     STATES: ClassVar[dict[str, frozenset[str]]] = {}
+    # Columns a phone may edit while it is offline; who changed each last is kept, to merge by field.
+    MERGED: ClassVar[frozenset[str]] = frozenset()
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id, sort_order=-10)
     version: Mapped[int] = mapped_column(Integer, nullable=False, default=1, sort_order=90)
@@ -43,6 +45,20 @@ class Tracked(Base):
             TRACKED.add(cls.__tablename__)
 
 
+class FieldMark(Base):
+    """When a field that phones may edit last changed, and by which installation (empty: not by a phone)."""
+
+    __tablename__ = "field_marks"
+    collection: Mapped[str] = mapped_column(String(40), primary_key=True)
+    row_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    field: Mapped[str] = mapped_column(String(40), primary_key=True)
+    change_no: Mapped[int | None] = mapped_column(BigInteger, default=None, onupdate=null(), index=True)
+    installation_id: Mapped[str] = mapped_column(String(36))
+
+
+TRACKED.add(FieldMark.__tablename__)
+
+
 def add(session: Session, row: T) -> T:
     """Insert a tracked row, dated by the session's clock, and flush it."""
     row.created_at = row.updated_at = now(session)
@@ -52,9 +68,32 @@ def add(session: Session, row: T) -> T:
 
 
 def touch(session: Session, row: Tracked) -> None:
-    """Date an edited row and flush it; a concurrent edit raises ``Conflict``."""
+    """Date an edited row and flush it; a concurrent edit raises ``Conflict``.
+
+    Fields that phones may edit are marked with the installation in ``session.info["installation"]``, if any.
+    """
     row.updated_at = now(session)
+    state = inspect(row)
+    edited = [name for name in sorted(row.MERGED) if state.attrs[name].history.has_changes()]
     session.flush()
+    if edited:
+        _mark(session, row, edited)
+
+
+def _mark(session: Session, row: Tracked, edited: list[str]) -> None:
+    by = session.info.get("installation", "")
+    insert = insert_into(session, FieldMark).values(
+        [
+            {"collection": row.__tablename__, "row_id": row.id, "field": name, "change_no": None, "installation_id": by}
+            for name in edited
+        ]
+    )
+    session.execute(
+        insert.on_conflict_do_update(
+            index_elements=["collection", "row_id", "field"],
+            set_={"change_no": None, "installation_id": insert.excluded.installation_id},
+        )
+    )
 
 
 def can_become(row: Tracked, to: str) -> bool:

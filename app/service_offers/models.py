@@ -9,7 +9,10 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Moment, Money
+from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
+from app.customers.models import ways_by_customer
+from app.work_orders.models import GIVEN
 
 OFFER_STATES = ("issued", "viewed", "accepted", "redeemed", "declined", "expired", "withdrawn")
 OPEN_STATES = ("issued", "viewed", "accepted")
@@ -61,3 +64,18 @@ class Coupon(Tracked):
     redeemed_at: Mapped[datetime | None] = mapped_column(Moment)
     redeemed_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
     station_id: Mapped[str | None] = mapped_column(ForeignKey("stations.id"))
+
+
+declare_rows(
+    "service_offers",
+    (
+        *ways_by_customer("service_offers", live=False),
+        "SELECT r.id, 'station:' || t.station_id FROM service_offers r JOIN station_tasks t ON t.work_order_id = r.work_order_id"
+        f" WHERE r.id IN ({{ids}}) AND r.deleted_at IS NULL AND {GIVEN}",
+    ),
+    {
+        "customers": "SELECT r.id FROM service_offers r JOIN customers c ON c.id = r.customer_id WHERE c.change_no = :n",
+        "station_tasks": "SELECT r.id FROM service_offers r JOIN station_tasks t ON t.work_order_id = r.work_order_id"
+        " WHERE t.change_no = :n",
+    },
+)

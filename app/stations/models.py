@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, JsonValue
 from app.core.geo import Position
+from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
 
 
@@ -56,3 +57,12 @@ class PartStock(Tracked):
     part_no: Mapped[str] = mapped_column(String(60))
     on_hand: Mapped[int]
     reserved: Mapped[int] = mapped_column(default=0)
+
+
+declare_rows(
+    "stations",
+    (
+        "SELECT r.id, 'station:' || r.id FROM stations r WHERE r.id IN ({ids}) AND r.deleted_at IS NULL",
+        "SELECT r.id, 'stations:all' FROM stations r WHERE r.id IN ({ids}) AND r.deleted_at IS NULL",
+    ),
+)

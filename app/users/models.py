@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, Moment
+from app.core.scopes import declare_holders
 from app.core.tracked import Tracked
 
 ROLES = ("admin", "manager", "rep", "station_staff", "customer")
@@ -102,3 +103,30 @@ class FailedTry(Base):
     failures: Mapped[int]
     last_at: Mapped[datetime] = mapped_column(Moment, index=True)
     locked_until: Mapped[datetime | None] = mapped_column(Moment)
+
+
+_PRESENT = "u.id IN ({ids}) AND u.state = 'active' AND u.deleted_at IS NULL"
+_OFFICE = "u.role IN ('admin', 'manager')"
+# As ``Actor`` and each room's ``visible_to`` decide; tests compare the two.
+declare_holders(
+    "users",
+    (
+        f"SELECT u.id, 'user:' || u.id FROM users u WHERE {_PRESENT}",
+        f"SELECT u.id, 'owner:' || u.id FROM users u WHERE {_PRESENT} AND u.role = 'rep' AND u.partner_id IS NULL",
+        "SELECT u.id, 'territory:' || t.territory_id FROM users u JOIN user_territories t ON t.user_id = u.id"
+        f" WHERE {_PRESENT} AND u.role = 'rep' AND u.partner_id IS NULL",
+        "SELECT u.id, 'territory:' || t.id FROM users u CROSS JOIN territories t"
+        f" WHERE {_PRESENT} AND {_OFFICE} AND u.partner_id IS NULL",
+        f"SELECT u.id, 'customer:' || u.customer_id FROM users u WHERE {_PRESENT} AND u.role = 'customer'",
+        f"SELECT u.id, 'station:' || u.station_id FROM users u WHERE {_PRESENT} AND u.role = 'station_staff'",
+        "SELECT u.id, 'station:' || s.id FROM users u JOIN stations s ON s.partner_id = u.partner_id"
+        f" WHERE {_PRESENT} AND {_OFFICE}",
+        f"SELECT u.id, 'stations:all' FROM users u WHERE {_PRESENT} AND u.partner_id IS NULL AND u.role <> 'station_staff'",
+    ),
+    {
+        "territories": "SELECT id FROM users WHERE role IN ('admin', 'manager') AND partner_id IS NULL"
+        " AND EXISTS (SELECT 1 FROM territories WHERE change_no = :n)",
+        "stations": "SELECT id FROM users WHERE role IN ('admin', 'manager') AND partner_id IS NOT NULL"
+        " AND EXISTS (SELECT 1 FROM stations WHERE change_no = :n)",
+    },
+)

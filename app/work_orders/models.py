@@ -8,7 +8,9 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import JsonValue, Moment
+from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
+from app.customers.models import ways_by_customer
 
 ORDER_STATES = ("proposed", "unassigned", "scheduled", "in_progress", "finished", "cancelled")
 TASK_STATES = ("offered", "accepted", "in_progress", "finished", "rejected", "lapsed", "withdrawn")
@@ -106,3 +108,28 @@ class Booking(Tracked):
     ends_at: Mapped[datetime] = mapped_column(Moment)
     work_order_id: Mapped[str] = mapped_column(ForeignKey("work_orders.id"), index=True)
     state: Mapped[str] = mapped_column(String(20), default="held")
+
+
+# A task by which its station may see the order.
+GIVEN = "t.state IN ('offered', 'accepted', 'in_progress', 'finished')"
+declare_rows(
+    "work_orders",
+    (
+        *ways_by_customer("work_orders", live=False),
+        "SELECT r.id, 'station:' || t.station_id FROM work_orders r JOIN station_tasks t ON t.work_order_id = r.id"
+        f" WHERE r.id IN ({{ids}}) AND r.deleted_at IS NULL AND {GIVEN}",
+    ),
+    {
+        "customers": "SELECT r.id FROM work_orders r JOIN customers c ON c.id = r.customer_id WHERE c.change_no = :n",
+        "station_tasks": "SELECT work_order_id FROM station_tasks WHERE change_no = :n",
+    },
+)
+_OF_ORDER = "JOIN work_orders o ON o.id = r.work_order_id JOIN customers c ON c.id = o.customer_id"
+declare_rows(
+    "station_tasks",
+    (
+        *ways_by_customer("station_tasks", _OF_ORDER, live=False),
+        "SELECT r.id, 'station:' || r.station_id FROM station_tasks r WHERE r.id IN ({ids}) AND r.deleted_at IS NULL",
+    ),
+    {"customers": f"SELECT r.id FROM station_tasks r {_OF_ORDER} WHERE c.change_no = :n"},
+)

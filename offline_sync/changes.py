@@ -1,0 +1,192 @@
+"""Down: what changed for one person since a cursor, rows and removals, from one snapshot.
+
+A cursor is a change number: everything up to it was sent. Who came to hold a scope after it gets the whole
+scope; who lost one gets removals, unless another scope still shows the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, Select, Subquery, and_, case, false, func, literal, or_, select, tuple_, union_all
+from sqlalchemy.orm import Session
+
+from app.core.db import ChangeCounter, among
+from app.core.scopes import ScopeEntry, ScopeGrant
+from app.core.settings import Settings
+from app.users.rights import Actor, allows
+from offline_sync.collections import COLLECTIONS, row_to_wire
+
+# The number of an epoch stands above bit 40 of a cursor, so that one integer below 2^53 names history and place.
+EPOCH_BITS = 40
+_CHUNK = 500
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place in the history of changes. ``since`` None: nothing was sent yet."""
+
+    epoch: int
+    since: int | None
+
+    @property
+    def number(self) -> int:
+        """The place as one integer, above 0 and below 2^53."""
+        return (self.epoch << EPOCH_BITS) + (self.since or 0)
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where this snapshot stands: the history's epoch, the last change number, and the oldest usable cursor."""
+
+    epoch: int
+    n: int
+    floor: int
+
+    def knows(self, point: Point) -> bool:
+        """Tell whether changes since a point can be told: it is of this history, not ahead of it, and not too old."""
+        return point.since is None or (point.epoch == self.epoch and self.floor <= point.since <= self.n)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One row that is new to a phone, or is to leave it."""
+
+    collection: str
+    row_id: str
+    gone: bool
+
+
+def point_of(number: int | None) -> Point:
+    """Read a cursor as a phone keeps it; None or 0 is the beginning."""
+    if not number:
+        return Point(0, None)
+    return Point(number >> EPOCH_BITS, number & ((1 << EPOCH_BITS) - 1))
+
+
+def head_of(session: Session) -> Head:
+    """Return where the session's snapshot stands. Asked first, it fixes the snapshot for what follows."""
+    row = session.execute(select(ChangeCounter.epoch, ChangeCounter.n, ChangeCounter.floor).where(ChangeCounter.id == 1)).one()
+    return Head(row.epoch, row.n, row.floor)
+
+
+def names_for(actor: Actor) -> list[str]:
+    """Return the collections an actor may hold."""
+    return sorted(name for name, collection in COLLECTIONS.items() if allows(actor, collection.right))
+
+
+def changes_since(
+    session: Session,
+    actor: Actor,
+    since: int | None,
+    names: Collection[str],
+    *,
+    after: tuple[str, str] = ("", ""),
+    limit: int | None = None,
+) -> list[Change]:
+    """Return what changed for an actor, ordered by collection and row.
+
+    Args:
+        session: reading one snapshot.
+        since: a change number everything up to which was sent; None for all there is, without removals.
+        names: collections asked for.
+        after: (collection, row id) to go on behind, of a page before.
+        limit: at most so many; by default all.
+    """
+    held, gained, lost = _grants(session, actor, since)
+    arms: list[Select[Any]] = []
+    if held and since is not None:
+        arms.append(_entries(held, names, after).where(ScopeEntry.change_no > since))
+    if gained:
+        arms.append(_entries(gained, names, after).where(ScopeEntry.gone.is_(False)))
+    if lost:
+        left = _entries(lost, names, after, gone=True)
+        arms.append(left.where(or_(ScopeEntry.gone.is_(False), ScopeEntry.change_no > (since or 0))))
+    if not arms:
+        return []
+    found = union_all(*arms).subquery()
+    query = (
+        select(found.c.collection, found.c.row_id, func.min(found.c.gone).label("gone"))
+        .group_by(found.c.collection, found.c.row_id)
+        .order_by(found.c.collection, found.c.row_id)
+    )
+    kept: list[Change] = []
+    behind = after
+    while True:
+        page = query.where(_behind(found.c.collection, found.c.row_id, behind)) if behind != after else query
+        rows = session.execute(page.limit(None if limit is None else limit - len(kept))).all()
+        kept += _without_still_seen(session, [Change(row[0], row[1], bool(row[2])) for row in rows], [*held, *gained])
+        # A page is full unless it is the last: removals that another scope took back must not make it short.
+        if limit is None or len(kept) >= limit or len(rows) == 0:
+            return kept
+        behind = (rows[-1][0], rows[-1][1])
+
+
+def visible_ids(session: Session, actor: Actor, name: str) -> Subquery:
+    """Return the ids of the rows of a collection an actor's phone should hold now."""
+    held, gained, _ = _grants(session, actor, None)
+    scopes = [*held, *gained]
+    return (
+        select(ScopeEntry.row_id)
+        .where(ScopeEntry.scope.in_(scopes), ScopeEntry.collection == name, ScopeEntry.gone.is_(False))
+        .distinct()
+        .subquery()
+    )
+
+
+def rows_of(session: Session, actor: Actor, settings: Settings, name: str, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the rows of a collection by id, as the actor's phone gets them; unchecked ids must not come here."""
+    collection = COLLECTIONS[name]
+    wanted = list(ids)
+    found: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        some = wanted[start : start + _CHUNK]
+        for row in session.scalars(select(collection.model).where(among(session, collection.model.id, some))):
+            found[row.id] = row_to_wire(collection, row, actor, settings)
+    return found
+
+
+def _grants(session: Session, actor: Actor, since: int | None) -> tuple[list[str], list[str], list[str]]:
+    """Return the scopes held then and now, those gained since, and those lost since."""
+    then: set[str] = set()
+    present: set[str] = set()
+    for grant in session.execute(
+        select(ScopeGrant.scope, ScopeGrant.entered_no, ScopeGrant.left_no).where(ScopeGrant.user_id == actor.id)
+    ):
+        if grant.left_no is None:
+            present.add(grant.scope)
+        if since is not None and grant.entered_no <= since and (grant.left_no is None or grant.left_no > since):
+            then.add(grant.scope)
+    return sorted(then & present), sorted(present - then), sorted(then - present)
+
+
+def _entries(scopes: list[str], names: Collection[str], after: tuple[str, str], *, gone: bool | None = None) -> Select[Any]:
+    flag = literal(1) if gone else case((ScopeEntry.gone, 1), else_=0)
+    columns: tuple[Any, ...] = (ScopeEntry.collection, ScopeEntry.row_id, flag.cast(Integer).label("gone"))
+    query = select(*columns).where(ScopeEntry.scope.in_(scopes), ScopeEntry.collection.in_(sorted(names)))
+    return query if after == ("", "") else query.where(_behind(ScopeEntry.collection, ScopeEntry.row_id, after))
+
+
+def _behind(collection: Any, row_id: Any, after: tuple[str, str]) -> ColumnElement[bool]:
+    return or_(collection > after[0], and_(collection == after[0], row_id > after[1]))
+
+
+def _without_still_seen(session: Session, changes: list[Change], scopes: list[str]) -> list[Change]:
+    """Drop removals of rows that another scope of the actor still shows."""
+    removals = [change for change in changes if change.gone]
+    seen: set[tuple[str, str]] = set()
+    for start in range(0, len(removals), _CHUNK):
+        some = removals[start : start + _CHUNK]
+        seen.update(
+            (row.collection, row.row_id)
+            for row in session.execute(
+                select(ScopeEntry.collection, ScopeEntry.row_id).where(
+                    tuple_(ScopeEntry.collection, ScopeEntry.row_id).in_([(change.collection, change.row_id) for change in some]),
+                    ScopeEntry.scope.in_(scopes) if scopes else false(),
+                    ScopeEntry.gone.is_(False),
+                )
+            )
+        )
+    return [change for change in changes if not change.gone or (change.collection, change.row_id) not in seen]

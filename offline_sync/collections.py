@@ -1,0 +1,215 @@
+"""COLLECTIONS: one row for each noun a phone may hold, with its fields on the wire. The map of both protocols.
+
+Values on the wire are texts, numbers, flags and nulls: instants are milliseconds, days and amounts are texts, lists are
+JSON text, as the databases of phones hold nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from app.assets.models import Asset
+from app.core.clock import to_ms
+from app.core.settings import Settings
+from app.core.texts import field_text, problem_text
+from app.core.tracked import Tracked
+from app.customers.models import Customer, Site
+from app.service_offers.models import ServiceOffer
+from app.stations.models import Station
+from app.users.rights import Actor
+from app.work_orders.models import StationTask, WorkOrder
+from iot.models import Alarm
+from offline_sync.models import Intent, SyncProblem
+from push.models import Notification
+from push.queries import in_words
+
+Words = Callable[[Any, str, Settings], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """One synced noun.
+
+    Attributes:
+        name: of the collection; its table has the same.
+        model: the tracked table.
+        right: what an actor must be allowed to hold it.
+        columns: wire name -> column, in the order they are sent.
+        words: further fields that are put into the reader's language.
+        optional: fields that may be null.
+    """
+
+    name: str
+    model: type[Tracked]
+    right: str
+    columns: Mapping[str, str]
+    words: Words | None = None
+    worded: tuple[str, ...] = ()
+    optional: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Every name a row has on the wire."""
+        return ("id", "created_at", "updated_at", *self.columns, *self.worded)
+
+
+def _plain(*names: str, **renamed: str) -> dict[str, str]:
+    return {name: name for name in names} | renamed
+
+
+def _notification_words(row: Notification, locale: str, settings: Settings) -> dict[str, Any]:
+    words = in_words(row, locale, settings)
+    return {"title": words["title"], "body": words["body"]}
+
+
+def _intent_words(row: Intent, locale: str, _settings: Settings) -> dict[str, Any]:
+    if row.code is None:
+        return {"text": None}
+    title, detail = problem_text(row.code, locale, row.facts or {})
+    return {"text": f"{title}: {detail}"}
+
+
+def _problem_words(row: SyncProblem, locale: str, _settings: Settings) -> dict[str, Any]:
+    reasons = {name: "; ".join(field_text(code, locale) for code in codes) for name, codes in row.reasons.items()}
+    return {"reasons": json.dumps(reasons, ensure_ascii=False, sort_keys=True), "text": "; ".join(sorted(set(reasons.values())))}
+
+
+COLLECTIONS: dict[str, Collection] = {
+    found.name: found
+    for found in (
+        Collection(
+            "customers",
+            Customer,
+            "customers.read",
+            _plain("code", "name", "phone", "email", "territory_id", "owner_id"),
+            optional=frozenset({"phone", "email", "owner_id"}),
+        ),
+        Collection("sites", Site, "customers.read", _plain("customer_id", "name", "address", "lat", "lon")),
+        Collection(
+            "stations",
+            Station,
+            "stations.read",
+            _plain("code", "name", "address", "lat", "lon", "opening_hours", "time_zone", "active"),
+        ),
+        Collection(
+            "assets",
+            Asset,
+            "assets.read",
+            _plain("serial", "model", "customer_id", "site_id", "warranty_until"),
+            optional=frozenset({"warranty_until"}),
+        ),
+        Collection(
+            "alarms",
+            Alarm,
+            "alarms.read",
+            _plain(
+                "asset_id",
+                "state",
+                "severity",
+                "metric",
+                "raised_at",
+                "last_at",
+                "last_value",
+                "readings",
+                "cleared_at",
+                "end_reason",
+            ),
+            optional=frozenset({"cleared_at", "end_reason"}),
+        ),
+        Collection(
+            "work_orders",
+            WorkOrder,
+            "work_orders.read",
+            _plain(
+                "number",
+                "job",
+                "asset_id",
+                "customer_id",
+                "site_id",
+                "part_no",
+                "state",
+                "slot_at",
+                "finished_at",
+                "cancel_reason",
+            ),
+            optional=frozenset({"slot_at", "finished_at", "cancel_reason"}),
+        ),
+        Collection(
+            "station_tasks",
+            StationTask,
+            "station_tasks.read",
+            _plain("work_order_id", "station_id", "state", "part_no", "answer_by", "reason"),
+            optional=frozenset({"reason"}),
+        ),
+        Collection(
+            "service_offers",
+            ServiceOffer,
+            "offers.read",
+            _plain(
+                "kind",
+                "state",
+                "asset_id",
+                "work_order_id",
+                "price",
+                "discount",
+                "amount_due",
+                "currency",
+                "under_warranty",
+                "valid_until",
+            ),
+        ),
+        Collection(
+            "notifications",
+            Notification,
+            "notifications.read",
+            _plain("kind", "subject_kind", "subject_id", "opened_at"),
+            words=_notification_words,
+            worded=("title", "body"),
+            optional=frozenset({"opened_at"}),
+        ),
+        Collection(
+            "intents",
+            Intent,
+            "self",
+            _plain("kind", "body", "verdict", "code", "decided_at", made_at="made_ms"),
+            words=_intent_words,
+            worded=("text",),
+            optional=frozenset({"verdict", "code", "decided_at", "text"}),
+        ),
+        Collection(
+            "sync_problems",
+            SyncProblem,
+            "self",
+            _plain("collection", "row_id", "content", "state"),
+            words=_problem_words,
+            worded=("reasons", "text"),
+        ),
+    )
+}
+
+
+def to_wire(value: Any) -> Any:
+    """Return a column's value as phones keep it."""
+    if isinstance(value, datetime):
+        return to_ms(value)
+    if isinstance(value, Decimal):
+        return f"{value:.2f}"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return value
+
+
+def row_to_wire(collection: Collection, row: Any, actor: Actor, settings: Settings) -> dict[str, Any]:
+    """Return one row as the actor's phone gets it."""
+    sent = {"id": row.id, "created_at": to_ms(row.created_at), "updated_at": to_ms(row.updated_at)}
+    sent |= {name: to_wire(getattr(row, column)) for name, column in collection.columns.items()}
+    if collection.words is not None:
+        sent |= collection.words(row, actor.locale, settings)
+    return sent

@@ -1,0 +1,193 @@
+"""The law of scopes: what entries and grants show a person is what every room's ``visible_to`` lets them see.
+
+And old state + changes == fresh download, whatever happened in between.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from app.assets import queries as assets
+from app.core.db import Database
+from app.core.errors import DomainError
+from app.core.settings import Settings
+from app.customers import operations as customer_verbs
+from app.customers import queries as customers
+from app.customers.models import Customer
+from app.service_offers import queries as offers
+from app.stations import queries as stations
+from app.stations.models import Station
+from app.territories import operations as territories
+from app.users import operations as user_verbs
+from app.users.auth import actor_of
+from app.users.models import User
+from app.users.rights import Actor
+from app.work_orders import operations as order_verbs
+from app.work_orders import queries as orders
+from app.work_orders.models import StationTask, WorkOrder
+from iot import queries as iot
+from offline_sync.changes import Change, changes_since, head_of, names_for
+from push import queries as push
+from tests.conftest import SetClock
+from tests.factories import World, make_asset, make_user, make_world
+
+VISIBLE: dict[str, Callable[[Actor], Any]] = {
+    "customers": customers.visible_to,
+    "sites": customers.visible_sites,
+    "assets": assets.visible_to,
+    "alarms": iot.visible_alarms,
+    "work_orders": orders.visible_to,
+    "station_tasks": orders.visible_tasks,
+    "service_offers": offers.visible_to,
+    "stations": stations.visible_to,
+    "notifications": push.visible_to,
+}
+
+
+class Phones:
+    """What each person's phone holds, brought up to date by changes alone."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.held: dict[str, tuple[int | None, set[tuple[str, str]]]] = {}
+
+    def check_all(self) -> None:
+        with self.db.reading() as session:
+            head = head_of(session)
+            people = [actor_of(session, user) for user in session.scalars(select(User).where(User.state == "active"))]
+            for actor in people:
+                names = names_for(actor)
+                fresh = {(c.collection, c.row_id) for c in changes_since(session, actor, None, names)}
+                for name in names:
+                    if name not in VISIBLE:
+                        continue
+                    allowed = {row.id for row in session.scalars(VISIBLE[name](actor))}
+                    shown = {row_id for collection, row_id in fresh if collection == name}
+                    assert shown == allowed, (actor.name, name, shown ^ allowed)
+                since, rows = self.held.get(actor.id, (None, set()))
+                changed = changes_since(session, actor, since, names)
+                rows = rows - {(c.collection, c.row_id) for c in changed if c.gone}
+                rows |= {(c.collection, c.row_id) for c in changed if not c.gone}
+                assert rows == fresh, (actor.name, rows ^ fresh)
+                self.held[actor.id] = (head.n, rows)
+
+
+class Company:
+    """Random office work, so that rows and people move between scopes in every way there is."""
+
+    def __init__(self, world: World, clock: SetClock, random_: random.Random) -> None:
+        self.world, self.clock, self.random, self.n = world, clock, random_, 0
+        self.db = world.db
+        with self.db.transaction() as session:
+            self.boss = actor_of(session, session.get_one(User, world.admin))
+            north = territories.create_territory(session, self.boss, "N", "North")
+            self.territories = [world.territory, north.id]
+            partner = user_verbs.create_partner(session, self.boss, "Dealer")
+            other = make_user(session, world.settings, "rep", "rep2", territory_ids=[north.id])
+            dealer = make_user(session, world.settings, "manager", "dealer", partner_id=partner.id)
+            self.reps, self.partner, self.dealer = [world.rep, other.id], partner.id, dealer.id
+
+    def new_customer(self, session: Any) -> None:
+        self.n += 1
+        values = {"code": f"C{self.n:04}", "name": "x", "territory_id": self.random.choice(self.territories)}
+        customer = customer_verbs.create_customer(
+            session, self.boss, values | {"owner_id": self.random.choice([None, *self.reps])}
+        )
+        site = customer_verbs.create_site(session, self.boss, customer, {"name": "s", "lat": 22.5, "lon": 114.0, "address": ""})
+        profile = assets.profiles()
+        make_asset(
+            session, self.boss, customer, site, session.scalars(profile).first(), f"9{self.n:04}",
+            self.clock.now() - timedelta(days=100),
+        )  # fmt: skip
+
+    def move_customer(self, session: Any) -> None:
+        customer = self.random.choice(list(session.scalars(select(Customer).order_by(Customer.id))))
+        change = self.random.choice(
+            [{"territory_id": self.random.choice(self.territories)}, {"owner_id": self.random.choice([None, *self.reps])}]
+        )
+        customer_verbs.edit_customer(session, self.boss, customer, change)
+
+    def assign(self, session: Any) -> None:
+        rep = session.get_one(User, self.random.choice(self.reps))
+        some = self.random.sample(self.territories, self.random.randint(0, 2))
+        territories.assign_territories(session, self.boss, rep, some)
+
+    def new_territory(self, session: Any) -> None:
+        self.n += 1
+        self.territories.append(territories.create_territory(session, self.boss, f"T{self.n}", "t").id)
+
+    def open_order(self, session: Any) -> None:
+        asset = self.random.choice(list(session.scalars(assets.visible_to(self.boss))))
+        component = assets.fitted_component(session, asset.id, "battery_pack", self.clock.now())
+        if component is not None:
+            order = order_verbs.open_order(
+                session, asset, component, job="battery_replacement", certificates=[], coupon_required=False
+            )
+            order_verbs.dispatch(session, self.world.settings, order)
+
+    def reject(self, session: Any) -> None:
+        tasks = list(session.scalars(select(StationTask).where(StationTask.state.in_(("offered", "accepted")))))
+        if tasks:
+            task = self.random.choice(sorted(tasks, key=lambda found: found.id))
+            staff = session.scalars(select(User).where(User.station_id == task.station_id)).first()
+            order_verbs.reject_task(session, self.world.settings, actor_of(session, staff), task, "busy")
+
+    def cancel(self, session: Any) -> None:
+        found = list(session.scalars(select(WorkOrder).where(WorkOrder.state.in_(("proposed", "unassigned")))))
+        if found:
+            order_verbs.cancel_order(session, self.random.choice(sorted(found, key=lambda o: o.id)), "no", [], self.boss.id)
+
+    def give_station(self, session: Any) -> None:
+        from app.core.tracked import touch
+
+        station = self.random.choice(list(session.scalars(select(Station).order_by(Station.id))))
+        station.partner_id = None if station.partner_id else self.partner
+        touch(session, station)
+
+    def act(self) -> str:
+        verb = self.random.choice(
+            [self.new_customer, self.move_customer, self.move_customer, self.assign, self.new_territory, self.open_order,
+             self.open_order, self.reject, self.cancel, self.give_station]
+        )  # fmt: skip
+        self.clock.advance(minutes=1)
+        try:
+            with self.db.transaction() as session:
+                verb(session)
+        except DomainError as refusal:
+            return f"{verb.__name__}: {refusal.code}"
+        return verb.__name__
+
+
+def test_scopes_show_what_each_room_lets_a_person_see_and_changes_lead_there(
+    db: Database, settings: Settings, clock: SetClock
+) -> None:
+    seed = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+    print(f"again with: SEED={seed}")
+    company = Company(make_world(db, settings), clock, random.Random(seed))
+    phones = Phones(db)
+    for _ in range(40):
+        print(company.act())
+        phones.check_all()
+
+
+def test_pages_together_are_the_whole(db: Database, settings: Settings, clock: SetClock) -> None:
+    company = Company(make_world(db, settings), clock, random.Random(1))
+    for _ in range(10):
+        with db.transaction() as session:
+            company.new_customer(session)
+    with db.reading() as session:
+        whole = changes_since(session, company.boss, None, names_for(company.boss))
+        paged: list[Change] = []
+        while page := changes_since(
+            session, company.boss, None, names_for(company.boss), limit=7,
+            after=(paged[-1].collection, paged[-1].row_id) if paged else ("", ""),
+        ):  # fmt: skip
+            assert len(page) == 7 or len(page) + len(paged) == len(whole)
+            paged += page
+    assert paged == whole
