@@ -25,9 +25,25 @@ from app.users.rights import RIGHTS, Actor, allows
 from app.users.routes import routes as users
 from app.work_orders.routes import routes as work_orders
 from iot.routes import routes as iot
+from offline_sync.routes import routes as offline_sync
 from push.routes import routes as push
 
-ROOMS = (users, accounts, territories, stations, customers, assets, work_orders, service_offers, rules, iot, push, imports, pages)
+ROOMS = (
+    users,
+    accounts,
+    territories,
+    stations,
+    customers,
+    assets,
+    work_orders,
+    service_offers,
+    rules,
+    iot,
+    push,
+    imports,
+    pages,
+    offline_sync,
+)
 
 
 def create_app(settings: Settings | None = None, database: Database | None = None) -> Flask:

@@ -259,13 +259,17 @@ def _transact(inner: Callable[..., Any], method: str, idempotent: bool) -> Calla
         if method in _EDITS and not request.headers.get("If-Match"):
             raise VersionRequired("version_required")
         key = request.headers.get("Idempotency-Key") if idempotent else None
-        return _past_deadlocks(lambda: _write(inner, edge, method, key, copy.deepcopy(args), copy.deepcopy(kwargs)))
+        return past_deadlocks(lambda: _write(inner, edge, method, key, copy.deepcopy(args), copy.deepcopy(kwargs)))
 
     return transacted
 
 
-def _past_deadlocks(write: Callable[[], Any]) -> Any:
-    """Write again where the database ended the transaction to break a deadlock: that one has left nothing."""
+def past_deadlocks(write: Callable[[], Any]) -> Any:
+    """Write again where the database ended the transaction to break a deadlock: that one has left nothing.
+
+    Args:
+        write: opens, fills and ends its own transaction.
+    """
     for _ in range(_DEADLOCK_TRIES - 1):
         try:
             return write()

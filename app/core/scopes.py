@@ -16,10 +16,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlalchemy import BigInteger, Connection, Index, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import BigInteger, Connection, Index, String, null, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core.db import AFTER_STAMP, Base
+from app.core.db import AFTER_STAMP, TRACKED, Base, insert_into
 
 
 class ScopeEntry(Base):
@@ -29,13 +29,23 @@ class ScopeEntry(Base):
     __table_args__ = (
         Index("ix_scope_entries_delta", "scope", "change_no"),
         Index("ix_scope_entries_row", "collection", "row_id"),
+        Index(
+            "ix_scope_entries_change_no",
+            "change_no",
+            postgresql_where=text("change_no IS NULL"),
+            sqlite_where=text("change_no IS NULL"),
+        ),
         {"sqlite_with_rowid": False},
     )
     scope: Mapped[str] = mapped_column(String(60), primary_key=True)
     collection: Mapped[str] = mapped_column(String(40), primary_key=True)
     row_id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    change_no: Mapped[int] = mapped_column(BigInteger)
+    # Empty until the end of its transaction, like a row's own; see ``core/db.py``.
+    change_no: Mapped[int | None] = mapped_column(BigInteger, default=None, onupdate=null())
     gone: Mapped[bool]
+
+
+TRACKED.add(ScopeEntry.__tablename__)
 
 
 class ScopeGrant(Base):
@@ -79,6 +89,16 @@ def declare_rows(table: str, ways: tuple[str, ...], follows: Mapping[str, str] |
 def declare_holders(table: str, ways: tuple[str, ...], follows: Mapping[str, str]) -> None:
     """Say which scopes the people in a table hold; as ``declare_rows``, with (user id, scope)."""
     _HOLDERS[table] = _Rows(ways, follows)
+
+
+def send_away(session: Session, user_id: str, collection: str, row_id: str) -> None:
+    """Tell one person's phones with this transaction's number that a row is gone, whether or not they ever held it."""
+    insert = insert_into(session, ScopeEntry).values(
+        scope=f"user:{user_id}", collection=collection, row_id=row_id, change_no=None, gone=True
+    )
+    session.execute(
+        insert.on_conflict_do_update(index_elements=["scope", "collection", "row_id"], set_={"change_no": None, "gone": True})
+    )
 
 
 def keep_scopes(connection: Connection, number: int, touched: frozenset[str]) -> None:

@@ -61,6 +61,9 @@ class Settings:
     redeem_tries_per_minute: int
     idempotency_days: int
 
+    sync_retry_ms: int
+    sync_keep_days: int
+
     smtp_host: str
     smtp_port: int
     smtp_starttls: bool
@@ -130,6 +133,8 @@ def read_settings(**overrides: object) -> Settings:
         "slot_horizon_days": env.int("SLOT_HORIZON_DAYS", 7),
         "redeem_tries_per_minute": env.int("REDEEM_TRIES_PER_MINUTE", 10),
         "idempotency_days": env.int("IDEMPOTENCY_DAYS", 30),
+        "sync_retry_ms": env.int("SYNC_RETRY_MS", 5000),
+        "sync_keep_days": env.int("SYNC_KEEP_DAYS", 90),
         "smtp_host": env.str("SMTP_HOST", ""),
         "smtp_port": env.int("SMTP_PORT", 25),
         "smtp_starttls": env.bool("SMTP_STARTTLS", False),

@@ -80,6 +80,25 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
         "与现有数据冲突",
         "与已存储的内容相冲突。",
     ),
+    "in_use": ("Still in use", "Something belongs to it; remove that first.", "仍在使用", "仍有内容与其关联，请先移除。"),
+    "installation_needed": (
+        "The app must name itself",
+        "Send the id of this installation in X-Installation.",
+        "缺少安装标识",
+        "请在 X-Installation 中提供本次安装的标识。",
+    ),
+    "checkpoint_gone": (
+        "Load everything again",
+        "This phone was away for too long, or the server was restored; ask for everything once.",
+        "需要重新下载",
+        "该手机离线过久，或服务器已从备份恢复，请重新下载全部数据。",
+    ),
+    "wipe_required": (
+        "This app was asked to forget its data",
+        "Delete all local data, confirm it, and sign in again.",
+        "需要清除本机数据",
+        "请删除本机全部数据并确认，然后重新登录。",
+    ),
     "already_exists": ("Already there", "{what} is taken already.", "已存在", "{what} 已被使用。"),
     "key_reused": (
         "Key used for something else",
@@ -181,6 +200,12 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
 
 # A field's code: (English, Chinese)
 FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
+    "read_only": ("cannot be changed on a phone", "不能在手机上修改"),
+    "in_use": ("is still in use", "仍在使用"),
+    "not_found": ("does not exist, or you may not see it", "不存在或您无权查看"),
+    "forbidden": ("is not yours to change", "您无权修改"),
+    "unknown_collection": ("is no collection of this server", "服务器没有该数据集"),
+    "unknown_kind": ("is no kind of action known here", "未知的操作类型"),
     "required": ("is needed", "必填"),
     "null": ("may not be empty", "不能为空"),
     "invalid": ("is not valid", "格式无效"),

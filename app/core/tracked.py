@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import BigInteger, Integer, String, inspect, null, select, update
 from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
+from sqlalchemy.orm.attributes import flag_modified
 
 from app.core.db import TRACKED, Base, Moment, insert_into, now
 from app.core.errors import Conflict, NotFound
@@ -73,6 +74,8 @@ def touch(session: Session, row: Tracked) -> None:
     Fields that phones may edit are marked with the installation in ``session.info["installation"]``, if any.
     """
     row.updated_at = now(session)
+    # Also where nothing else changed and the clock did not move: somebody else's fact about this row may have.
+    flag_modified(row, "updated_at")
     state = inspect(row)
     edited = [name for name in sorted(row.MERGED) if state.attrs[name].history.has_changes()]
     session.flush()

@@ -6,6 +6,7 @@ no NaN, no integer beyond 64 bits, no NUL, no lone surrogate, no deep or huge st
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -70,6 +71,27 @@ def parse_json(raw: bytes, limits: Limits = HTTP_LIMITS) -> object:
         raise WireError("not_json", str(fault)[:200]) from None
     check_value(value, limits)
     return value
+
+
+def parse_rows(raw: bytes, limits: Limits) -> object:
+    """Decode a document of many rows that are checked one by one later: only its size, depth and form are judged here.
+
+    Raises:
+        WireError: ``too_large``, ``empty``, ``too_deep`` or ``not_json``.
+    """
+    if len(raw) > limits.size:
+        raise WireError("too_large", f"{len(raw)} bytes, at most {limits.size}")
+    if not raw.strip():
+        raise WireError("empty")
+    _check_depth(raw, limits.depth)
+    try:
+        return _decoder.decode(raw)
+    except msgspec.MsgspecError:
+        # A number or a text in it that only this decoder refuses is the fault of one row.
+        try:
+            return json.loads(raw, parse_constant=str)
+        except (ValueError, RecursionError) as fault:
+            raise WireError("not_json", str(fault)[:200]) from None
 
 
 def _check_depth(raw: bytes, allowed: int) -> None:

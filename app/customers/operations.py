@@ -8,7 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core import history
-from app.core.errors import FieldsInvalid
+from app.core.db import Base, now
+from app.core.errors import Conflict, FieldsInvalid
+from app.core.numbers import next_number
 from app.core.tracked import add, touch
 from app.customers.models import Customer, Site
 from app.territories import queries as territories
@@ -22,12 +24,14 @@ def create_customer(session: Session, actor: Actor, values: dict[str, Any]) -> C
     """Add a customer. A rep's new customer is theirs, in a territory they work in.
 
     Args:
-        values: code, name, territory_id, and optionally id, phone, email, owner_id.
+        values: name, territory_id, and optionally id, code (else the next number), phone, email, owner_id.
 
     Raises:
         FieldsInvalid: ``already_exists`` (code, id) or ``unknown_reference``.
     """
     _check_references(session, actor, values)
+    if not values.get("code"):
+        values = values | {"code": next_number(session, "C")}
     if session.scalar(select(Customer).where(Customer.code == values["code"])):
         raise FieldsInvalid({"code": ["already_exists"]})
     if values.get("id") and session.get(Customer, values["id"]):
@@ -54,6 +58,32 @@ def edit_customer(session: Session, actor: Actor, customer: Customer, changes: d
     history.record(
         session, "customer.edited", history.Subject("customer", customer.id), actor_id=actor.id, fields=sorted(changes)
     )
+    return customer
+
+
+def delete_customer(session: Session, actor: Actor, customer: Customer) -> Customer:
+    """Delete a customer with its sites. Their rows stay as tombstones, and ``undelete_customer`` brings them back.
+
+    Raises:
+        Conflict: ``in_use`` while an asset belongs to it.
+    """
+    _refuse_used(session, customer, "customer_id")
+    for site in session.scalars(select(Site).where(Site.customer_id == customer.id, Site.deleted_at.is_(None))):
+        _bury(session, actor, site, "site")
+    _bury(session, actor, customer, "customer")
+    return customer
+
+
+def undelete_customer(session: Session, actor: Actor, customer: Customer) -> Customer:
+    """Bring a deleted customer back, with the sites that were deleted together with it.
+
+    Raises:
+        Conflict: ``state_conflict`` when it is not deleted.
+    """
+    together = customer.deleted_at
+    _dig_out(session, actor, customer, "customer")
+    for site in session.scalars(select(Site).where(Site.customer_id == customer.id, Site.deleted_at == together)):
+        _dig_out(session, actor, site, "site")
     return customer
 
 
@@ -85,3 +115,56 @@ def create_site(session: Session, actor: Actor, customer: Customer, values: dict
     site = add(session, Site(customer_id=customer.id, **values))
     history.record(session, "site.created", history.Subject("site", site.id), actor_id=actor.id)
     return site
+
+
+def edit_site(session: Session, actor: Actor, site: Site, changes: dict[str, Any]) -> Site:
+    """Change a site's name, address or place."""
+    for name, value in changes.items():
+        setattr(site, name, value)
+    touch(session, site)
+    history.record(session, "site.edited", history.Subject("site", site.id), actor_id=actor.id, fields=sorted(changes))
+    return site
+
+
+def delete_site(session: Session, actor: Actor, site: Site) -> Site:
+    """Delete a site; its row stays as a tombstone.
+
+    Raises:
+        Conflict: ``in_use`` while an asset stands there.
+    """
+    _refuse_used(session, site, "site_id")
+    _bury(session, actor, site, "site")
+    return site
+
+
+def undelete_site(session: Session, actor: Actor, site: Site) -> Site:
+    """Bring a deleted site back.
+
+    Raises:
+        Conflict: ``state_conflict`` when it is not deleted, or its customer is.
+    """
+    if session.get_one(Customer, site.customer_id).deleted_at is not None:
+        raise Conflict("state_conflict", state="deleted", wanted="live")
+    _dig_out(session, actor, site, "site")
+    return site
+
+
+def _refuse_used(session: Session, row: Customer | Site, column: str) -> None:
+    session.refresh(row, with_for_update=True)  # nothing may be put there meanwhile
+    assets = Base.metadata.tables["assets"]  # by name: assets lie in a room above, and this is all that is asked of them here
+    if session.execute(select(assets.c.id).where(assets.c[column] == row.id, assets.c.deleted_at.is_(None)).limit(1)).first():
+        raise Conflict("in_use")
+
+
+def _bury(session: Session, actor: Actor, row: Customer | Site, kind: str) -> None:
+    row.deleted_at = now(session)
+    touch(session, row)
+    history.record(session, f"{kind}.deleted", history.Subject(kind, row.id), actor_id=actor.id)
+
+
+def _dig_out(session: Session, actor: Actor, row: Customer | Site, kind: str) -> None:
+    if row.deleted_at is None:
+        raise Conflict("state_conflict", state="live", wanted="live")
+    row.deleted_at = None
+    touch(session, row)
+    history.record(session, f"{kind}.undeleted", history.Subject(kind, row.id), actor_id=actor.id)

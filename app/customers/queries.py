@@ -76,3 +76,29 @@ def access_site(session: Session, actor: Actor, site_id: str) -> Site:
     if site is None:
         raise NotFound
     return site
+
+
+def deleted_customer(session: Session, actor: Actor, customer_id: str) -> Customer:
+    """Load a deleted customer, for whoever may see it if it were not.
+
+    Raises:
+        NotFound: when there is none, or none to see.
+    """
+    customer = session.scalar(
+        select(Customer).where(Customer.id == customer_id, Customer.deleted_at.is_not(None), in_scope(actor))
+    )
+    if customer is None:
+        raise NotFound
+    return customer
+
+
+def deleted_site(session: Session, actor: Actor, site_id: str) -> Site:
+    """Load a deleted site, for whoever may see it if it were not.
+
+    Raises:
+        NotFound: when there is none, or none to see.
+    """
+    site = session.scalar(select(Site).join(Customer).where(Site.id == site_id, Site.deleted_at.is_not(None), in_scope(actor)))
+    if site is None:
+        raise NotFound
+    return site

@@ -64,3 +64,39 @@ def list_sites(session: Session, actor: Actor, query: dict[str, Any]) -> dict[st
     if "customer_id" in query:
         sites = sites.where(Site.customer_id == query["customer_id"])
     return page(session, sites, Site, query)
+
+
+@routes.door("PATCH", "/sites/<site_id>", policy="customers.write", body=schemas.SiteEditSchema, answer=schemas.SiteSchema)
+def edit_site(session: Session, actor: Actor, body: dict[str, Any], site_id: str) -> Site:
+    """Change a site."""
+    site = queries.access_site(session, actor, site_id)
+    check_version(site)
+    return operations.edit_site(session, actor, site, body)
+
+
+@routes.door("DELETE", "/sites/<site_id>", policy="customers.write", answer=schemas.SiteSchema)
+def delete_site(session: Session, actor: Actor, site_id: str) -> Site:
+    """Delete a site where no asset stands."""
+    site = queries.access_site(session, actor, site_id)
+    check_version(site)
+    return operations.delete_site(session, actor, site)
+
+
+@routes.door("POST", "/sites/<site_id>/undelete", policy="customers.restore", answer=schemas.SiteSchema)
+def undelete_site(session: Session, actor: Actor, site_id: str) -> Site:
+    """Bring a deleted site back."""
+    return operations.undelete_site(session, actor, queries.deleted_site(session, actor, site_id))
+
+
+@routes.door("DELETE", "/customers/<customer_id>", policy="customers.write", answer=schemas.CustomerSchema)
+def delete_customer(session: Session, actor: Actor, customer_id: str) -> Customer:
+    """Delete a customer without assets, with its sites."""
+    customer = queries.access_customer(session, actor, customer_id)
+    check_version(customer)
+    return operations.delete_customer(session, actor, customer)
+
+
+@routes.door("POST", "/customers/<customer_id>/undelete", policy="customers.restore", answer=schemas.CustomerSchema)
+def undelete_customer(session: Session, actor: Actor, customer_id: str) -> Customer:
+    """Bring a deleted customer back, with the sites that went with it."""
+    return operations.undelete_customer(session, actor, queries.deleted_customer(session, actor, customer_id))

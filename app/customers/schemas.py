@@ -10,7 +10,7 @@ class CustomerSchema(fields.TrackedSchema):
     """A customer."""
 
     id = fields.Id()
-    code = fields.Text(40, 1, required=True)
+    code = fields.Text(40, 1)
     name = fields.Text(200, 1, required=True)
     phone = fields.Phone(allow_none=True)
     email = fields.Email(allow_none=True)
@@ -37,6 +37,15 @@ class SiteSchema(fields.TrackedSchema):
     address = fields.Text(300, load_default="")
     lat = fields.Real(-90, 90, required=True)
     lon = fields.Real(-180, 180, required=True)
+
+
+class SiteEditSchema(fields.Schema):
+    """What may change of a site."""
+
+    name = fields.Text(200, 1)
+    address = fields.Text(300)
+    lat = fields.Real(-90, 90)
+    lon = fields.Real(-180, 180)
 
 
 class SiteQuery(PageQuery):

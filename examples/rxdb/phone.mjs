@@ -1,6 +1,6 @@
 /** A phone that keeps its rows in RxDB and syncs them with Fieldloop. */
 
-import { BehaviorSubject, NEVER, filter, firstValueFrom, merge, switchMap } from 'rxjs';
+import { BehaviorSubject, NEVER, distinctUntilChanged, filter, firstValueFrom, merge, switchMap } from 'rxjs';
 import {
   createRxDatabase, deepEqual, getAssumedMasterState, getChangedDocumentsSince, writeDocToDocState,
 } from 'rxdb/plugins/core';
@@ -32,12 +32,18 @@ const serverMerges = {
   resolve: ({ realMasterState }) => realMasterState,
 };
 
-/** `live` keeps asking the server for news while the phone is online. */
-export async function openPhone({ name = 'fieldloop', schemaVersion, live = true, retryTime = 5_000, ...account }) {
-  const server = connect(account);
-  const collections = collectionsOf(schemaVersion);
+/**
+ * `live` keeps asking the server for news while the phone is online. `names` are the collections the
+ * app uses, by default all 12; the free RxDB allows 13 in one process.
+ */
+export async function openPhone({
+  database: databaseName = 'fieldloop', schemaVersion, names, live = true, retryTime = 5_000, ...account
+}) {
+  const server = connect({ schemaVersion, ...account });
+  const known = collectionsOf(schemaVersion);
+  const collections = names ? Object.fromEntries(names.map((name) => [name, known[name]])) : known;
   const database = await createRxDatabase({
-    name,
+    name: databaseName,
     // Validation costs time: it finds mistakes while the app is made, and can be left out afterwards.
     storage: wrappedValidateAjvStorage({ storage: getRxStorageMemory() }),
     multiInstance: false,
@@ -52,11 +58,15 @@ export async function openPhone({ name = 'fieldloop', schemaVersion, live = true
   );
 
   /**
-   * Offline, the handlers wait here. RxDB's own pause() is not used: it drops a push that is under
-   * way, and a pulled row can then move the push checkpoint past the dropped one.
+   * Offline, the handlers wait here. RxDB's own pause() is not used, nor its pause while the page is
+   * hidden: it gives up a push that is being retried, and a row pulled meanwhile moves the push
+   * checkpoint past the one given up, which is then never sent.
    */
   const online = new BehaviorSubject(false);
   const onceOnline = () => firstValueFrom(online.pipe(filter(Boolean)));
+  const whileOnline = (open) => online.pipe(distinctUntilChanged(), switchMap((isOnline) => (isOnline ? open() : NEVER)));
+
+  let pushes = 0;
 
   function replicate(table) {
     const collection = database[table];
@@ -65,7 +75,7 @@ export async function openPhone({ name = 'fieldloop', schemaVersion, live = true
     let seen;
 
     /** The server may be newer than this app: a field that the schema lacks would stop the replication. */
-    const known = (document) =>
+    const trim = (document) =>
       Object.fromEntries(fields.filter((name) => name in document).map((name) => [name, document[name]]));
 
     const page = (checkpoint, limit) =>
@@ -92,13 +102,14 @@ export async function openPhone({ name = 'fieldloop', schemaVersion, live = true
         throw fault;
       });
       seen = answer.checkpoint;
-      return { checkpoint: answer.checkpoint, documents: answer.documents.map(known) };
+      return { checkpoint: answer.checkpoint, documents: answer.documents.map(trim) };
     }
 
     async function push(rows) {
       await onceOnline();
       const conflicts = await server.call('POST', `${path}/push`, { body: rows });
-      return conflicts.map(known);
+      pushes += 1;
+      return conflicts.map(trim);
     }
 
     const news = () => resyncs(server, `${path}/stream`, () => seen && JSON.stringify(seen));
@@ -106,38 +117,34 @@ export async function openPhone({ name = 'fieldloop', schemaVersion, live = true
       replicationIdentifier: `fieldloop-${table}`,
       collection,
       retryTime,
+      toggleOnDocumentVisible: false,
       pull: {
         handler: pull,
         batchSize: 200,
-        stream$: live ? online.pipe(switchMap((isOnline) => (isOnline ? news() : NEVER))) : undefined,
+        stream$: live ? whileOnline(news) : undefined,
       },
       push: { handler: push, batchSize: 100 },
     });
   }
 
   const replications = Object.keys(collections).map(replicate);
-  const sent$ = merge(...replications.map((replication) => replication.sent$));
   const errors$ = merge(...replications.map((replication) => replication.error$));
 
   async function awaitInSync() {
     await Promise.all(replications.map((replication) => replication.awaitInSync()));
   }
 
-  /** Push and pull until a round had nothing to send: only a pull after the push shows what the server made of it. */
+  /** Push and pull until a round had nothing to push: what a push led to, in any collection, comes with a pull. */
   async function sync() {
     online.next(true);
-    let sent = 0;
-    const counting = sent$.subscribe(() => {
-      sent += 1;
-    });
+    const start = pushes;
     let before;
     do {
-      before = sent;
+      before = pushes;
       replications.forEach((replication) => replication.reSync());
       await awaitInSync();
-    } while (sent !== before);
-    counting.unsubscribe();
-    return { sent };
+    } while (pushes !== before);
+    return { pushes: pushes - start };
   }
 
   /** How many rows wait to be sent. */
@@ -146,9 +153,9 @@ export async function openPhone({ name = 'fieldloop', schemaVersion, live = true
       replications.map(async ({ internalReplicationState: state, collection }) => {
         const { documents } = await getChangedDocumentsSince(collection.storageInstance, Number.MAX_SAFE_INTEGER);
         const master = await getAssumedMasterState(state, documents.map(({ id }) => id));
-        return documents.filter(
-          (document) => !master[document.id] || !deepEqual(master[document.id].docData, writeDocToDocState(document, false, false)),
-        ).length;
+        const isSent = (document) =>
+          master[document.id] && deepEqual(master[document.id].docData, writeDocToDocState(document, false, false));
+        return documents.filter((document) => !isSent(document)).length;
       }),
     );
     return counts.reduce((sum, count) => sum + count, 0);

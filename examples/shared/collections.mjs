@@ -9,7 +9,7 @@ const COLLECTIONS = {
   sites: { customer_id: 'string', name: 'string', address: 'string', lat: 'number', lon: 'number' },
   stations: {
     code: 'string', name: 'string', address: 'string', lat: 'number', lon: 'number', opening_hours: 'string',
-    time_zone: 'string',
+    time_zone: 'string', active: 'boolean',
   },
   assets: { serial: 'string', model: 'string', customer_id: 'string', site_id: 'string', warranty_until: 'string?' },
   alarms: {
@@ -40,7 +40,7 @@ const COLLECTIONS = {
     state: 'string', made_at: 'number',
   },
   sync_problems: {
-    collection: 'string', row_id: 'string', reasons: 'string', text: 'string', content: 'string', state: 'string',
+    table_name: 'string', row_id: 'string', reasons: 'string', text: 'string', content: 'string', state: 'string',
   },
 };
 

@@ -1,5 +1,8 @@
 /** Talks to Fieldloop's API for one person on one installation of the app. */
 
+import { SCHEMA_VERSION } from './collections.mjs';
+
+const APP_VERSION = '1.0.0';
 const PATIENCE_MS = 60_000;
 
 /** A refusal by the server (problem+json): `code` is stable, `errors` names the fields. */
@@ -11,7 +14,7 @@ export class Problem extends Error {
 }
 
 /** `base` ends in /api/v1; `installation` is made once, when the app is installed, and kept. */
-export function connect({ base, login, password, installation, fetch = globalThis.fetch }) {
+export function connect({ base, login, password, installation, schemaVersion = SCHEMA_VERSION, fetch = globalThis.fetch }) {
   let tokens = null;
   let renewal = null;
 
@@ -26,6 +29,8 @@ export function connect({ base, login, password, installation, fetch = globalThi
       method,
       headers: {
         'X-Installation': installation,
+        'X-App-Version': APP_VERSION,
+        'X-Schema-Version': `${schemaVersion}`,
         'X-Device-Time': `${Date.now()}`,
         ...(tokens && { Authorization: `Bearer ${tokens.access_token}` }),
         ...(body !== undefined && { 'Content-Type': 'application/json' }),

@@ -2,14 +2,10 @@
 
 import { Database, Model, appSchema, tableSchema } from '@nozbe/watermelondb';
 import adapters from '@nozbe/watermelondb/adapters/lokijs/index.js';
-import { field } from '@nozbe/watermelondb/decorators/index.js';
 import { addColumns, createTable, schemaMigrations } from '@nozbe/watermelondb/Schema/migrations/index.js';
 import { synchronize } from '@nozbe/watermelondb/sync/index.js';
 import { ADDED, SCHEMA_VERSION, collectionsOf } from '../shared/collections.mjs';
 import { connect } from '../shared/server.mjs';
-
-// `collection` belongs to the library's own Model.
-const propertyOf = (column) => (column === 'collection' ? 'in_collection' : column);
 
 /**
  * A model whose properties are called like the columns. There is no `updatedAt` on purpose:
@@ -21,8 +17,14 @@ function modelOf(table, columns) {
     static table = table;
   }
   for (const { name } of columns) {
-    const property = propertyOf(name);
-    Object.defineProperty(Row.prototype, property, field(name)(Row.prototype, property, {}));
+    Object.defineProperty(Row.prototype, name, {
+      get() {
+        return this._getRaw(name);
+      },
+      set(value) {
+        this._setRaw(name, value);
+      },
+    });
   }
   return Row;
 }
@@ -44,9 +46,12 @@ function migrationsOf(version) {
   });
 }
 
-/** `storage` is another phone's `storage`, to open its rows again: in Node they lie in memory only. */
-export async function openPhone({ schemaVersion = SCHEMA_VERSION, storage, ...account }) {
-  const server = connect(account);
+/**
+ * `pageSize`: rows in one answer of a pull, by default as many as the server gives. `storage`: that of
+ * a phone that was closed, to open its rows again; in Node they lie in memory only.
+ */
+export async function openPhone({ schemaVersion = SCHEMA_VERSION, pageSize, storage, ...account }) {
+  const server = connect({ schemaVersion, ...account });
   const collections = collectionsOf(schemaVersion);
   const tables = Object.keys(collections);
   const adapter = new adapters.default({
@@ -75,6 +80,7 @@ export async function openPhone({ schemaVersion = SCHEMA_VERSION, storage, ...ac
           schema_version: version,
           migration: JSON.stringify(migration),
           page: answer?.next_page,
+          limit: pageSize,
         },
       });
       for (const table of tables) {

@@ -35,12 +35,13 @@ def upgrade() -> None:
     sa.Column('scope', sa.String(length=60), nullable=False),
     sa.Column('collection', sa.String(length=40), nullable=False),
     sa.Column('row_id', sa.String(length=36), nullable=False),
-    sa.Column('change_no', sa.BigInteger(), nullable=False),
+    sa.Column('change_no', sa.BigInteger(), nullable=True),
     sa.Column('gone', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('scope', 'collection', 'row_id', name=op.f('pk_scope_entries')),
     sqlite_with_rowid=False
     )
     with op.batch_alter_table('scope_entries', schema=None) as batch_op:
+        batch_op.create_index('ix_scope_entries_change_no', ['change_no'], unique=False, postgresql_where=sa.text('change_no IS NULL'), sqlite_where=sa.text('change_no IS NULL'))
         batch_op.create_index('ix_scope_entries_delta', ['scope', 'change_no'], unique=False)
         batch_op.create_index('ix_scope_entries_row', ['collection', 'row_id'], unique=False)
 

@@ -1,0 +1,246 @@
+"""Sync over HTTP: both protocols, and what their operators see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flask
+import msgspec
+from flask import Response, request
+from sqlalchemy.orm import Session
+
+from app.core import wire
+from app.core.errors import FieldsInvalid, NotFound
+from app.core.http import Malformed, PageQuery, Routes, edge_database, edge_settings, page, page_of, past_deadlocks
+from app.core.tracked import fetch
+from app.users.rights import Actor, allows
+from offline_sync import digests, installations, operations, rxdb, schemas, watermelon
+from offline_sync.arrivals import Outcome, Sender, apply
+from offline_sync.changes import head_of, point_of
+from offline_sync.collections import COLLECTIONS
+from offline_sync.models import Installation, Intent, SyncConflict, SyncProblem
+
+routes = Routes("sync", __name__, description="Offline sync for WatermelonDB and RxDB")
+
+_PUSH_LIMITS = wire.Limits(size=16_000_000, values=3_000_000, text=200_000)
+
+
+@routes.door("GET", "/sync/watermelon", policy="sync", query=schemas.WatermelonPullQuery, own_transactions=True)
+def pull_watermelon(actor: Actor, query: dict[str, Any]) -> Response:
+    """Pull: what changed since ``last_pulled_at``."""
+    with edge_database().reading() as session:
+        phone = installations.of_headers(session, actor, request.headers, "watermelon")
+        answer = watermelon.pull(
+            session,
+            actor,
+            edge_settings(),
+            cursor=query["last_pulled_at"],
+            migration=query["migration"],
+            page=query.get("page"),
+            limit=query["limit"],
+        )
+    if not answer["has_more"]:
+        installations.note_pull(edge_database(), phone, point_of(answer["timestamp"]).since)
+    return _json(answer)
+
+
+@routes.door("POST", "/sync/watermelon", policy="sync", query=schemas.WatermelonPushQuery, own_transactions=True)
+def push_watermelon(actor: Actor, query: dict[str, Any]) -> Response:
+    """Push: the body is the ``changes`` object of ``pushChanges``. Nothing is refused for a conflict."""
+    arrived = list(watermelon.arrivals(_body()))
+
+    def take(session: Session) -> tuple[Sender, dict[str, Any]]:
+        sender = _sender(session, actor, "watermelon", query["last_pulled_at"])
+        return sender, watermelon.rejected(apply(session, sender, arrived))
+
+    return _json({"experimentalRejectedIds": _push(take)})
+
+
+@routes.door("GET", "/sync/rxdb/<collection>/pull", policy="sync", query=schemas.RxdbPullQuery, own_transactions=True)
+def pull_rxdb(actor: Actor, query: dict[str, Any], collection: str) -> Response:
+    """Pull one page of a collection."""
+    name = _collection(actor, collection)
+    with edge_database().reading() as session:
+        phone = installations.of_headers(session, actor, request.headers, "rxdb")
+        answer = rxdb.pull(session, actor, edge_settings(), name, checkpoint=query.get("checkpoint"), limit=query["limit"])
+    if not answer["checkpoint"]["after"]:
+        installations.note_pull(edge_database(), phone, answer["checkpoint"]["since"])
+    return _json(answer)
+
+
+@routes.door("POST", "/sync/rxdb/<collection>/push", policy="sync", own_transactions=True)
+def push_rxdb(actor: Actor, collection: str) -> Response:
+    """Push rows of a collection; answers with the server's state of those that differ from it."""
+    name, body = _collection(actor, collection), _body()
+    arrived = list(rxdb.arrivals(name, body))
+    outcomes: list[Outcome] = []
+
+    def take(session: Session) -> tuple[Sender, None]:
+        sender = _sender(session, actor, "rxdb", None)
+        outcomes[:] = apply(session, sender, arrived)
+        return sender, None
+
+    _push(take)
+    with edge_database().reading() as session:
+        return _json(rxdb.conflicts(session, actor, edge_settings(), name, outcomes, body))
+
+
+@routes.door("POST", "/sync/rxdb/<collection>/reconcile", policy="sync", own_transactions=True)
+def reconcile_rxdb(actor: Actor, collection: str) -> Response:
+    """After ``checkpoint_gone``: which of a phone's rows it should not hold."""
+    name, body = _collection(actor, collection), _body()
+    with edge_database().reading() as session:
+        installations.of_headers(session, actor, request.headers, "rxdb")
+        return _json(rxdb.reconcile(session, actor, name, body.get("ids") if isinstance(body, dict) else None))
+
+
+@routes.door("GET", "/sync/rxdb/<collection>/stream", policy="sync", query=schemas.RxdbStreamQuery, own_transactions=True)
+def stream_rxdb(actor: Actor, query: dict[str, Any], collection: str) -> Response:
+    """Say RESYNC when there is something new, as server-sent events.
+
+    The answer ends at once and names the time of the next try: a phone that sleeps holds no thread here.
+    """
+    name = _collection(actor, collection)
+    with edge_database().reading() as session:
+        installations.of_headers(session, actor, request.headers, "rxdb")
+        news = rxdb.has_news(session, actor, name, query.get("since"))
+    retry = edge_settings().sync_retry_ms
+    return Response(f"retry: {retry}\n" + ("data: RESYNC\n\n" if news else ": nothing new\n\n"), mimetype="text/event-stream")
+
+
+@routes.door("GET", "/sync/digest", policy="sync", query=schemas.DigestQuery, answer=schemas.DigestSchema)
+def digest(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
+    """Return count and hash of the rows this person's phone should hold."""
+    return digests.digest_of(session, actor, _collection(actor, query["collection"]))
+
+
+@routes.door("GET", "/sync/explain", policy="sync.read", query=schemas.ExplainQuery, answer=schemas.ExplanationSchema)
+def explain(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
+    """Say why a row is, or is not, on a person's phone."""
+    if query["collection"] not in COLLECTIONS:
+        raise NotFound
+    return digests.explain(session, actor, query["collection"], query["id"], query["user"])
+
+
+@routes.door("GET", "/sync/installations", policy="sync.read", query=PageQuery, answer=page_of(schemas.InstallationSchema))
+def list_installations(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
+    """List phones: how far each has come, its queue, its clock, its last error."""
+    n = head_of(session).n
+    found = page(session, installations.all_of(actor), Installation, query)
+    return {"items": [installations.shown(row, n) for row in found["items"]], "next": found["next"]}
+
+
+@routes.door(
+    "POST",
+    "/sync/installations/<installation_id>/wipe",
+    policy="sync.repair",
+    body=schemas.WhoseSchema,
+    answer=schemas.InstallationSchema,
+)
+def wipe(session: Session, actor: Actor, body: dict[str, Any], installation_id: str) -> dict[str, Any]:
+    """Let the app on a phone delete its data the next time it calls."""
+    row = installations.ask_wipe(session, actor, installation_id, body["user_id"])
+    return installations.shown(row, head_of(session).n)
+
+
+@routes.door("POST", "/sync/wiped", policy="self", status=204)
+def wiped(session: Session, actor: Actor) -> None:
+    """Confirm that all local data of this person on this installation was deleted."""
+    installations.confirm_wipe(session, actor, request.headers.get("X-Installation", ""))
+
+
+@routes.door("GET", "/sync/problems", policy="sync.read", query=schemas.ProblemQuery, answer=page_of(schemas.SyncProblemSchema))
+def list_problems(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
+    """List rows from phones that could not be taken."""
+    found = page(session, operations.problems(query.get("state")), SyncProblem, query)
+    return {"items": [operations.problem_shown(row, actor.locale) for row in found["items"]], "next": found["next"]}
+
+
+@routes.door(
+    "POST",
+    "/sync/problems/<problem_id>/replay",
+    policy="sync.repair",
+    body=schemas.ReplaySchema,
+    answer=schemas.SyncProblemSchema,
+    idempotent=False,
+)
+def replay(session: Session, actor: Actor, body: dict[str, Any], problem_id: str) -> dict[str, Any]:
+    """Take the row again, corrected, in the name of whoever sent it."""
+    problem = fetch(session, SyncProblem, problem_id)
+    operations.replay(session, edge_settings(), actor, problem, body.get("values") or {})
+    return operations.problem_shown(problem, actor.locale)
+
+
+@routes.door("POST", "/sync/problems/<problem_id>/dismiss", policy="sync.repair", answer=schemas.SyncProblemSchema)
+def dismiss(session: Session, actor: Actor, problem_id: str) -> dict[str, Any]:
+    """Give a row up."""
+    problem = fetch(session, SyncProblem, problem_id)
+    operations.dismiss(session, actor, problem)
+    return operations.problem_shown(problem, actor.locale)
+
+
+@routes.door(
+    "GET", "/sync/conflicts", policy="sync.read", query=schemas.ConflictQuery, answer=page_of(schemas.SyncConflictSchema)
+)
+def list_conflicts(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
+    """List values that lost where two people changed the same."""
+    return page(session, operations.conflicts(query), SyncConflict, query)
+
+
+@routes.door("POST", "/sync/conflicts/<conflict_id>/restore", policy="sync.repair", answer=schemas.SyncConflictSchema)
+def restore(session: Session, actor: Actor, conflict_id: str) -> SyncConflict:
+    """Write the value that had lost; where a deletion had won, bring the row back with it."""
+    return operations.restore(session, actor, fetch(session, SyncConflict, conflict_id))
+
+
+@routes.door("GET", "/sync/intents", policy="sync.read", query=schemas.IntentQuery, answer=page_of(schemas.IntentSchema))
+def list_intents(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
+    """List what people asked for offline, by verdict."""
+    return page(session, operations.intents(query.get("verdict")), Intent, query)
+
+
+def _collection(actor: Actor, name: str) -> str:
+    if name not in COLLECTIONS or not allows(actor, COLLECTIONS[name].right):
+        raise NotFound
+    return name
+
+
+def _sender(session: Session, actor: Actor, protocol: str, cursor: int | None) -> Sender:
+    phone = installations.of_headers(session, actor, request.headers, protocol)
+    installations.note_push(session, phone)
+    head, point = head_of(session), point_of(cursor)
+    # A cursor of another history says nothing about what the phone has seen of this one.
+    since = point.since if point.since is not None and point.epoch == head.epoch else 0
+    return Sender(actor, edge_settings(), phone.id, since)
+
+
+def _push(take: Callable[[Session], tuple[Sender, Any]]) -> Any:
+    """Take a push in one transaction; then write what its refusals must leave, each in one of its own."""
+
+    def once() -> tuple[Sender, Any]:
+        with edge_database().transaction() as session:
+            return take(session)
+
+    sender, answer = past_deadlocks(once)
+    for refusal in sender.refusals:
+        if refusal.trace is not None:
+            with edge_database().transaction() as session:
+                refusal.trace(session)
+    return answer
+
+
+def _body() -> Any:
+    """Return the JSON body. One row that no database could store must not stop the others, so rows are checked one by one."""
+    request.max_content_length = _PUSH_LIMITS.size
+    raw = request.get_data(cache=True)
+    if request.mimetype != "application/json":
+        raise FieldsInvalid({"Content-Type": ["invalid"]})
+    try:
+        return wire.parse_rows(raw, _PUSH_LIMITS)
+    except wire.WireError as fault:
+        raise Malformed("malformed", reason=fault.reason) from None
+
+
+def _json(answer: Any) -> Response:
+    return flask.current_app.response_class(msgspec.json.encode(answer), mimetype="application/json")

@@ -1,0 +1,489 @@
+"""WatermelonDB's protocol on the wire, trap by trap; the numbers are those of docs/sync-protocol.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from app.core.db import Database
+from app.customers.models import Customer, Site
+from offline_sync.models import Intent, Receipt, SyncConflict, SyncProblem
+from tests.conftest import SetClock
+from tests.factories import World
+from tests.people import Http
+from tests.sync.phones import BadNetwork, LostError, Phone
+
+Phones = Callable[..., Phone]
+
+
+def stored(db: Database, model: Any, row_id: str) -> Any:
+    with db.reading() as session:
+        return session.get(model, row_id)
+
+
+def count(db: Database, model: Any) -> int:
+    with db.reading() as session:
+        return session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def new_customer(world: World, row_id: str = "customer-from-phone", **values: Any) -> dict[str, Any]:
+    row = {"id": row_id, "code": "", "name": "From a phone", "phone": None, "email": None, "territory_id": world.territory}
+    return row | {"owner_id": None} | values
+
+
+def new_site(customer: str, row_id: str = "site-from-phone") -> dict[str, Any]:
+    return {"id": row_id, "customer_id": customer, "name": "Yard", "address": "", "lat": 22.5, "lon": 114.0}
+
+
+def test_a_first_sync_holds_what_the_person_may_see_and_no_removals(world: World, phone: Phones) -> None:
+    rep = phone(world.rep)
+
+    answer = rep.http("GET", "/sync/watermelon?last_pulled_at=null&schema_version=1&migration=null").get_json()
+
+    assert set(answer["changes"]) >= {"customers", "sites", "assets", "intents", "sync_problems"}
+    assert [row["id"] for row in answer["changes"]["customers"]["updated"]] == [world.customer]
+    assert not any(lists["deleted"] or lists["created"] for lists in answer["changes"].values())
+
+
+@pytest.mark.parametrize("cursor", ["", "null", "0", "undefined"])
+def test_every_way_to_say_never_is_a_first_sync(world: World, phone: Phones, cursor: str) -> None:
+    answer = phone(world.rep).http("GET", f"/sync/watermelon?last_pulled_at={cursor}").get_json()
+
+    assert answer["changes"]["customers"]["updated"]
+    assert "experimentalStrategy" not in answer
+
+
+def test_an_empty_server_hands_out_a_cursor_that_the_first_row_comes_after(db: Database, world: World, phone: Phones) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    before = rep.cursor
+    rep.create("customers", new_customer(world))
+    rep.sync()
+
+    assert before is not None
+    assert rep.cursor is not None
+    assert rep.cursor > before
+
+
+def test_what_is_made_offline_is_stored_whatever_the_order_of_parent_and_child(db: Database, world: World, phone: Phones) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    rep.create("sites", new_site("customer-from-phone"))
+    rep.create("customers", new_customer(world))
+    rep.sync()
+
+    customer = stored(db, Customer, "customer-from-phone")
+    assert customer.owner_id == world.rep
+    assert customer.code.startswith("C-")
+    assert stored(db, Site, "site-from-phone").customer_id == customer.id
+    assert rep.rows["customers"][customer.id]["code"] == customer.code
+    assert not rep.rejected
+
+
+def test_the_same_push_again_makes_nothing_twice_and_undoes_nothing(
+    db: Database, world: World, phone: Phones, http: Http
+) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    rep.create("customers", new_customer(world))
+    sent = rep.changes()
+    for _ in range(2):
+        assert rep.http("POST", f"/sync/watermelon?last_pulled_at={rep.cursor}", sent).status_code == 200
+    http.as_(world.manager).edit("/customers/customer-from-phone", {"name": "By the manager"}, 1)
+    rep.sync()
+
+    assert stored(db, Customer, "customer-from-phone").name == "By the manager"
+    assert rep.rows["customers"]["customer-from-phone"]["name"] == "By the manager"
+    assert count(db, SyncConflict) == 0
+
+
+def test_a_lost_answer_to_a_creation_and_an_edit_since_keep_both_sides(
+    db: Database, world: World, phone: Phones, http: Http
+) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    rep.create("customers", new_customer(world))
+    rep.http("POST", f"/sync/watermelon?last_pulled_at={rep.cursor}", rep.changes())  # the answer is lost
+    http.as_(world.manager).edit("/customers/customer-from-phone", {"email": "office@example.test"}, 1)
+    rep.update("customers", "customer-from-phone", name="Edited since")
+    rep.sync()
+
+    customer = stored(db, Customer, "customer-from-phone")
+    assert (customer.name, customer.email) == ("Edited since", "office@example.test")
+    assert rep.rows["customers"][customer.id]["email"] == "office@example.test"
+
+
+def test_two_people_edit_different_fields_and_both_stay(db: Database, world: World, phone: Phones) -> None:
+    one, two = phone(world.rep), phone(world.manager)
+    one.pull()
+    two.pull()
+    one.update("customers", world.customer, name="New name")
+    two.update("customers", world.customer, phone="+8613800138000")
+    one.push()
+    two.push()
+
+    customer = stored(db, Customer, world.customer)
+    assert (customer.name, customer.phone) == ("New name", "+8613800138000")
+    one.pull()
+    two.pull()
+    assert one.rows["customers"] == two.rows["customers"]
+    assert count(db, SyncConflict) == 0
+
+
+def test_two_people_edit_one_field_the_last_to_arrive_is_kept_and_the_other_can_be_restored(
+    db: Database, world: World, phone: Phones, http: Http
+) -> None:
+    one, two = phone(world.rep), phone(world.manager)
+    one.pull()
+    two.pull()
+    one.update("customers", world.customer, name="First")
+    two.update("customers", world.customer, name="Second")
+    one.push()
+    two.push()
+    assert stored(db, Customer, world.customer).name == "Second"
+
+    manager = http.as_(world.manager)
+    [conflict] = manager.get("/sync/conflicts")["items"]
+    assert (conflict["field"], conflict["kept"], conflict["lost"]) == ("name", "Second", "First")
+    manager.post(f"/sync/conflicts/{conflict['id']}/restore")
+    manager.refused("POST", f"/sync/conflicts/{conflict['id']}/restore", 409, "state_conflict")
+
+    one.sync()
+    two.sync()
+    assert one.rows["customers"][world.customer]["name"] == "First"
+    assert two.rows["customers"][world.customer]["name"] == "First"
+
+
+def test_a_repeated_push_does_not_undo_what_came_between(db: Database, world: World, phone: Phones, http: Http) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    rep.update("customers", world.customer, name="From the phone")
+    sent, cursor = rep.changes(), rep.cursor
+    rep.http("POST", f"/sync/watermelon?last_pulled_at={cursor}", sent)
+    http.as_(world.manager).edit(f"/customers/{world.customer}", {"name": "Since then"}, 2)
+    rep.http("POST", f"/sync/watermelon?last_pulled_at={cursor}", sent)
+
+    assert stored(db, Customer, world.customer).name == "Since then"
+    rep.sync()
+    assert rep.rows["customers"][world.customer]["name"] == "Since then"
+
+
+def test_a_deletion_wins_over_an_edit_which_is_kept_and_can_be_brought_back(
+    db: Database, world: World, phone: Phones, http: Http
+) -> None:
+    rep, other = phone(world.rep), phone(world.manager)
+    rep.pull()
+    rep.create("customers", new_customer(world))
+    rep.create("sites", new_site("customer-from-phone"))
+    rep.sync()
+    other.pull()
+    other.update("sites", "site-from-phone", address="Gate 7")
+    rep.delete("customers", "customer-from-phone")
+    rep.sync()
+    other.push()
+    other.pull()
+
+    assert stored(db, Site, "site-from-phone").deleted_at is not None
+    assert "site-from-phone" not in other.rows["sites"]
+    assert "customer-from-phone" not in other.rows["customers"]
+    manager = http.as_(world.manager)
+    [lost] = manager.get("/sync/conflicts")["items"]
+    assert (lost["field"], lost["lost"]) == ("", {"address": "Gate 7"})
+    manager.post("/customers/customer-from-phone/undelete")
+    manager.refused("POST", f"/sync/conflicts/{lost['id']}/restore", 404, "not_found")  # it lives again: nothing to dig out
+    rep.sync()
+    assert rep.rows["sites"]["site-from-phone"]["name"] == "Yard"
+
+
+def test_created_synced_deleted_and_synced_again_stays_away(db: Database, world: World, phone: Phones) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    rep.create("customers", new_customer(world))
+    rep.push()
+    rep.delete("customers", "customer-from-phone")
+    rep.sync()
+    rep.sync()
+
+    assert "customer-from-phone" not in rep.rows["customers"]
+    assert stored(db, Customer, "customer-from-phone").deleted_at is not None
+
+
+def test_a_creation_that_arrives_after_its_deletion_does_not_rise(db: Database, world: World, phone: Phones) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    rep.create("customers", new_customer(world))
+    late, cursor = rep.changes(), rep.cursor
+    rep.delete("customers", "customer-from-phone")
+    rep.sync()
+    rep.http("POST", f"/sync/watermelon?last_pulled_at={cursor}", late)
+
+    assert stored(db, Customer, "customer-from-phone") is None
+
+
+def test_a_bad_row_is_kept_once_with_reasons_in_the_persons_language_and_the_rest_lands(
+    db: Database, world: World, phone: Phones, http: Http
+) -> None:
+    rep = phone(world.rep)  # reads Chinese
+    rep.pull()
+    rep.create("customers", new_customer(world, "good-customer-1"))
+    rep.create("customers", new_customer(world, "bad-customer-1", phone="not a number", name=""))
+    for _ in range(3):
+        rep.sync()
+
+    assert stored(db, Customer, "good-customer-1") is not None
+    assert stored(db, Customer, "bad-customer-1") is None
+    assert rep.rejected == {"customers": ["bad-customer-1"]}
+    [problem] = rep.rows["sync_problems"].values()
+    assert json.loads(problem["reasons"]) == {"name": "必填", "phone": "不是有效的电话号码"}
+    assert json.loads(problem["content"])["phone"] == "not a number"
+
+    manager = http.as_(world.manager)
+    [seen] = manager.get("/sync/problems?state=open")["items"]
+    manager.refused("POST", f"/sync/problems/{seen['id']}/replay", 422, "validation_failed", {"values": {"name": "Named"}})
+    manager.post(f"/sync/problems/{seen['id']}/replay", {"values": {"name": "Named", "phone": None}})
+    assert stored(db, Customer, "bad-customer-1").owner_id == world.rep
+    rep.sync()
+    assert not rep.rejected
+    assert rep.rows["customers"]["bad-customer-1"]["name"] == "Named"
+    assert rep.rows["sync_problems"][problem["id"]]["state"] == "replayed"
+
+
+POISON = [
+    {"id": "x" * 200}, {"id": "../../etc"}, {"id": None}, {"id": 5}, {"id": "nul\x00nul1"}, {"name": "nul\x00"},
+    {"name": "\ud800"},
+    {"name": {"deep": [1]}}, {"name": 10**400}, {"name": "x" * 5000}, {"email": "none"}, {"territory_id": "not-there"},
+    {"territory_id": 7}, {"code": ["x"]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("poison", POISON, ids=lambda found: json.dumps(found)[:30])
+def test_no_poison_stops_the_other_rows(db: Database, world: World, phone: Phones, poison: dict[str, Any]) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    rows = [
+        new_customer(world, "good-customer-1"),
+        new_customer(world, "bad-customer-1") | poison,
+        new_customer(world, "good-2-2"),
+    ]
+    answer = rep.http("POST", f"/sync/watermelon?last_pulled_at={rep.cursor}", {"customers": {"created": rows}})
+
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    assert stored(db, Customer, "good-customer-1") is not None
+    assert stored(db, Customer, "good-2-2") is not None
+    assert count(db, SyncProblem) == 1
+    rep.pull()
+    assert len(rep.rows["sync_problems"]) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'{"customers": 5}', b'{"customers": {"created": 5}}', b"[" * 100])
+def test_what_is_no_push_at_all_is_refused_and_nothing_is_stored(db: Database, world: World, http: Http, body: bytes) -> None:
+    rep = http.as_(world.rep)
+    answer = rep.app.test_client().post(
+        "/api/v1/sync/watermelon?last_pulled_at=5", data=body, content_type="application/json",
+        headers={"Authorization": f"Bearer {rep.token}", "X-Installation": "phone-000001"},
+    )  # fmt: skip
+
+    assert 400 <= answer.status_code < 500
+    assert answer.mimetype == "application/problem+json"
+    assert count(db, SyncProblem) == 0
+
+
+def test_another_reps_row_is_refused_in_the_words_of_one_that_does_not_exist(
+    db: Database, world: World, phone: Phones, http: Http
+) -> None:
+    from tests.factories import make_user
+
+    with db.transaction() as session:
+        stranger = make_user(session, world.settings, "rep", "stranger").id
+    there, nowhere = phone(stranger), phone(stranger)
+    for rep, row_id in ((there, world.customer), (nowhere, "customer-nowhere")):
+        rep.pull()
+        rep.http("POST", f"/sync/watermelon?last_pulled_at={rep.cursor}", {"customers": {"deleted": [row_id]}})
+        edited = new_customer(world, row_id, name="Taken") | {"_status": "updated", "_changed": "name"}
+        rep.http("POST", f"/sync/watermelon?last_pulled_at={rep.cursor}", {"customers": {"updated": [edited]}})
+        rep.pull()
+
+    assert stored(db, Customer, world.customer).name == "Lin Logistics"
+    assert stored(db, Customer, world.customer).deleted_at is None
+    texts = [sorted(p["reasons"] for p in rep.rows["sync_problems"].values()) for rep in (there, nowhere)]
+    assert world.customer not in there.rows["customers"]
+    assert all("Lin" not in text for found in texts for text in found)
+
+
+def test_owner_and_territory_are_not_written_just_because_they_are_columns(db: Database, world: World, phone: Phones) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    rep.update("customers", world.customer, owner_id="somebody-else-1", code="MINE", name="Fine")
+    rep.sync()
+
+    customer = stored(db, Customer, world.customer)
+    assert (customer.owner_id, customer.code, customer.name) == (world.rep, "C-1", "Fine")
+    assert rep.rows["customers"][world.customer]["owner_id"] == world.rep
+
+
+def test_a_row_of_a_read_only_collection_comes_back_as_it_is(db: Database, world: World, phone: Phones) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    rep.update("assets", world.asset, model="Mine now")
+    rep.sync()
+    rep.delete("assets", world.asset)
+    rep.sync()
+    rep.sync()
+
+    assert rep.rows["assets"][world.asset]["model"] == "Model 60"
+
+
+def test_gaining_and_losing_a_territory_sends_rows_and_removals_though_no_row_changed(
+    db: Database, world: World, phone: Phones, http: Http
+) -> None:
+    from tests.factories import make_user
+
+    with db.transaction() as session:
+        other = make_user(session, world.settings, "rep", "other").id
+    rep, admin = phone(other), http.as_(world.admin)
+    rep.sync()
+    assert not rep.rows["customers"]
+    admin.call("PUT", f"/users/{other}/territories", {"territory_ids": [world.territory]}, If_Match="*")
+    rep.sync()
+    assert world.customer in rep.rows["customers"]
+    assert world.asset in rep.rows["assets"]
+    admin.call("PUT", f"/users/{other}/territories", {"territory_ids": []}, If_Match="*")
+    rep.sync()
+    assert not rep.rows["customers"]
+    assert not rep.rows["assets"]
+
+
+def test_an_edit_of_a_row_that_left_the_scope_is_kept_for_the_office(
+    db: Database, world: World, phone: Phones, http: Http
+) -> None:
+    rep, admin = phone(world.rep), http.as_(world.admin)
+    rep.pull()
+    admin.edit(f"/customers/{world.customer}", {"owner_id": None}, 1)
+    admin.call("PUT", f"/users/{world.rep}/territories", {"territory_ids": []}, If_Match="*")
+    rep.update("customers", world.customer, name="Typed in the tunnel")
+    rep.push()
+    rep.pull()
+
+    assert world.customer not in rep.rows["customers"]
+    assert stored(db, Customer, world.customer).name == "Lin Logistics"
+    [problem] = http.as_(world.manager).get("/sync/problems")["items"]
+    assert json.loads(problem["content"])["name"] == "Typed in the tunnel"
+
+
+@pytest.mark.parametrize("wrong", ["old", "future", "other history"])
+def test_a_cursor_of_no_use_gets_everything_as_a_replacement(db: Database, world: World, phone: Phones, wrong: str) -> None:
+    from sqlalchemy import update
+
+    from app.core.db import ChangeCounter
+
+    rep = phone(world.rep)
+    rep.pull()
+    rep.rows["customers"]["ghost-customer-1"] = {"id": "ghost-customer-1", "name": "of the past"}
+    rep.create("customers", new_customer(world, "unsent-customer"))
+    assert rep.cursor is not None
+    if wrong == "future":
+        rep.cursor += 1000
+    with db.transaction() as session:
+        change = {"old": {"floor": ChangeCounter.n}, "other history": {"epoch": 2}}.get(wrong, {"n": ChangeCounter.n})
+        session.execute(update(ChangeCounter).values(change))
+        if wrong == "old":
+            session.execute(update(ChangeCounter).values(n=ChangeCounter.n + 1, floor=ChangeCounter.n + 1))
+
+    rep.sync()
+
+    assert set(rep.rows["customers"]) == {world.customer, "unsent-customer"}
+    assert stored(db, Customer, "unsent-customer") is not None
+
+
+def test_an_upgraded_app_gets_the_rows_its_new_tables_and_columns_need(world: World, phone: Phones) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    path = f"/sync/watermelon?last_pulled_at={rep.cursor}&schema_version=2&migration="
+
+    def migrated(migration: Any) -> dict[str, list[str]]:
+        changes = rep._get(path + json.dumps(migration))["changes"]
+        return {name: [row["id"] for row in lists["updated"]] for name, lists in changes.items() if lists["updated"]}
+
+    assert migrated({"from": 1, "tables": ["assets"], "columns": []}) == {"assets": [world.asset]}
+    assert migrated({"from": 1, "tables": [], "columns": [{"table": "sites", "columns": ["lat"]}]}) == {"sites": [world.site]}
+    assert migrated({"from": 1, "tables": [], "columns": [{"table": "customers", "columns": ["phone", "password_hash"]}]}) == {}
+    assert migrated({"from": 1, "tables": ["users", "outbox"], "columns": []}) == {}
+    assert rep.http("GET", path + '{"tables": 5}').status_code == 422
+
+
+def test_pages_of_a_pull_together_are_the_pull(db: Database, world: World, phone: Phones) -> None:
+    rep, paged = phone(world.rep), phone(world.rep)
+    rep.pull()
+    for n in range(25):
+        rep.create("customers", new_customer(world, f"customer-{n:04}"))
+    rep.sync()
+    paged.pull(limit=7)
+
+    assert paged.rows == rep.rows
+    assert paged.cursor == rep.cursor
+    rep.delete("customers", "customer-0003")
+    rep.sync()
+    paged.pull(limit=1)
+    assert paged.rows == rep.rows
+
+
+def test_a_phone_needs_at_most_twelve_collections() -> None:
+    from offline_sync.collections import COLLECTIONS
+
+    assert len(COLLECTIONS) <= 12
+
+
+def test_who_does_not_name_the_installation_is_told_so(world: World, http: Http) -> None:
+    http.as_(world.rep).refused("GET", "/sync/watermelon", 422, "installation_needed")
+    http.refused("GET", "/sync/watermelon", 401, "unauthenticated")
+
+
+def test_under_a_bad_network_nothing_is_lost_doubled_or_revived(
+    db: Database, world: World, phone: Phones, clock: SetClock
+) -> None:
+    import os
+    import random
+
+    seed = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+    print(f"again with: SEED={seed}")
+    chance = random.Random(seed)
+    people = [world.rep, world.manager, world.rep]
+    phones = [phone(person, network=BadNetwork(chance)) for person in people]
+    made: set[str] = set()
+    dropped: set[str] = set()
+    for n in range(120):
+        one = chance.choice(phones)
+        clock.advance(seconds=1)
+        held = [row_id for row_id in one.rows.get("customers", {}) if row_id != world.customer]
+        verb = chance.choice(["create", "update", "update", "delete", "sync", "sync", "sync"])
+        if verb == "create" and one.cursor:
+            one.create("customers", new_customer(world, f"customer-{n:04}", name=f"made {n}"))
+            made.add(f"customer-{n:04}")
+        elif verb == "update" and held:
+            field = chance.choice(["name", "email"])
+            one.update("customers", chance.choice(held), **{field: f"n{n}" if field == "name" else f"a{n}@example.test"})
+        elif verb == "delete" and held and chance.random() < 0.3:
+            row_id = chance.choice(held)
+            one.delete("customers", row_id)
+            dropped.add(row_id)
+        else:
+            try:
+                one.sync()
+            except LostError:
+                continue
+    for one in phones * 2:
+        one._network = lambda send: send()
+        one.sync()
+
+    with db.reading() as session:
+        live = set(session.scalars(select(Customer.id).where(Customer.deleted_at.is_(None)))) - {world.customer}
+    assert live == made - dropped
+    assert all(one.rows["customers"] == phones[0].rows["customers"] for one in phones)
+    assert set(phones[0].rows["customers"]) == live | {world.customer}
+    assert not any(one.rejected for one in phones)
+    assert count(db, Receipt) > 0
+    assert count(db, Intent) == 0
