@@ -1,4 +1,4 @@
-"""``python -m app ...``: up, web, worker, migrate, admin, demo, simulate, story, doctor, openapi, mosquitto."""
+"""``python -m app ...``: up, web, worker, migrate, restored, admin, demo, simulate, story, doctor, openapi, mosquitto."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser("web", help="run the web server alone (development)")
     commands.add_parser("worker", help="run message delivery and the scheduler")
     commands.add_parser("migrate", help="bring the database to the present tables")
+    commands.add_parser("restored", help="after a backup was restored: let every phone load everything again")
     commands.add_parser("demo", help="seed the demo organisation")
     commands.add_parser("simulate", help="let the demo's devices report over MQTT")
     commands.add_parser("story", help="play the demo's story over HTTP and print each step")
@@ -59,6 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         "web": lambda: _web(settings),
         "worker": lambda: _worker(settings),
         "migrate": lambda: _migrate(settings),
+        "restored": lambda: _restored(settings),
         "demo": lambda: _demo(settings),
         "simulate": lambda: _simulate(settings),
         "story": lambda: _story(settings),
@@ -173,6 +175,16 @@ def _migrate(settings: Settings) -> int:
         install_default_rules(session)
     revision = revisions(database)[0]
     _say(f"database is at {revision}", f"数据库版本：{revision}")
+    return 0
+
+
+def _restored(settings: Settings) -> int:
+    from app.core.scopes import begin_history_anew
+
+    database = Database(settings.database_url)
+    with database.transaction() as session:
+        epoch = begin_history_anew(session)
+    _say(f"phones will load everything again (epoch {epoch})", f"所有手机将重新下载全部数据（纪元 {epoch}）")
     return 0
 
 

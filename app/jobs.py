@@ -26,6 +26,7 @@ from app.core.http import forget_answers
 from app.core.leases import JobRun, claim_run, give_up_lead, lead
 from app.core.logs import get_log
 from app.core.metrics import JOB_RUNS
+from app.core.scopes import forget_removals
 from app.core.settings import Settings
 from app.service_offers.operations import expire_offers, follow_cancelled_orders
 from app.users import auth, tries
@@ -33,6 +34,7 @@ from app.work_orders.operations import lapse_tasks
 from iot.commands import time_out_commands
 from iot.ingest import follow_due
 from iot.silence import notice_silence
+from offline_sync import arrivals
 
 log = get_log(__name__)
 
@@ -60,6 +62,8 @@ def _forget(session: Session, settings: Settings) -> int:
     purge_links(session)
     tries.purge_tries(session)
     session.execute(delete(JobRun).where(JobRun.scheduled_for < database_now(session) - timedelta(days=7)))
+    forget_removals(session, settings.sync_keep_days)
+    arrivals.forget(session, settings.sync_keep_days)
     return forget_answers(session, settings.idempotency_days)
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -23,7 +24,7 @@ from app.core.errors import DomainError, FieldsInvalid, Forbidden, NotFound
 from app.core.ids import new_id
 from app.core.scopes import send_away
 from app.core.settings import Settings
-from app.core.tracked import FieldMark, Tracked, add
+from app.core.tracked import FieldMark, Tracked, add, renumber
 from app.users.rights import Actor, allows
 from offline_sync.changes import visible_ids
 from offline_sync.collections import COLLECTIONS, to_wire
@@ -185,7 +186,7 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
     stored = {name: _wire(row, name, arrival) for name in columns if name in arrival.values}
     differs = merged.differs or any(value != arrival.values[name] for name, value in stored.items())
     if differs and not merged.write:
-        _send_again(session, row)
+        renumber(session, row)
     return Outcome(arrival, differs=differs)
 
 
@@ -215,7 +216,7 @@ def _intend(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> 
             raise NotFound
         # Append-only: an edit or a deletion is not written; the next pull brings the row back as it is.
         same = not arrival.deleted and all(arrival.values.get(name) == getattr(present, name) for name in ("kind", "body"))
-        _send_again(session, present)
+        renumber(session, present)
         return Outcome(arrival, differs=not same or present.verdict is not None)
     if arrival.deleted:
         return Outcome(arrival, gone=True)
@@ -244,7 +245,7 @@ def _restore_read_only(session: Session, sender: Sender, arrival: Arrival, row_i
     row = session.scalar(select(model).where(model.id == row_id, model.id.in_(select(shown.c.row_id))))
     if row is None:
         raise FieldsInvalid({"row": ["read_only"]})
-    _send_again(session, row)
+    renumber(session, row)
     return Outcome(arrival, differs=True)
 
 
@@ -280,7 +281,7 @@ def _refuse(session: Session, sender: Sender, arrival: Arrival, reasons: Mapping
     gone = True
     if writer is not None and isinstance(arrival.row_id, str) and wire.ID_PATTERN.fullmatch(arrival.row_id):
         try:
-            _send_again(session, writer.find(session, sender.actor, arrival.row_id))
+            renumber(session, writer.find(session, sender.actor, arrival.row_id))
             gone = False
         except NotFound:
             pass
@@ -342,7 +343,8 @@ def _keep_loss(session: Session, sender: Sender, collection: str, row_id: str, l
     )  # fmt: skip
 
 
-def _send_again(session: Session, row: Tracked) -> None:
-    """Give a row a new change number without changing it, so that the next pull brings it to whoever holds it."""
-    model = type(row)
-    session.execute(update(model).where(model.id == row.id).values(change_no=None).execution_options(synchronize_session=False))
+def forget(session: Session, days: int) -> None:
+    """Delete receipts and remembered deletions older than ``days``."""
+    old = now(session) - timedelta(days=days)
+    session.execute(delete(Receipt).where(Receipt.at < old))
+    session.execute(delete(DeletedId).where(DeletedId.at < old))

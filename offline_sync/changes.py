@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Integer, Select, Subquery, and_, case, fal
 from sqlalchemy.orm import Session
 
 from app.core.db import ChangeCounter, among
-from app.core.scopes import ScopeEntry, ScopeGrant
+from app.core.scopes import ForgottenRemovals, ScopeEntry, ScopeGrant
 from app.core.settings import Settings
 from app.users.rights import Actor, allows
 from offline_sync.collections import COLLECTIONS, row_to_wire
@@ -66,15 +66,28 @@ def point_of(number: int | None) -> Point:
     return Point(number >> EPOCH_BITS, number & ((1 << EPOCH_BITS) - 1))
 
 
-def head_of(session: Session) -> Head:
-    """Return where the session's snapshot stands. Asked first, it fixes the snapshot for what follows."""
-    row = session.execute(select(ChangeCounter.epoch, ChangeCounter.n, ChangeCounter.floor).where(ChangeCounter.id == 1)).one()
-    return Head(row.epoch, row.n, row.floor)
+def head_of(session: Session, name: str | None = None) -> Head:
+    """Return where the session's snapshot stands. Asked first, it fixes the snapshot for what follows.
+
+    Args:
+        name: a collection: then the oldest cursor of use for it alone; else for all of them.
+    """
+    forgotten = select(func.max(ForgottenRemovals.upto))
+    if name is not None:
+        forgotten = forgotten.where(ForgottenRemovals.collection == name)
+    row = session.execute(
+        select(ChangeCounter.epoch, ChangeCounter.n, forgotten.scalar_subquery().label("floor")).where(ChangeCounter.id == 1)
+    ).one()
+    return Head(row.epoch, row.n, row.floor or 0)
 
 
 def names_for(actor: Actor) -> list[str]:
     """Return the collections an actor may hold."""
-    return sorted(name for name, collection in COLLECTIONS.items() if allows(actor, collection.right))
+    return _allowed(actor, COLLECTIONS)
+
+
+def _allowed(actor: Actor, names: Iterable[str]) -> list[str]:
+    return sorted(name for name in names if allows(actor, COLLECTIONS[name].right))
 
 
 def changes_since(
@@ -95,6 +108,7 @@ def changes_since(
         after: (collection, row id) to go on behind, of a page before.
         limit: at most so many; by default all.
     """
+    names = _allowed(actor, names)
     held, gained, lost = _grants(session, actor, since)
     arms: list[Select[Any]] = []
     if held and since is not None:
@@ -130,7 +144,7 @@ def visible_ids(session: Session, actor: Actor, name: str) -> Subquery:
     scopes = [*held, *gained]
     return (
         select(ScopeEntry.row_id)
-        .where(ScopeEntry.scope.in_(scopes), ScopeEntry.collection == name, ScopeEntry.gone.is_(False))
+        .where(ScopeEntry.scope.in_(scopes), ScopeEntry.collection.in_(_allowed(actor, [name])), ScopeEntry.gone.is_(False))
         .distinct()
         .subquery()
     )

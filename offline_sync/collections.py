@@ -185,7 +185,7 @@ COLLECTIONS: dict[str, Collection] = {
             "sync_problems",
             SyncProblem,
             "self",
-            _plain("collection", "row_id", "content", "state"),
+            _plain("row_id", "content", "state", table_name="collection"),  # "collection" is taken in both libraries
             words=_problem_words,
             worded=("reasons", "text"),
         ),

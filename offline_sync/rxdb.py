@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core import wire
+from app.core.db import among
 from app.core.errors import DomainError, FieldsInvalid
 from app.core.settings import Settings
 from app.users.rights import Actor
@@ -52,7 +53,7 @@ def pull(session: Session, actor: Actor, settings: Settings, name: str, *, check
         CheckpointGone: ``checkpoint_gone``.
         FieldsInvalid: for a checkpoint that cannot be read.
     """
-    head = head_of(session)
+    head = head_of(session, name)
     given = read_checkpoint(checkpoint)
     if given is None:
         given = Checkpoint(head.epoch, -1, 0, "")
@@ -89,7 +90,7 @@ def reconcile(session: Session, actor: Actor, name: str, ids: Any) -> dict[str, 
 
 def has_news(session: Session, actor: Actor, name: str, since: str | None) -> bool:
     """Tell whether a collection has something that a phone at this checkpoint was not sent."""
-    head = head_of(session)
+    head = head_of(session, name)
     given = read_checkpoint(since)
     if given is None or given.since < 0 or not head.knows(Point(given.epoch, given.since)):
         return True
@@ -127,16 +128,27 @@ def conflicts(
 
     What was refused and may not be seen goes back as the phone sent it, deleted: it leaves the phone, and its queue goes on.
     """
-    wanted = [outcome for outcome in outcomes if outcome.differs and isinstance(outcome.arrival.row_id, str)]
-    ids = [str(outcome.arrival.row_id) for outcome in wanted]
-    shown = set(session.scalars(select(visible_ids(session, actor, name).c.row_id))) & set(ids)
-    live = rows_of(session, actor, settings, name, sorted(shown))
+    ids = [outcome.arrival.row_id for outcome in outcomes if isinstance(outcome.arrival.row_id, str)]
+    visible = visible_ids(session, actor, name)
+    shown = session.scalars(select(visible.c.row_id).where(among(session, visible.c.row_id, ids))).all()
+    live = rows_of(session, actor, settings, name, shown)
     sent = {
         row["newDocumentState"].get("id"): row["newDocumentState"]
         for row in body
         if isinstance(row, dict) and isinstance(row.get("newDocumentState"), dict)
     }
-    return [document(live[row_id]) if row_id in live else sent.get(row_id, {"id": row_id}) | {"_deleted": True} for row_id in ids]
+    answer = []
+    for row_id in ids:
+        phones = sent.get(row_id, {"id": row_id})
+        if row_id in live:
+            # Also where only a stamp differs: a pull that overtakes this answer is skipped for a row that waits to be sent.
+            if phones.get("_deleted") or any(
+                phones.get(field) != value for field, value in live[row_id].items() if field in phones
+            ):
+                answer.append(document(live[row_id]))
+        elif not phones.get("_deleted"):
+            answer.append(phones | {"_deleted": True})
+    return answer
 
 
 def document(row: dict[str, Any]) -> dict[str, Any]:

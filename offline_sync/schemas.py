@@ -106,7 +106,7 @@ class ExplanationSchema(fields.Schema):
         "shared_scope", "user_not_active", "collection_not_for_role", "no_such_row", "row_deleted", "row_left_scope",
         "user_lost_scope", "no_shared_scope",
     )  # fmt: skip
-    scopes = fields.Listing(ma.fields.Nested(ScopeSchema))
+    scopes = fields.Listing(fields.Nested(ScopeSchema))
     held = fields.Listing(fields.Text())
 
 
@@ -150,7 +150,7 @@ class SyncProblemSchema(fields.TrackedSchema):
     installation_id = fields.Id()
     collection = fields.Text()
     row_id = fields.Text()
-    errors = fields.Listing(ma.fields.Nested(FieldProblemSchema))
+    errors = fields.Listing(fields.Nested(FieldProblemSchema))
     content = fields.Text()
     state = fields.Text()
 
@@ -158,7 +158,7 @@ class SyncProblemSchema(fields.TrackedSchema):
 class ReplaySchema(fields.Schema):
     """Corrected values by field; the others stay as they were sent."""
 
-    values = ma.fields.Dict(keys=fields.Text(60), values=ma.fields.Raw(allow_none=True), load_default=dict)
+    values = fields.Facts(load_default=dict)
 
 
 class ConflictQuery(PageQuery):
@@ -176,8 +176,8 @@ class SyncConflictSchema(fields.TrackedSchema):
     collection = fields.Text()
     row_id = fields.Id()
     field = fields.Text()
-    kept = ma.fields.Raw(allow_none=True)
-    lost = ma.fields.Raw(allow_none=True)
+    kept = fields.Facts(allow_none=True)
+    lost = fields.Facts(allow_none=True)
     user_id = fields.Id()
     installation_id = fields.Id()
     state = fields.Text()

@@ -65,8 +65,8 @@ def pull(
         raise FieldsInvalid({"page": ["invalid"]})
     found = changes_since(session, actor, here.since, names, after=here.after, limit=limit + 1)
     more, found = len(found) > limit, found[:limit]
-    if here.since is not None and migration is not None and here.after == ("", ""):
-        found += _migrated(session, actor, found, names, migration)
+    if here.since is not None and migration is not None and not more:
+        found += _migrated(session, actor, here.since, names, migration)
     answer: dict[str, Any] = {
         "changes": _changes(session, actor, settings, names, found),
         "timestamp": Point(here.epoch, here.upto).number,
@@ -138,10 +138,14 @@ def _changes(
     return changes
 
 
-def _migrated(session: Session, actor: Actor, found: list[Change], names: list[str], migration: Any) -> list[Change]:
-    """Return the rows an upgraded app could not hold before: all of new tables, and those with a value in a new column."""
+def _migrated(session: Session, actor: Actor, since: int, names: list[str], migration: Any) -> list[Change]:
+    """Return the rows an upgraded app could not hold before: all of new tables, and those with a value in a new column.
+
+    They come with the last page, without those that some page brings as changed: no row may come twice.
+    """
     tables, columns = _read_migration(migration)
-    sent = {(change.collection, change.row_id) for change in found}
+    concerned = [name for name in names if name in tables or name in columns]
+    sent = {(change.collection, change.row_id) for change in changes_since(session, actor, since, concerned)}
     more: list[Change] = []
     for name in names:
         collection = COLLECTIONS[name]

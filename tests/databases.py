@@ -81,4 +81,4 @@ def empty(database: Database) -> None:
     names = ", ".join(table.name for table in Base.metadata.sorted_tables)
     with database.engine.begin() as connection:
         connection.execute(text(f"TRUNCATE {names}"))
-        connection.execute(text("INSERT INTO change_counter (id, n, epoch, floor) VALUES (1, 0, 1, 0)"))
+        connection.execute(text("INSERT INTO change_counter (id, n, epoch) VALUES (1, 0, 1)"))

@@ -162,6 +162,8 @@ EDGES = {
     "iot/__main__.py": "the ingest process: commands out, sign of life",
     "iot/operations.py": "replay of a dead letter: marks it, then conducts the ingest",
     "push/delivery.py": "conductor of messages leaving",
+    "offline_sync/routes.py": "notes how far a phone came after its pull, leaves the traces of refusals after its push",
+    "offline_sync/installations.py": "how far a phone came: written after its snapshot, and rarely",
 }
 
 

@@ -109,14 +109,13 @@ JsonValue = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "post
 class ChangeCounter(Base):
     """One row: the number of the last committed transaction that changed a tracked row.
 
-    ``epoch`` names this history: another one after a backup was restored. ``floor``: removals up to it are forgotten.
+    ``epoch`` names this history: another one after a backup was restored.
     """
 
     __tablename__ = "change_counter"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     n: Mapped[int] = mapped_column(BigInteger)
     epoch: Mapped[int] = mapped_column(default=1, server_default="1")
-    floor: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 TRACKED: set[str] = set()

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 
-from sqlalchemy import BigInteger, Connection, Index, String, null, text
+from sqlalchemy import BigInteger, Connection, Index, String, delete, func, null, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core.db import AFTER_STAMP, TRACKED, Base, insert_into
+from app.core.db import AFTER_STAMP, TRACKED, Base, ChangeCounter, Moment, insert_into, last_change, now
 
 
 class ScopeEntry(Base):
@@ -59,6 +60,22 @@ class ScopeGrant(Base):
     left_no: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class ForgottenRemovals(Base):
+    """Up to which change number the removals of a collection were deleted: a phone that stands before it starts anew."""
+
+    __tablename__ = "forgotten_removals"
+    collection: Mapped[str] = mapped_column(String(40), primary_key=True)
+    upto: Mapped[int] = mapped_column(BigInteger)
+
+
+class ChangeTime(Base):
+    """The last change number at some instants, so that an age in days becomes a number."""
+
+    __tablename__ = "change_times"
+    at: Mapped[datetime] = mapped_column(Moment, primary_key=True)
+    n: Mapped[int] = mapped_column(BigInteger)
+
+
 @dataclass(frozen=True)
 class _Rows:
     """How rows of one table come to lie in scopes; SQL that both databases speak.
@@ -70,6 +87,9 @@ class _Rows:
     ways: tuple[str, ...]
     follows: Mapping[str, str]
 
+
+# Day 1 of the epochs; 13 bits of a cursor hold 22 years of days.
+_FIRST_DAY = date(2026, 1, 1)
 
 _ROWS: dict[str, _Rows] = {}
 _HOLDERS: dict[str, _Rows] = {}
@@ -116,6 +136,38 @@ def fill_scopes(connection: Connection, number: int) -> None:
     for name, rows in _HOLDERS.items():
         for statement in _grant_statements(f"SELECT id FROM {name}", rows):
             _run(connection, statement, number)
+
+
+def forget_removals(session: Session, days: int) -> int:
+    """Delete removals older than ``days`` and note up to where; to be called about once an hour. Return how many."""
+    present = now(session)
+    session.add(ChangeTime(at=present, n=last_change(session)))
+    old = session.scalar(select(func.max(ChangeTime.n)).where(ChangeTime.at <= present - timedelta(days=days)))
+    if old is None:
+        return 0
+    session.execute(delete(ChangeTime).where(ChangeTime.n < old))
+    dead = (ScopeEntry.gone.is_(True), ScopeEntry.change_no <= old)
+    found = session.execute(
+        select(ScopeEntry.collection, func.max(ScopeEntry.change_no), func.count()).where(*dead).group_by(ScopeEntry.collection)
+    ).all()
+    for collection, newest, _ in found:
+        insert = insert_into(session, ForgottenRemovals).values(collection=collection, upto=newest)
+        session.execute(insert.on_conflict_do_update(index_elements=["collection"], set_={"upto": newest}))
+    session.execute(delete(ScopeEntry).where(*dead))
+    return sum(count for _, _, count in found)
+
+
+def begin_history_anew(session: Session) -> int:
+    """Give this history another name, after a backup was restored: cursors of the other one are of no use any more.
+
+    Returns:
+        The new epoch, which no restore of an older backup of this deployment can give again the next day.
+    """
+    days = (now(session).date() - _FIRST_DAY).days
+    present = session.execute(select(ChangeCounter.epoch).where(ChangeCounter.id == 1)).scalar_one()
+    epoch = max(present + 1, days)
+    session.execute(update(ChangeCounter).where(ChangeCounter.id == 1).values(epoch=epoch))
+    return epoch
 
 
 def _run(connection: Connection, statement: str, number: int) -> None:

@@ -83,6 +83,12 @@ def touch(session: Session, row: Tracked) -> None:
         _mark(session, row, edited)
 
 
+def renumber(session: Session, row: Tracked) -> None:
+    """Give a row a new change number though it did not change: a fact about it did, or a phone must hear of it again."""
+    model = type(row)
+    session.execute(update(model).where(model.id == row.id).values(change_no=None).execution_options(synchronize_session=False))
+
+
 def _mark(session: Session, row: Tracked, edited: list[str]) -> None:
     by = session.info.get("installation", "")
     insert = insert_into(session, FieldMark).values(

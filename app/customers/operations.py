@@ -69,8 +69,9 @@ def delete_customer(session: Session, actor: Actor, customer: Customer) -> Custo
     """
     _refuse_used(session, customer, "customer_id")
     for site in session.scalars(select(Site).where(Site.customer_id == customer.id, Site.deleted_at.is_(None))):
-        _bury(session, actor, site, "site")
-    _bury(session, actor, customer, "customer")
+        _bury_site(session, actor, site)
+    _bury(session, customer)
+    history.record(session, "customer.deleted", history.Subject("customer", customer.id), actor_id=actor.id)
     return customer
 
 
@@ -81,9 +82,10 @@ def undelete_customer(session: Session, actor: Actor, customer: Customer) -> Cus
         Conflict: ``state_conflict`` when it is not deleted.
     """
     together = customer.deleted_at
-    _dig_out(session, actor, customer, "customer")
+    _dig_out(session, customer)
+    history.record(session, "customer.undeleted", history.Subject("customer", customer.id), actor_id=actor.id)
     for site in session.scalars(select(Site).where(Site.customer_id == customer.id, Site.deleted_at == together)):
-        _dig_out(session, actor, site, "site")
+        _dig_out_site(session, actor, site)
     return customer
 
 
@@ -133,7 +135,7 @@ def delete_site(session: Session, actor: Actor, site: Site) -> Site:
         Conflict: ``in_use`` while an asset stands there.
     """
     _refuse_used(session, site, "site_id")
-    _bury(session, actor, site, "site")
+    _bury_site(session, actor, site)
     return site
 
 
@@ -145,7 +147,7 @@ def undelete_site(session: Session, actor: Actor, site: Site) -> Site:
     """
     if session.get_one(Customer, site.customer_id).deleted_at is not None:
         raise Conflict("state_conflict", state="deleted", wanted="live")
-    _dig_out(session, actor, site, "site")
+    _dig_out_site(session, actor, site)
     return site
 
 
@@ -156,15 +158,23 @@ def _refuse_used(session: Session, row: Customer | Site, column: str) -> None:
         raise Conflict("in_use")
 
 
-def _bury(session: Session, actor: Actor, row: Customer | Site, kind: str) -> None:
+def _bury(session: Session, row: Customer | Site) -> None:
     row.deleted_at = now(session)
     touch(session, row)
-    history.record(session, f"{kind}.deleted", history.Subject(kind, row.id), actor_id=actor.id)
 
 
-def _dig_out(session: Session, actor: Actor, row: Customer | Site, kind: str) -> None:
+def _bury_site(session: Session, actor: Actor, site: Site) -> None:
+    _bury(session, site)
+    history.record(session, "site.deleted", history.Subject("site", site.id), actor_id=actor.id)
+
+
+def _dig_out(session: Session, row: Customer | Site) -> None:
     if row.deleted_at is None:
         raise Conflict("state_conflict", state="live", wanted="live")
     row.deleted_at = None
     touch(session, row)
-    history.record(session, f"{kind}.undeleted", history.Subject(kind, row.id), actor_id=actor.id)
+
+
+def _dig_out_site(session: Session, actor: Actor, site: Site) -> None:
+    _dig_out(session, site)
+    history.record(session, "site.undeleted", history.Subject("site", site.id), actor_id=actor.id)

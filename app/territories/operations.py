@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.core import history
 from app.core.errors import FieldsInvalid, Forbidden
-from app.core.tracked import add, touch
+from app.core.tracked import add, renumber
 from app.territories import queries
 from app.territories.models import Territory
 from app.users.models import User, UserTerritory
@@ -45,7 +45,8 @@ def assign_territories(session: Session, actor: Actor, user: User, territory_ids
     session.execute(delete(UserTerritory).where(UserTerritory.user_id == user.id))
     for territory_id in sorted(wanted):
         session.add(UserTerritory(user_id=user.id, territory_id=territory_id))
-    touch(session, user)
+    session.flush()
+    renumber(session, user)
     history.record(
         session, "user.territories_assigned", history.Subject("user", user.id), actor_id=actor.id, territories=sorted(wanted)
     )

@@ -11,6 +11,16 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_table('change_times',
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('n', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('at', name=op.f('pk_change_times'))
+    )
+    op.create_table('forgotten_removals',
+    sa.Column('collection', sa.String(length=40), nullable=False),
+    sa.Column('upto', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('collection', name=op.f('pk_forgotten_removals'))
+    )
     op.create_table('deleted_ids',
     sa.Column('collection', sa.String(length=40), nullable=False),
     sa.Column('row_id', sa.String(length=36), nullable=False),
@@ -157,5 +167,4 @@ def upgrade() -> None:
 
     with op.batch_alter_table('change_counter', schema=None) as batch_op:
         batch_op.add_column(sa.Column('epoch', sa.Integer(), server_default='1', nullable=False))
-        batch_op.add_column(sa.Column('floor', sa.BigInteger(), server_default='0', nullable=False))
 

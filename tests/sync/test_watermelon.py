@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.core.db import Database
+from app.core.scopes import begin_history_anew, forget_removals
 from app.customers.models import Customer, Site
 from offline_sync.models import Intent, Receipt, SyncConflict, SyncProblem
 from tests.conftest import SetClock
@@ -375,11 +376,9 @@ def test_an_edit_of_a_row_that_left_the_scope_is_kept_for_the_office(
 
 
 @pytest.mark.parametrize("wrong", ["old", "future", "other history"])
-def test_a_cursor_of_no_use_gets_everything_as_a_replacement(db: Database, world: World, phone: Phones, wrong: str) -> None:
-    from sqlalchemy import update
-
-    from app.core.db import ChangeCounter
-
+def test_a_cursor_of_no_use_gets_everything_as_a_replacement(
+    db: Database, world: World, phone: Phones, clock: SetClock, wrong: str
+) -> None:
     rep = phone(world.rep)
     rep.pull()
     rep.rows["customers"]["ghost-customer-1"] = {"id": "ghost-customer-1", "name": "of the past"}
@@ -388,10 +387,21 @@ def test_a_cursor_of_no_use_gets_everything_as_a_replacement(db: Database, world
     if wrong == "future":
         rep.cursor += 1000
     with db.transaction() as session:
-        change = {"old": {"floor": ChangeCounter.n}, "other history": {"epoch": 2}}.get(wrong, {"n": ChangeCounter.n})
-        session.execute(update(ChangeCounter).values(change))
-        if wrong == "old":
-            session.execute(update(ChangeCounter).values(n=ChangeCounter.n + 1, floor=ChangeCounter.n + 1))
+        if wrong == "other history":
+            begin_history_anew(session)
+        elif wrong == "old":
+            forget_removals(session, 90)
+    if wrong == "old":
+        rep_online = phone(world.rep)
+        rep_online.pull()
+        rep_online.create("customers", new_customer(world, "short-lived-customer"))
+        rep_online.sync()
+        rep_online.delete("customers", "short-lived-customer")
+        rep_online.sync()
+        for _ in range(2):
+            clock.advance(days=91)
+            with db.transaction() as session:
+                forget_removals(session, 90)
 
     rep.sync()
 
