@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.core import fields, history, wire
 from app.core.db import now
-from app.core.errors import DomainError, FieldsInvalid, Forbidden
+from app.core.errors import Conflict, DomainError, FieldsInvalid, Forbidden
 from app.core.settings import Settings
 from app.core.tracked import touch
 from app.service_offers import operations as offers
@@ -180,5 +180,6 @@ def _verdict(kind: IntentKind, refusal: DomainError | None) -> tuple[str, str | 
     if refusal is None:
         return "accepted", None, None
     facts = {name: value if isinstance(value, int | float | bool) else str(value)[:200] for name, value in refusal.facts.items()}
-    beyond = refusal.code == "state_conflict" and refusal.facts.get("state") not in _DONE
-    return "needs_review" if kind.happened and beyond else "rejected", refusal.code, facts
+    told_before = refusal.code == "state_conflict" and refusal.facts.get("state") in _DONE
+    review = kind.happened and isinstance(refusal, Conflict) and not told_before
+    return "needs_review" if review else "rejected", refusal.code, facts
