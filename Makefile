@@ -14,6 +14,11 @@ $(VENV)/.runtime: requirements.txt
 $(VENV)/.dev: requirements-dev.txt
 	@PYTHON="$(PYTHON)" sh scripts/install.sh requirements-dev.txt && touch $@ $(VENV)/.runtime
 
+# Node comes with the development environment; the client libraries of phones from the lock file beside the examples.
+examples/node_modules/.installed: examples/package-lock.json $(VENV)/.dev
+	@echo "     installing the client libraries of examples/ · 安装示例所需的客户端库"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix examples --no-audit --no-fund --loglevel=error && touch $@
+
 run: $(VENV)/.runtime ## install, migrate, seed the demo, run everything on this machine
 	@echo "3/3  starting Fieldloop · 启动 Fieldloop"
 	@$(BIN)/python -m app up --demo
@@ -24,7 +29,7 @@ up: $(VENV)/.runtime ## run everything on this machine without the demo
 story: $(VENV)/.runtime ## in a second terminal: play the demo's story and print each step
 	@$(BIN)/python -m app story
 
-test: $(VENV)/.dev ## run every test, on both databases and both brokers
+test: $(VENV)/.dev examples/node_modules/.installed ## run every test, on both databases and both brokers
 	@$(BIN)/python -m pytest -n $${TEST_WORKERS:-2}
 
 lint: $(VENV)/.dev ## format check and lint
@@ -58,4 +63,4 @@ lock: $(VENV)/.dev ## pin requirements.in and requirements-dev.in again
 	@for group in "" -dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements$$group.in -o requirements$$group.txt; done
 
 clean: ## remove the environment and all local data
-	@rm -rf $(VENV) var
+	@rm -rf $(VENV) var examples/node_modules

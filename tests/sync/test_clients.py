@@ -1,0 +1,231 @@
+"""The real client libraries, headless in Node, against the real server process: WatermelonDB and RxDB on one account.
+
+A phone is a process of its own (``driver_*.mjs``), because the open RxDB limits the collections of one process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.core.db import Database
+from app.core.settings import Settings
+from app.customers.models import Customer
+from offline_sync.collections import COLLECTIONS
+from tests.factories import PASSWORD, World
+from tests.iot.broker.brokers import ROOT, free_port, wait_until
+from tests.sync.test_watermelon import new_customer, new_site, stored
+
+HERE = Path(__file__).parent
+SECRET = "a secret of the tests, long enough for anything"
+
+
+def node() -> str:
+    """Return the Node that the development environment brings, else the machine's."""
+    own = Path(sys.executable).parent / "node"
+    found = str(own) if own.exists() else shutil.which("node")
+    if found is None or not (ROOT / "examples" / "node_modules").exists():
+        message = "Node or examples/node_modules is missing (make test installs both): the real clients are unproven"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return str(found)
+
+
+class Client:
+    """A driver process: commands in, answers out, one JSON line each."""
+
+    def __init__(self, kind: str, base: str, login: str, installation: str, **options: Any) -> None:
+        self.process = subprocess.Popen(
+            [node(), str(HERE / f"driver_{kind}.mjs")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, cwd=ROOT,
+        )  # fmt: skip
+        if kind == "rxdb":
+            options = {"collections": sorted(COLLECTIONS)} | options
+        self.call("open", base=base, login=login, password=PASSWORD, installation=installation, **options)
+
+    def call(self, command: str, **options: Any) -> dict[str, Any]:
+        answer = self.ask(command, **options)
+        assert answer["ok"], (command, options, answer)
+        return answer
+
+    def ask(self, command: str, **options: Any) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"command": command} | options) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, self.process.stderr.read() if self.process.stderr else ""
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def rows(self, collection: str) -> dict[str, dict[str, Any]]:
+        """Return the live rows by id, without what the library keeps beside them."""
+        rows = self.call("list", collection=collection)["rows"]
+        return {row["id"]: {name: value for name, value in row.items() if not name.startswith("_")} for row in rows}
+
+    def complaints(self) -> list[str]:
+        """Return what the library logged, apart from the faults the test injected."""
+        logs = self.call("logs")["logs"]
+        return [entry["text"] for entry in logs if entry["level"] in {"warn", "error"} and "injected fault" not in entry["text"]]
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.ask("close")
+        self.process.communicate(timeout=20)
+
+
+@pytest.fixture
+def server(world: World, database_url: str, settings: Settings, tmp_path: Path) -> Iterator[str]:
+    """The web process as a deployment runs it, with two workers, on this test's database."""
+    port = free_port()
+    variables = os.environ | {
+        "FIELDLOOP_DATABASE_URL": database_url,
+        "FIELDLOOP_VAR_DIR": str(tmp_path),
+        "FIELDLOOP_SECRET_KEY": SECRET,
+        "FIELDLOOP_ARGON2_PROFILE": "test",
+        "FIELDLOOP_SYNC_RETRY_MS": "200",
+    }
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", "2", "--blocking-threads", "2", "--no-ws", "--log-level", "warning", "wsgi:app"]
+    with (tmp_path / "web.log").open("wb") as log:
+        process = subprocess.Popen(command, env=variables, cwd=ROOT, stdout=log, stderr=log)
+    base = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{base}/health/live", timeout=1).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        wait_until(answers, "the web process to answer", 30)
+        yield f"{base}/api/v1"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture
+def client(server: str) -> Iterator[Callable[..., Client]]:
+    made: list[Client] = []
+
+    def make(kind: str, login: str, **options: Any) -> Client:
+        one = Client(kind, server, f"{login}@example.test", f"{kind}-{len(made):04}", **options)
+        made.append(one)
+        return one
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def same(*clients: Client, collection: str) -> dict[str, dict[str, Any]]:
+    """Sync until each has what the others sent; return the rows, which must be the same on all."""
+    for _ in range(2):
+        for one in clients:
+            one.call("sync")
+    found = [one.rows(collection) for one in clients]
+    assert all(rows == found[0] for rows in found), found
+    return found[0]
+
+
+def test_watermelondb_and_rxdb_on_one_account_see_each_others_changes(
+    db: Database, world: World, client: Callable[..., Client]
+) -> None:
+    melon, rx = client("watermelon", "rep"), client("rxdb", "rep")
+    assert set(same(melon, rx, collection="customers")) == {world.customer}
+
+    # Each makes rows offline; the child's parent comes in the same push.
+    melon.call("create", collection="sites", row=new_site("made-on-melon-1"))
+    melon.call("create", collection="customers", row=new_customer(world, "made-on-melon-1"))
+    rx.call("create", collection="customers", row=new_customer(world, "made-on-rxdb-01") | {"created_at": 0, "updated_at": 0})
+    rows = same(melon, rx, collection="customers")
+    assert set(rows) == {world.customer, "made-on-melon-1", "made-on-rxdb-01"}
+    assert rows["made-on-rxdb-01"]["code"].startswith("C-")
+    assert set(same(melon, rx, collection="sites")) == {world.site, "site-from-phone"}
+
+    # Both edit one row offline: different fields, then the same one.
+    melon.call("update", collection="customers", id=world.customer, changes={"name": "From WatermelonDB"})
+    rx.call("update", collection="customers", id=world.customer, changes={"phone": "+8613800138000"})
+    row = same(melon, rx, collection="customers")[world.customer]
+    assert (row["name"], row["phone"]) == ("From WatermelonDB", "+8613800138000")
+    melon.call("update", collection="customers", id=world.customer, changes={"email": "melon@example.test"})
+    rx.call("update", collection="customers", id=world.customer, changes={"email": "rx@example.test"})
+    assert same(melon, rx, collection="customers")[world.customer]["email"] == stored(db, Customer, world.customer).email
+
+    # Deleted on one, edited on the other: gone on both.
+    rx.call("delete", collection="customers", id="made-on-melon-1")
+    melon.call("update", collection="customers", id="made-on-melon-1", changes={"name": "Too late"})
+    assert set(same(rx, melon, collection="customers")) == {world.customer, "made-on-rxdb-01"}
+    assert set(same(melon, rx, collection="sites")) == {world.site}
+
+    for name in ("customers", "sites", "assets", "alarms"):
+        digests = {one.call("digest", collection=name)["hash"] for one in (melon, rx)}
+        assert len(digests) == 1, name
+    assert melon.call("pending")["count"] == rx.call("pending")["count"] == 0
+    assert melon.complaints() == []
+    assert rx.complaints() == []
+
+
+@pytest.mark.parametrize("kind", ["watermelon", "rxdb"])
+def test_lost_and_doubled_messages_and_another_phone_in_between_lose_nothing(
+    db: Database, world: World, client: Callable[..., Client], kind: str
+) -> None:
+    one, other = client(kind, "rep"), client("watermelon", "manager")
+    one.call("sync")
+    other.call("sync")
+    for n, (fault, method) in enumerate(
+        [("drop_request", "POST"), ("drop_response", "POST"), ("duplicate", "POST"), ("drop_response", "GET")]
+    ):
+        row = new_customer(world, f"customer-{n:04}") | ({"created_at": 0, "updated_at": 0} if kind == "rxdb" else {})
+        one.call("create", collection="customers", row=row)
+        one.call("fault", kind=fault, path="/sync/", method=method, times=1)
+        one.ask("sync")
+        other.call("sync")
+        if stored(db, Customer, f"customer-{n:04}") is not None:
+            other.call("update", collection="customers", id=f"customer-{n:04}", changes={"email": f"office{n}@example.test"})
+            other.call("sync")
+        one.call("fault", kind="none")
+        one.call("sync")
+        one.call("update", collection="customers", id=f"customer-{n:04}", changes={"name": f"Edited {n}"})
+    rows = same(one, other, collection="customers")
+
+    assert set(rows) == {world.customer, *(f"customer-{n:04}" for n in range(4))}
+    assert [rows[f"customer-{n:04}"]["name"] for n in range(4)] == [f"Edited {n}" for n in range(4)]
+    assert sum(bool(row["email"]) for row in rows.values()) >= 2
+    told = one.call("digest", collection="customers")
+    assert (told["count"], told["hash"]) == (5, other.call("digest", collection="customers")["hash"])
+    assert one.complaints() == []
+    assert other.complaints() == []
+
+
+@pytest.mark.parametrize("kind", ["watermelon", "rxdb"])
+def test_a_bad_row_and_a_refused_intent_do_not_stop_the_phone(world: World, client: Callable[..., Client], kind: str) -> None:
+    one = client(kind, "rep")
+    one.call("sync")
+    stamps = {"created_at": 0, "updated_at": 0} if kind == "rxdb" else {}
+    one.call("create", collection="customers", row=new_customer(world, "bad-customer-1", phone="nonsense") | stamps)
+    one.call("create", collection="customers", row=new_customer(world, "good-customer-1") | stamps)
+    intent = {"id": "intent-rep-0001", "kind": "alarm.acknowledge", "body": '{"alarm_id": "no-such-alarm"}', "made_at": 5}
+    one.call("create", collection="intents", row=intent | stamps)
+    one.call("sync")
+    one.call("sync")
+
+    assert "good-customer-1" in one.rows("customers")
+    assert one.rows("intents")["intent-rep-0001"]["verdict"] == "rejected"
+    assert one.rows("intents")["intent-rep-0001"]["text"]
+    [problem] = one.rows("sync_problems").values()
+    assert json.loads(problem["reasons"]) == {"phone": "不是有效的电话号码"}
+    # RxDB's queue goes on only without the row; WatermelonDB keeps it, to be mended.
+    assert ("bad-customer-1" in one.rows("customers")) == (kind == "watermelon")
+    assert one.complaints() == []
