@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -11,12 +12,14 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import pytest
+from sqlalchemy import select
 
 import iot.ingest
 import push.outbox
 from app.core.db import Database
 from app.core.settings import Settings
 from app.users.models import User
+from app.work_orders.models import StationTask
 from iot import actions
 from iot.__main__ import IngestLoop
 from push.channels import Accepted, Address
@@ -24,6 +27,8 @@ from push.delivery import drain
 from push.messages import Message
 from tests.factories import World, make_world
 from tests.iot.vehicles import kinds
+from tests.people import Http
+from tests.sync.phones import Phone
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "walks.md").read_text()
 Calls = set[tuple[str, str]]
@@ -44,6 +49,7 @@ def ways_back(text: str) -> Calls:
 
 WALK_A = section("## A.", "### Later")
 LATER = section("### Later", "## B.")
+WALK_B = section("## B.", "### And down")
 
 
 @dataclass
@@ -170,3 +176,21 @@ def test_a_queued_message_leaves_as_documented(db: Database, settings: Settings)
     assert len(sent) == 1
     assert [name for name in trace.order if name.startswith("push.")] == listed(LATER)
     assert trace.back == set()
+
+
+def test_what_was_done_offline_walks_as_documented(db: Database, settings: Settings, http: Http) -> None:
+    world = make_world(db, settings)
+    walk_a(world)()
+    with db.reading() as session:
+        task = session.scalars(select(StationTask)).one()
+    phone = Phone(http.as_(world.staff[world.stations.index(task.station_id)]))
+    phone.pull()
+    phone.intend("intent-staff-01", "station_task.accept", json.dumps({"task_id": task.id}))
+
+    trace = Trace.of(phone.push)
+
+    phone.pull()
+    assert phone.rows["intents"]["intent-staff-01"]["verdict"] == "accepted", "it must have come to the end of the walk"
+    asked_before = trace.order.index("offline_sync.schemas")
+    assert trace.order[asked_before:] == listed(WALK_B)
+    assert trace.back - {("app.users.auth", "app.users.secrets")} == ways_back(WALK_B)
