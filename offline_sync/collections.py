@@ -7,10 +7,11 @@ JSON text, as the databases of phones hold nothing else.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from app.assets.models import Asset
@@ -56,6 +57,29 @@ class Collection:
     def fields(self) -> tuple[str, ...]:
         """Every name a row has on the wire."""
         return ("id", "created_at", "updated_at", *self.columns, *self.worded)
+
+    @cached_property
+    def selected(self) -> tuple[Any, ...]:
+        """The columns of a row on the wire, the id first."""
+        model: Any = self.model
+        return (model.id, model.created_at, model.updated_at, *(getattr(model, column) for column in self.columns.values()))
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return ("id", "created_at", "updated_at", *self.columns)
+
+    @cached_property
+    def _converted(self) -> tuple[int, ...]:
+        """The places of columns whose values phones keep otherwise."""
+        plain = (str, int, float, bool)
+        return tuple(i for i, column in enumerate(self.selected) if column.type.python_type not in plain)
+
+    def wired(self, values: Sequence[Any]) -> dict[str, Any]:
+        """Return a row on the wire from the values of ``selected``."""
+        row = list(values)
+        for i in self._converted:
+            row[i] = to_wire(row[i])
+        return dict(zip(self._names, row, strict=True))
 
 
 def _plain(*names: str, **renamed: str) -> dict[str, str]:
