@@ -113,7 +113,8 @@ class AssetRows:
         if prepared.component and prepared.fitting:
             with _COMPONENT.naming():
                 component = operations.create_component(session, actor, prepared.component)
-            operations.fit_component(session, actor, asset, component, prepared.fitting["fitted_at"])
+            with _FITTING.naming():
+                operations.fit_component(session, actor, asset, component, prepared.fitting["fitted_at"])
         if prepared.device:
             with _DEVICE.naming():
                 operations.create_device(session, actor, asset, prepared.device)

@@ -77,6 +77,14 @@ REASONS: dict[str, tuple[str, str]] = {
     "part.released": ("The reserved {part_no} was given back to the stock.", "预留的 {part_no} 已释放回库存。"),
     "component.created": ("The component was registered.", "部件已登记。"),
     "component.fitted": ("Component {serial} was fitted.", "部件 {serial} 已安装。"),
+    "component.fitting_undone": (
+        "The fitting of {serial} at {fitted_at} was recorded wrongly and taken back: {reason}.",
+        "{serial} 于 {fitted_at} 的安装记录有误，已撤销：{reason}。",
+    ),
+    "component.put_back": (
+        "The fitting of {serial} was taken back, so this component is in the asset again.",
+        "{serial} 的安装记录已撤销，本部件恢复为已安装。",
+    ),
     "component.removed": ("The component was replaced by {replaced_by}.", "部件已被 {replaced_by} 替换。"),
     "notification.queued": ("A message “{message}” was queued.", "消息“{message}”已进入发送队列。"),
     "notification.delivered_to_channel": ("The message was handed to {channel}.", "消息已交给 {channel}。"),

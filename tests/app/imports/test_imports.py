@@ -173,6 +173,7 @@ ROW_ERRORS: list[tuple[str, dict[str, str], list[tuple[str, str]]]] = [
         [("component_fitted_at", "required"), ("component_kind", "required")],
     ),
     ("assets", {"component_fitted_at": "2026-01-05 08:00"}, [("component_fitted_at", "time_invalid")]),
+    ("assets", {"component_fitted_at": "2099-01-05T08:00:00+08:00"}, [("component_fitted_at", "in_future")]),
     ("assets", {"device_id": ""}, [("device_id", "required")]),
     ("assets", {"device_id": "x"}, [("device_id", "id_invalid")]),
     ("assets", {"device_id": "device-0001"}, [("device_id", "already_exists")]),
