@@ -223,6 +223,16 @@ class Phone(Text):
         return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
+class Login(Text):
+    """The name somebody signs in with, kept as it is written; ``wire.fold`` tells which are the same."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        login = super()._deserialize(value, attr, data, **kwargs)
+        if len(wire.fold(login)) > self.longest:  # a few letters get longer
+            raise ValidationError("too_long")
+        return login
+
+
 class Email(Text):
     """An e-mail address, lower case."""
 

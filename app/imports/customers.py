@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.core.errors import FieldsInvalid
+from app.core.wire import fold
 from app.customers import operations, queries
 from app.customers.models import Customer, Site
 from app.customers.schemas import CustomerSchema, SiteSchema
@@ -40,7 +41,10 @@ class CustomerRows:
         reps = users.visible_to(actor).where(User.role == REP, User.state == "active")
         areas = territories.visible_to(actor)
         self.territories = one_by(session, areas, Territory.code, (c.get("territory_code") for c in cells))
-        self.reps = one_by(session, reps, User.login, (c.get("owner_login") for c in cells))
+        logins = {c["owner_login"] for c in cells if "owner_login" in c}
+        folded = one_by(session, reps, User.login_key, (fold(login) for login in logins))
+        self.reps = {login: folded[fold(login)] for login in logins if fold(login) in folded}
+        self.reps |= one_by(session, reps, User.login, logins)
         self.known = one_by(session, queries.visible_to(actor), Customer.code, (c.get("code") for c in cells))
         self.sites = rows_by(session, queries.visible_sites(actor), Site.customer_id, (found.id for found in self.known.values()))
 

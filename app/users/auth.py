@@ -14,7 +14,7 @@ from app.core.errors import Unauthenticated
 from app.core.ids import new_id
 from app.core.logs import get_log
 from app.core.settings import Settings
-from app.users import secrets, tries
+from app.users import queries, secrets, tries
 from app.users.models import RefreshToken, SignInSession, User, UserTerritory
 from app.users.rights import Actor
 
@@ -46,10 +46,10 @@ def sign_in(database: Database, settings: Settings, login: str, password: str, a
     Raises:
         Unauthenticated: ``bad_credentials``; its trace counts the failure per account and per address.
     """
-    account = tries.subject_of("sign-in", login)
     origin = tries.subject_of("sign-in-address", address)
     with database.reading() as session:
-        user = session.scalar(select(User).where(User.login == login, User.deleted_at.is_(None)))
+        user = queries.find_by_login(session, login)
+        account = tries.subject_of("sign-in", queries.login_key_of(user, login))
         locked = tries.locked_until(session, account) is not None
         allowed = 1 if tries.locked_until(session, origin) else _ACCOUNT_TRIES
     fits = not locked and secrets.password_fits(user.password_hash if user else None, password, settings.argon2_profile)
