@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -482,3 +483,25 @@ def test_while_a_letter_cannot_be_written_either_the_batch_raises(world: World, 
         send(world, world.device, Value(MONDAY_MORNING, 80.0, "b:1"))
     with world.db.reading() as session:
         assert session.scalars(select(DeadLetter)).all() == []
+
+
+@pytest.mark.parametrize("kind", ["telemetry/battery", "status", "events/", "commands", "commands/a/b", "responses"])
+def test_a_message_below_a_device_in_no_known_form_becomes_a_dead_letter(world: World, kind: str) -> None:
+    [letter_of_nothing, letter] = [b"", telemetry()]
+    for payload in (letter_of_nothing, letter):
+        deliver(world, Message(f"devices/0/{world.device}/{kind}", payload, False, TS))
+
+    assert [found.reason for found in dead_letters(world.db)] == ["topic_unknown"] * 2
+
+
+def last_heard(world: World) -> Any:
+    """Return when the device was heard last."""
+    with world.db.engine.connect() as connection:
+        return connection.execute(text("SELECT max(heard_ms) FROM device_presence")).scalar()
+
+
+def test_our_own_command_that_comes_back_says_nothing(world: World) -> None:
+    counts = deliver(world, Message(f"devices/0/{world.device}/commands/command-1", b'{"do": "report_now"}', False, TS))
+
+    assert (+counts, dead_letters(world.db)) == (Counter(message=1), [])
+    assert last_heard(world) is None
