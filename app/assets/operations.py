@@ -66,6 +66,16 @@ def create_component(session: Session, actor: Actor, values: dict[str, Any]) -> 
     return component
 
 
+def check_fitted_at(session: Session, at: datetime) -> None:
+    """Refuse an instant more than 5 minutes ahead of our clock: nothing could be fitted until then.
+
+    Raises:
+        FieldsInvalid: ``in_future``.
+    """
+    if at > now(session) + _AHEAD:
+        raise FieldsInvalid({"fitted_at": ["in_future"]})
+
+
 def fit_component(
     session: Session,
     actor: Actor,
@@ -83,8 +93,7 @@ def fit_component(
         Conflict: ``overlap`` when the component is in an asset at that instant, or a later fitting is recorded
             for it, or for another of its kind in this asset.
     """
-    if at > now(session) + _AHEAD:
-        raise FieldsInvalid({"fitted_at": ["in_future"]})
+    check_fitted_at(session, at)
     clash = session.scalar(
         select(Fitting)
         .where(

@@ -73,6 +73,14 @@ Authenticate = Callable[[Session, str | None], AnyActor]
 Allows = Callable[[AnyActor, str], bool]
 
 
+class Prepared(Protocol):
+    """What a route worked out in a snapshot before its transaction."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is to be written."""
+
+
 class StoredAnswer(Base):
     """The answer given to an Idempotency-Key, written in the transaction of the effect it answers for."""
 
@@ -154,6 +162,7 @@ class Routes(Blueprint):
         status: int = 200,
         idempotent: bool = True,
         own_transactions: bool = False,
+        prepare: Callable[[Session, Any, Any], Prepared] | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare one route.
 
@@ -167,6 +176,9 @@ class Routes(Blueprint):
             body: schema of the JSON body.
             status: of a success.
             own_transactions: the view conducts transactions itself; it is called without a session.
+            prepare: called with session, actor and body in a snapshot, before the transaction; the view
+                gets what it returns in place of the body. When that is ``settled``, the view only
+                answers, and no transaction is begun.
 
         Returns:
             A decorator for ``view(session, actor, [query], [body], **path)``; the view's
@@ -188,7 +200,7 @@ class Routes(Blueprint):
 
             inner: Callable[..., Any] = self.response(status, answer)(call)
             if not own_transactions:
-                inner = _transact(inner, method, idempotent and method == "POST" and policy != PUBLIC)
+                inner = _transact(inner, method, idempotent and method == "POST" and policy != PUBLIC, prepare)
             if body is not None:
                 inner = self.arguments(body)(inner)
             if query is not None:
@@ -247,7 +259,9 @@ def _admit(inner: Callable[..., Any], policy: str) -> Callable[..., Any]:
 _EDITS = frozenset({"PUT", "PATCH", "DELETE"})
 
 
-def _transact(inner: Callable[..., Any], method: str, idempotent: bool) -> Callable[..., Any]:
+def _transact(
+    inner: Callable[..., Any], method: str, idempotent: bool, prepare: Callable[..., Prepared] | None
+) -> Callable[..., Any]:
     """Open the snapshot or the one transaction of this request around the view and its answer."""
 
     @functools.wraps(inner)
@@ -259,6 +273,13 @@ def _transact(inner: Callable[..., Any], method: str, idempotent: bool) -> Calla
         if method in _EDITS and not request.headers.get("If-Match"):
             raise VersionRequired("version_required")
         key = request.headers.get("Idempotency-Key") if idempotent else None
+        if prepare is not None:
+            with edge.database.reading() as g.session:
+                if key is None or not _is_known(g.session, key):
+                    found = prepare(g.session, g.actor, args[-1])
+                    args = (*args[:-1], found)
+                    if found.settled:
+                        return inner(*args, **kwargs)
         return _past_deadlocks(lambda: _write(inner, edge, method, key, copy.deepcopy(args), copy.deepcopy(kwargs)))
 
     return transacted
@@ -310,6 +331,11 @@ def _claim_key(session: Session, key: str) -> StoredAnswer | None:
     if stored.body_hash != body_hash:
         raise Invalid("key_reused")
     return stored
+
+
+def _is_known(session: Session, key: str) -> bool:
+    """Tell whether this key was answered before, so that ``_claim_key`` will have the answer."""
+    return session.get(StoredAnswer, (g.actor.id, str(request.url_rule)[:200], key)) is not None
 
 
 def _store_answer(session: Session, key: str, answer: Response) -> None:

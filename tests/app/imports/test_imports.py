@@ -11,13 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.assets.models import Asset, Component, Device, Fitting
 from app.core.db import Database, last_change
 from app.core.history import HistoryEntry
 from app.core.tracked import add
 from app.customers.models import Customer, Site
+from app.imports import operations
 from app.stations.models import PartStock, Station, StationTerritory
 from app.users.models import Partner
 from tests.factories import World, make_user
@@ -235,7 +236,10 @@ def test_a_key_twice_in_a_file_is_wrong(office: Http, db: Database) -> None:
     before = counts(db)
     assert errors(bring(office, "customers", sheet(CUSTOMER, CUSTOMER))) == [(3, "code", "duplicate")]
     twins = [FILES["assets"], FILES["assets"] | {"serial": "VIN-3"}]
-    assert sorted(errors(bring(office, "assets", sheet(*twins)))) == [(3, "component_serial", "already_exists")]
+    assert sorted(errors(bring(office, "assets", sheet(*twins)))) == [
+        (3, "component_serial", "already_exists"),
+        (3, "device_id", "already_exists"),
+    ]
     assert counts(db) == before
 
 
@@ -443,3 +447,34 @@ def test_a_repeated_request_is_answered_from_the_store(office: Http, db: Databas
     again = office.call("POST", "/imports/customers", body, Idempotency_Key="import-0001")
     assert first.json == again.json
     assert again.headers["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("kind", sorted(FILES))
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_dry_run_and_a_file_with_an_error_wait_for_nobody_who_writes(office: Http, db: Database, kind: str) -> None:
+    """SQLite has one writer at a time, so whoever waited for it would give up here."""
+    good, wrong = FILES[kind], FILES[kind] | {next(iter(FILES[kind])): ""}
+    with db.transaction() as session:
+        session.execute(update(Customer).values(name="somebody writes"))
+        assert bring(office, kind, sheet(good), dry_run=True)["created"] == 1
+        assert bring(office, kind, sheet(wrong))["errors"]
+        session.rollback()
+
+
+def test_a_row_somebody_else_entered_meanwhile_is_named_and_nothing_is_written(
+    office: Http, db: Database, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = operations.plan
+
+    def slow(*given: Any, **named: Any) -> operations.Plan:
+        found = real(*given, **named)
+        body = {"code": "C-3", "name": "First", "territory_id": world.territory}
+        office.post("/customers", body, expect=201)
+        return found
+
+    monkeypatch.setattr(operations, "plan", slow)
+    found = bring(office, "customers", sheet(CUSTOMER, CUSTOMER | {"code": "C-3"}))
+
+    assert (errors(found), found["created"]) == ([(3, "code", "already_exists")], 0)
+    with db.reading() as session:
+        assert session.scalar(select(func.count()).where(Customer.code == "C-2")) == 0
