@@ -225,6 +225,55 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
 }
 
 
+_CODED = frozenset({"state", "wanted", "reason", "lacks"})
+# A state, a reason or a lack inside a refusal's facts: (English, Chinese)
+FACTS: dict[str, tuple[str, str]] = {
+    "accepted": ("accepted", "已接受"),
+    "acknowledged": ("acknowledged", "已受理"),
+    "active": ("active", "启用"),
+    "answered": ("answered", "已应答"),
+    "cancelled": ("cancelled", "已取消"),
+    "cleared": ("cleared", "已解除"),
+    "deactivated": ("deactivated", "已停用"),
+    "declined": ("declined", "已拒绝"),
+    "dismissed": ("dismissed", "已关闭"),
+    "expired": ("expired", "已过期"),
+    "finished": ("finished", "已完工"),
+    "held": ("held", "已占用"),
+    "in_progress": ("in progress", "进行中"),
+    "invited": ("invited", "已邀请"),
+    "issued": ("issued", "已发出"),
+    "lapsed": ("lapsed", "超时未答复"),
+    "offered": ("offered", "待答复"),
+    "open": ("open", "未处理"),
+    "proposed": ("proposed", "待安排"),
+    "queued": ("queued", "排队中"),
+    "raised": ("raised", "已触发"),
+    "redeemed": ("redeemed", "已核销"),
+    "rejected": ("given back", "已退回"),
+    "replayed": ("replayed", "已重放"),
+    "restored": ("restored", "已恢复"),
+    "revoked": ("revoked", "已停用"),
+    "scheduled": ("scheduled", "已预约"),
+    "sent": ("sent", "已发送"),
+    "timed_out": ("timed out", "应答超时"),
+    "unassigned": ("unassigned", "未分配"),
+    "viewed": ("viewed", "已查看"),
+    "void": ("void", "已作废"),
+    "withdrawn": ("withdrawn", "已撤回"),
+    "certificate": ("the certificate", "资质"),
+    "part": ("the part", "备件"),
+    "empty": ("it is empty", "内容为空"),
+    "not_json": ("it is not JSON", "不是有效的 JSON"),
+    "number_out_of_range": ("a number is out of range", "数字超出范围"),
+    "text_invalid": ("a text contains characters that cannot be stored", "文本包含无法存储的字符"),
+    "text_too_long": ("a text is too long", "文本过长"),
+    "too_deep": ("it is nested too deeply", "嵌套层数过多"),
+    "too_large": ("it is too large", "内容过大"),
+    "too_many_values": ("it has too many values", "值的数量过多"),
+}
+
+
 class _Facts(dict[str, object]):
     def __missing__(self, key: str) -> str:
         return "?"
@@ -234,7 +283,17 @@ def problem_text(code: str, locale: str, facts: dict[str, object]) -> tuple[str,
     """Return (title, detail) of a refusal in a language."""
     row = PROBLEMS.get(code, PROBLEMS["http_error"])
     title, detail = (row[0], row[1]) if locale == EN else (row[2], row[3])
-    return title, detail.format_map(_Facts(facts))
+    return title, detail.format_map(
+        _Facts({name: _told(value, locale) if name in _CODED else value for name, value in facts.items()})
+    )
+
+
+def _told(value: object, locale: str) -> object:
+    """Return a coded fact in words; ``lacks`` is a list of them."""
+    if isinstance(value, list | tuple):
+        return (", " if locale == EN else "、").join(str(_told(each, locale)) for each in value)
+    row = FACTS.get(value) if isinstance(value, str) else None
+    return value if row is None else row[0 if locale == EN else 1]
 
 
 def field_text(code: str, locale: str) -> str:

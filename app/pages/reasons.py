@@ -155,6 +155,19 @@ CODED: dict[str, tuple[str, str]] = {
     "battery_alarm": ("battery alarm", "电池告警"),
     "task_offered": ("new task", "新任务"),
     "offer_made": ("personal offer", "专属优惠"),
+    "offer_slots_ready": ("choose an appointment", "请选择预约时间"),
+    "offer_new_slot_needed": ("choose a new time", "请重新选择时间"),
+    "task_withdrawn": ("task withdrawn", "任务已撤回"),
+    "task_lapsed": ("time to answer is over", "任务超时未答复"),
+    "task_booked": ("appointment booked", "客户已预约"),
+    "decision_needed": ("decision needed", "需要您决定"),
+    "order_unassigned": ("work order without a station", "工单无服务站承接"),
+    "order_scheduled": ("work order scheduled", "工单已预约"),
+    "order_finished": ("work order finished", "工单已完工"),
+    "device_silent": ("device not heard", "设备失联"),
+    "invitation": ("invitation", "邀请"),
+    "password_reset": ("new password", "重设密码"),
+    "test": ("test message", "测试消息"),
 }
 
 # Part of a rule's condition: (English, Chinese)
@@ -167,6 +180,7 @@ _CONDITION: dict[str, tuple[str, str]] = {
     "span_h": ("over {} h", "跨度 {} 小时"),
     "silent_after_h": ("nothing heard for {} h", "{} 小时未通信"),
 }
+_COMPARED = frozenset({"below", "at_most", "above", "at_least"})
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -188,13 +202,16 @@ def coded(value: Any, locale: str, time_zone: tzinfo) -> Any:
     return value
 
 
-def _condition(parts: dict[str, Any], locale: str, time_zone: tzinfo) -> str:
+def _condition(parts: dict[str, Any], metric: Any, locale: str, time_zone: tzinfo) -> str:
     told = [
         _CONDITION[name][0 if locale == EN else 1].format(coded(value, locale, time_zone))
         for name, value in parts.items()
         if name in _CONDITION
     ]
-    return (", " if locale == EN else "，").join(told)
+    found = (", " if locale == EN else "，").join(told)
+    name = str(coded(metric, locale, time_zone))
+    joint = "" if name.endswith("）") else " "
+    return f"{name}{joint}{found}" if metric and _COMPARED & set(parts) else found
 
 
 def reason_of(kind: str, facts: dict[str, Any], locale: str, time_zone: tzinfo) -> str:
@@ -208,5 +225,5 @@ def reason_of(kind: str, facts: dict[str, Any], locale: str, time_zone: tzinfo) 
         return kind
     told = {name: coded(value, locale, time_zone) for name, value in facts.items()}
     if isinstance(facts.get("condition"), dict):
-        told["condition"] = _condition(facts["condition"], locale, time_zone)
+        told["condition"] = _condition(facts["condition"], facts.get("metric"), locale, time_zone)
     return (row[0] if locale == EN else row[1]).format_map(_Facts(told))

@@ -309,7 +309,7 @@ def assign(session: Session, settings: Settings, actor: Actor, order: WorkOrder,
     if not lacks and not stock.reserve_part(session, station.id, order.part_no):
         lacks = ["part"]
     if lacks:
-        raise Conflict("station_not_able", lacks=", ".join(lacks))
+        raise Conflict("station_not_able", lacks=lacks)
     chosen = record(
         session,
         "work_order.assigned_by_hand",
