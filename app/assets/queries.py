@@ -117,6 +117,14 @@ def fittings_of(session: Session, asset_ids: list[str]) -> list[Fitting]:
     return list(session.scalars(query.order_by(Fitting.fitted_at)))
 
 
+def is_fitted(session: Session, component_id: str) -> bool:
+    """Tell whether a component is in an asset."""
+    query = select(Fitting.id).where(
+        Fitting.component_id == component_id, Fitting.removed_at.is_(None), Fitting.deleted_at.is_(None)
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
 def fitted_component(session: Session, asset_id: str, kind: str, at: datetime) -> Component | None:
     """Return the component of a kind that an asset held at an instant."""
     return session.scalar(

@@ -45,7 +45,7 @@ class FittingSchema(fields.TrackedSchema):
 class UndoSchema(fields.Schema):
     """Why a fitting is taken back."""
 
-    reason = fields.Text(200, 1, required=True)
+    reason = fields.Lines(200, 1, required=True)
 
 
 class MetricSchema(fields.Schema):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -30,7 +31,9 @@ class Schema(ma.Schema):
 
 
 class Text(fields.Field[str]):
-    """A text of ``shortest`` to ``longest`` characters that every database can store; trimmed."""
+    """One line of ``shortest`` to ``longest`` characters that every database can store; trimmed."""
+
+    one_line = True
 
     default_error_messages = _COMMON
 
@@ -47,13 +50,23 @@ class Text(fields.Field[str]):
             wire.check_text(text, self.longest)
         except wire.WireError as fault:
             raise ValidationError("too_long" if fault.reason == "text_too_long" else fault.reason) from None
+        if self.one_line and any(unicodedata.category(letter) in {"Cc", "Zl", "Zp"} for letter in text):
+            raise ValidationError("control_characters")
         if len(text) < self.shortest:
             raise ValidationError("too_short")
         return text
 
 
+class Lines(Text):
+    """A text that may have several lines."""
+
+    one_line = False
+
+
 class Secret(Text):
     """A text that is not trimmed and never dumped."""
+
+    one_line = False
 
     def __init__(self, longest: int = 200, **kwargs: Any) -> None:
         super().__init__(longest, load_only=True, metadata={"format": "password"}, **kwargs)

@@ -21,6 +21,7 @@ import flask
 import structlog
 from flask import Flask, Response, g, request
 from flask_smorest import Api, Blueprint
+from marshmallow import RAISE
 from marshmallow import Schema as AnySchema
 from sqlalchemy import Select, String, delete, select, update
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
@@ -97,7 +98,9 @@ class StoredAnswer(Base):
 
 
 class StrictParser(FlaskParser):
-    """webargs on top of the strict input layer instead of Flask's lenient JSON."""
+    """webargs on top of the strict input layer instead of Flask's lenient JSON; unknown names in a query are refused, too."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION | {"query": RAISE}
 
     def _raw_load_json(self, req: Any) -> Any:
         if req.mimetype != "application/json":
@@ -203,8 +206,7 @@ class Routes(Blueprint):
                 inner = _transact(inner, method, idempotent and method == "POST" and policy != PUBLIC, prepare)
             if body is not None:
                 inner = self.arguments(body)(inner)
-            if query is not None:
-                inner = self.arguments(query, location="query")(inner)
+            inner = _without_query(inner) if query is None else self.arguments(query, location="query")(inner)
             inner = _admit(inner, policy)
             inner = self.doc(**_documentation(method, policy, idempotent))(inner)
             inner.policy = policy  # type: ignore[attr-defined]
@@ -254,6 +256,18 @@ def _admit(inner: Callable[..., Any], policy: str) -> Callable[..., Any]:
         return inner(*args, **kwargs)
 
     return admitted
+
+
+def _without_query(inner: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse a query string where none is known, as unknown fields of a body are refused."""
+
+    @functools.wraps(inner)
+    def strict(*args: Any, **kwargs: Any) -> Any:
+        if request.args:
+            raise FieldsInvalid({name: ["unknown"] for name in request.args})
+        return inner(*args, **kwargs)
+
+    return strict
 
 
 _EDITS = frozenset({"PUT", "PATCH", "DELETE"})

@@ -45,6 +45,7 @@ def change_password(session: Session, settings: Settings, user: User, old: str, 
 
     Raises:
         Unauthenticated: ``bad_credentials`` when the old one is wrong; counted like a failed sign-in.
+        FieldsInvalid: ``unchanged`` when the new one is the old one.
         Invalid: ``password_weak``.
     """
     account = tries.subject_of("sign-in", user.login_key)
@@ -52,6 +53,8 @@ def change_password(session: Session, settings: Settings, user: User, old: str, 
     # As at sign-in: while locked nothing is tried at the real hash, and nothing is counted.
     if not secrets.password_fits(None if locked else user.password_hash, old, settings.argon2_profile):
         raise Unauthenticated("bad_credentials", trace=None if locked else lambda own: tries.count_failure(own, account, 5))
+    if new == old:
+        raise FieldsInvalid({"new_password": ["unchanged"]})
     set_password(session, settings, user, new)
 
 

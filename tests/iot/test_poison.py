@@ -326,7 +326,7 @@ def test_after_the_database_takes_it_again_a_replayed_message_is_stored_once(wor
     with refusing(world.db, "b:2"):
         send(world, world.device, *values(MONDAY_MORNING - 2 * DAY, DAY, 74.9, 74.5, 74.1))
         [still] = replay(admin)
-        assert (still["state"], still["times"], still["reason"]) == ("open", 2, "not_storable")
+        assert (still["state"], still["times"], still["reason"]) == ("open", 1, "not_storable")
 
     [now] = replay(admin)
     assert now["state"] == "replayed"
@@ -505,3 +505,15 @@ def test_our_own_command_that_comes_back_says_nothing(world: World) -> None:
 
     assert (+counts, dead_letters(world.db)) == (Counter(message=1), [])
     assert last_heard(world) is None
+
+
+def test_a_replay_that_fails_again_is_not_counted_as_another_message(world: World, http: Http) -> None:
+    bad = Message(f"devices/0/{world.device}/telemetry", b"not json", False, TS)
+    deliver(world, bad)
+    deliver(world, bad)
+    [letter] = dead_letters(world.db)
+
+    http.as_(world.admin).post(f"/dead-letters/{letter.id}/replay")
+
+    [after] = dead_letters(world.db)
+    assert (after.state, after.times) == ("open", 2)
