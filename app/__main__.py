@@ -255,7 +255,7 @@ def _mosquitto(settings: Settings, folder: Path, *, watch: bool, command: str) -
     if not command:
         _say(
             "--watch needs --reload COMMAND: without it the broker would never read what is written",
-            "--watch 需要同时给出 --reload 命令，否则代理不会读取写入的内容",
+            "--watch 需要同时给出 --reload 命令，否则 MQTT 代理服务器不会读取写入的内容",
         )
         return 2
     set_up_logs(settings, "mosquitto")

@@ -21,7 +21,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from app.accounts.links import purge_links
-from app.core.db import Database, database_now
+from app.core.db import Database, database_now, is_busy
 from app.core.http import forget_answers
 from app.core.leases import JobRun, claim_run, give_up_lead, lead
 from app.core.logs import get_log
@@ -130,7 +130,10 @@ class Scheduler:
             if done:
                 log.info("job done", job=job.id, changed=done)
             return True
-        except Exception:  # a job must not end the ticking of the others
+        except Exception as fault:  # a job must not end the ticking of the others
             JOB_RUNS.labels(job.id, "failed").inc()
-            log.exception("job failed", job=job.id)
+            if is_busy(fault):
+                log.warning("database busy", work=job.id)
+            else:
+                log.exception("job failed", job=job.id)
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 
-from app.core.db import Database
+from app.core.db import Database, is_busy
 from app.core.leases import beat
 from app.core.logs import get_log, set_up_logs
 from app.core.settings import Settings
@@ -30,8 +30,11 @@ def work(database: Database, settings: Settings, stopping: threading.Event) -> N
                 with database.transaction() as session:
                     beat(session, "worker", holder=scheduler.holder)
                 sent = drain(database, settings, channels, limit=_AT_ONCE)
-            except Exception:
-                log.exception("delivery paused")
+            except Exception as fault:
+                if is_busy(fault):
+                    log.warning("database busy", work="delivery")
+                else:
+                    log.exception("delivery paused")
                 stopping.wait(_FAULT_S)
                 continue
             if sent == 0:

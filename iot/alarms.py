@@ -77,22 +77,27 @@ def reading_id(device_id: str, message_key: str, metric: str) -> str:
 
 
 def subjects_of(session: Session, rules: Iterable[ActiveRule], asset_ids: Sequence[str]) -> list[Watched]:
-    """Return every component now or once in these assets, under every threshold rule that reads it."""
+    """Return every component now or once in these assets, under every threshold rule that reads it.
+
+    One whose fittings were all taken back has no window: whatever alarm stands for it is withdrawn.
+    """
     rules = [rule for rule in rules if rule.document.detector == "threshold"]
     if not rules or not asset_ids:
         return []
-    here = select(Fitting.component_id).where(among(session, Fitting.asset_id, asset_ids), Fitting.deleted_at.is_(None))
+    here = select(Fitting.component_id).where(among(session, Fitting.asset_id, asset_ids))
     rows = session.execute(
-        select(Component.id, Component.kind, Fitting.asset_id, Fitting.fitted_at, Fitting.removed_at)
+        select(Component.id, Component.kind, Fitting.asset_id, Fitting.fitted_at, Fitting.removed_at, Fitting.deleted_at)
         .join(Fitting, Fitting.component_id == Component.id)
-        .where(Component.id.in_(here), Fitting.deleted_at.is_(None))
+        .where(Component.id.in_(here))
         .order_by(Component.id, Fitting.fitted_at)
     ).all()
     windows: dict[str, list[Window]] = defaultdict(list)
     kinds: dict[str, str] = {}
-    for component_id, kind, asset_id, fitted_at, removed_at in rows:
+    for component_id, kind, asset_id, fitted_at, removed_at, undone_at in rows:
         kinds[component_id] = kind
-        windows[component_id].append(Window(asset_id, to_ms(fitted_at), to_ms(removed_at) if removed_at else None))
+        spans = windows[component_id]
+        if undone_at is None:
+            spans.append(Window(asset_id, to_ms(fitted_at), to_ms(removed_at) if removed_at else None))
     devices = _devices_in(session, {window.asset_id for spans in windows.values() for window in spans})
     found = []
     for component_id, spans in windows.items():

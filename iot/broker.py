@@ -41,7 +41,7 @@ LIMITS_OF_EMBEDDED: tuple[tuple[str, str, str], ...] = (
     (
         "no_accounts",
         "The embedded broker checks no password: any program on this machine may connect, under any name.",
-        "内置代理不校验密码：本机上的任何程序都可以用任意名称连接。",
+        "内置 MQTT 代理服务器不校验密码：本机上的任何程序都可以用任意名称连接。",
     ),
     (
         "no_acl",
@@ -56,7 +56,7 @@ LIMITS_OF_EMBEDDED: tuple[tuple[str, str, str], ...] = (
     (
         "memory_only",
         "Sessions, queued and retained messages live in memory: a restart of the broker loses them, acknowledged or not.",
-        "会话、排队消息和保留消息只存在内存中：代理重启后全部丢失，无论是否已确认。",
+        "会话、排队消息和保留消息只存在内存中：MQTT 代理服务器重启后全部丢失，无论是否已确认。",
     ),
     (
         "bounded_queue",
@@ -96,7 +96,7 @@ LIMITS_OF_EMBEDDED: tuple[tuple[str, str, str], ...] = (
     (
         "shared_subscription_kills",
         "A client that drops a persistent shared subscription with unacknowledged messages ends the broker.",
-        "持久会话的共享订阅在仍有未确认消息时断开，会使代理退出。",
+        "持久会话的共享订阅在仍有未确认消息时断开，会使 MQTT 代理服务器退出。",
     ),
     (
         "oversize_disconnects",

@@ -55,7 +55,11 @@ def replay(database: Database, settings: Settings, letter_id: str) -> DeadLetter
         if not letter.whole:
             raise Conflict("not_replayable")
         letter.state = "replayed"
+        times = letter.times
         message = Message(letter.topic, letter.payload, False, to_ms(letter.received_at))
     ingest_batch(database, settings, [message])
-    with database.reading() as session:
-        return session.get_one(DeadLetter, letter_id)
+    with database.transaction() as session:
+        letter = session.get_one(DeadLetter, letter_id, with_for_update=True)
+        if letter.state == "open":  # it failed again: that was ours, and not the device's
+            letter.times = max(times, letter.times - 1)
+        return letter

@@ -34,8 +34,13 @@ class Delivery(NamedTuple):
 
 def topics_of(shard: int) -> list[str]:
     """Return the topic filters of a shard. Conventions without a shard in their topic belong to shard 0."""
-    own = [f"devices/{shard}/+/telemetry", f"devices/{shard}/+/events", f"devices/{shard}/+/responses/+"]
-    return [*own, "ovms/#"] if shard == 0 else own
+    own = f"devices/{shard}/#"  # what nobody expects below it, too: it becomes a dead letter
+    return [own, "ovms/#"] if shard == 0 else [own]
+
+
+def former_topics_of(shard: int) -> list[str]:
+    """Return the filters an ingest of an earlier version left in the broker's session; all lie within today's."""
+    return [f"devices/{shard}/+/{kind}" for kind in ("telemetry", "events", "responses/+")]
 
 
 class Subscriber:
@@ -123,6 +128,8 @@ class Subscriber:
             self._connection += 1
             self._waiting.clear()
         client.subscribe([(topic, 1) for topic in topics_of(self._shard)])
+        if flags.session_present:
+            client.unsubscribe(former_topics_of(self._shard))
         log.info("connected to broker", shard=self._shard, session_present=flags.session_present)
 
     def _on_subscribe(self, *_: Any) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import delete, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.core import history
-from app.core.db import Database, database_now, now
+from app.core.db import Database, database_now, is_busy, now
 from app.core.logs import get_log
 from app.core.metrics import PUSH_SENT
 from app.core.settings import Settings
@@ -109,8 +109,11 @@ def drain(db: Database, settings: Settings, channels: Mapping[str, Channel], lim
             if isinstance(outcome, Retry) and outcome.channel_down:
                 resting[claim.channel] = outcome
         except Exception as fault:  # noqa: BLE001 - one bad message may not stop the others
-            # Not as exc_info: a console that prints local variables would print a link's secret.
-            log.error("message not sent", message_id=claim.id, channel=claim.channel, problem=traceback.format_exc()[-3000:])
+            if is_busy(fault):
+                log.warning("database busy", work="message", message_id=claim.id)
+            else:
+                # Not as exc_info: a console that prints local variables would print a link's secret.
+                log.error("message not sent", message_id=claim.id, channel=claim.channel, problem=traceback.format_exc()[-3000:])
             PUSH_SENT.labels(claim.channel, "error").inc()
             tries = claim.attempts if isinstance(claim, _Attempt) else 1
             _put_back(db, claim, _pause_s(tries, None), f"fault: {type(fault).__name__}")

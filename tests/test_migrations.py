@@ -19,6 +19,7 @@ from app.core.db import Database
 from app.core.settings import read_settings
 from app.migrate import migrate, revisions
 from app.tables import METADATA
+from app.users.queries import find_by_login
 from tests.conftest import SetClock
 from tests.iot.vehicles import Value, Vehicle, alarms, offers, row_counts, send
 
@@ -218,3 +219,27 @@ def test_a_kept_database_goes_on_working_after_the_migration(kept: Database, tmp
     [alarm] = alarms(kept, vehicle.pack)
     assert (alarm.readings, alarm.last_value) == (4, 73.0)
     assert [offer.state for offer in offers(kept, vehicle.pack)] == ["issued"]
+
+
+def test_logins_that_differ_by_case_or_width_alone_stay_apart(kept: Database) -> None:
+    """Whoever signed in before does so afterwards; everybody else signs in however they write their name."""
+    logins = ["REP", "Rep", "Ｍanager", "manager@example.test", "ß" * 150]
+    with kept.engine.execution_options(fieldloop_writes=True).begin() as connection:
+        columns = [column["name"] for column in inspect(connection).get_columns("users")]
+        others = ", ".join(f'"{name}"' for name in columns if name not in {"id", "login"})
+        for i, login in enumerate(logins):
+            copied = text(
+                f"INSERT INTO users (id, login, {others})"
+                f" SELECT :id, :login, {others} FROM users WHERE login = 'rep@example.test'"
+            )
+            if login != "manager@example.test":
+                connection.execute(copied, {"id": f"clashing-{i}", "login": login})
+
+    migrate(kept)
+
+    assert differences(kept) == []
+    with kept.reading() as session:
+        found = {login: find_by_login(session, login) for login in [*logins, "rep", "MANAGER", "MANAGER@example.TEST"]}
+    assert [found[login].login for login in logins] == logins  # type: ignore[union-attr]
+    assert {found[name].login for name in ("rep", "MANAGER")} == {"REP", "Ｍanager"}  # type: ignore[union-attr]
+    assert found["MANAGER@example.TEST"].login == "manager@example.test"  # type: ignore[union-attr]

@@ -23,6 +23,7 @@ from app.core.tracked import add, transition
 from app.users import operations as users
 from app.users import secrets, tries
 from app.users.models import OneTimeLink, User
+from app.users.queries import find_by_login, login_key_of
 from push.outbox import enqueue
 
 INVITATION, PASSWORD_RESET = "invitation", "password_reset"
@@ -93,7 +94,7 @@ def accept_link(session: Session, settings: Settings, code: str, password: str, 
         record(session, "user.joined", Subject("user", user.id), causes=[invited], actor_id=user.id)
     end_links(session, user)
     # Whoever can read the mail need not wait until failed guesses at the old password are forgotten.
-    tries.forget_failures(session, tries.subject_of("sign-in", user.login))
+    tries.forget_failures(session, tries.subject_of("sign-in", user.login_key))
     return user
 
 
@@ -128,13 +129,13 @@ def request_reset(session: Session, settings: Settings, login: str, address: str
     origin = tries.subject_of("password-reset-address", address)
     _refuse_locked(session, origin)
     _count(session, origin, _RESETS_PER_ADDRESS)
-    account = tries.subject_of("password-reset", login)
+    user = find_by_login(session, login)
+    account = tries.subject_of("password-reset", login_key_of(user, login))
     if tries.locked_until(session, account) is not None:
         return
     _count(session, account, _RESETS_PER_ACCOUNT)
-    user = session.scalar(
-        select(User).where(User.login == login, User.state == "active", User.email.is_not(None), User.deleted_at.is_(None))
-    )
+    if user is not None and (user.state != "active" or user.email is None):
+        user = None
     with session.begin_nested() as trial:
         with session.begin_nested() as made_up:
             nobody = _nobody(session, settings)

@@ -13,6 +13,7 @@ from app.core.errors import Conflict, FieldsInvalid
 from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.settings import Settings
 from app.core.tracked import add, touch, transition
+from app.core.wire import fold
 from app.customers import queries as customers
 from app.customers.models import Customer
 from app.stations import queries as stations
@@ -51,7 +52,7 @@ def invite(session: Session, settings: Settings, actor: Actor, values: dict[str,
     }
     territory_ids = values.pop("territory_ids", [])
     faults = _check_place(session, actor, values) | _check_territories(session, actor, territory_ids)
-    if session.scalar(select(User.id).where(User.login == values["login"])):
+    if session.scalar(select(User.id).where(or_(User.login == values["login"], User.login_key == fold(values["login"])))):
         faults["login"] = ["already_exists"]
     if faults:
         raise FieldsInvalid(faults)

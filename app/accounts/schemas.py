@@ -11,7 +11,7 @@ from app.users.schemas import UserSchema
 class InvitationSchema(fields.Schema):
     """Who is invited. Station staff need a station, customers a customer; nobody else has one."""
 
-    login = fields.Text(200, 1, required=True)
+    login = fields.Login(200, 1, required=True)
     name = fields.Text(100, 1, required=True)
     role = fields.OneOf(*ROLES, required=True)
     locale = fields.OneOf(*LOCALES)

@@ -36,7 +36,7 @@ class Component(Tracked):
 
 
 class Fitting(Tracked):
-    """A component in an asset from one instant to another; open while it is in there."""
+    """A component in an asset from one instant to another; open while it is in there. A tombstone was taken back."""
 
     __tablename__ = "fittings"
     __table_args__ = (
@@ -45,8 +45,8 @@ class Fitting(Tracked):
             "uq_fittings_open",
             "component_id",
             unique=True,
-            postgresql_where=text("removed_at IS NULL"),
-            sqlite_where=text("removed_at IS NULL"),
+            postgresql_where=text("removed_at IS NULL AND deleted_at IS NULL"),
+            sqlite_where=text("removed_at IS NULL AND deleted_at IS NULL"),
         ),
         Index(None, "asset_id", "fitted_at"),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -16,11 +16,13 @@ from app.core import history
 from app.core.db import now
 from app.core.errors import Conflict, FieldsInvalid
 from app.core.ids import new_id
-from app.core.tracked import add, touch, transition
+from app.core.tracked import add, hold, touch, transition
 from app.customers import queries as customers
 from app.customers.models import Customer, Site
 from app.users import secrets
 from app.users.rights import Actor
+
+_AHEAD = timedelta(minutes=5)
 
 
 def create_asset(session: Session, actor: Actor, values: dict[str, Any]) -> Asset:
@@ -64,6 +66,16 @@ def create_component(session: Session, actor: Actor, values: dict[str, Any]) -> 
     return component
 
 
+def check_fitted_at(session: Session, at: datetime) -> None:
+    """Refuse an instant more than 5 minutes ahead of our clock: nothing could be fitted until then.
+
+    Raises:
+        FieldsInvalid: ``in_future``.
+    """
+    if at > now(session) + _AHEAD:
+        raise FieldsInvalid({"fitted_at": ["in_future"]})
+
+
 def fit_component(
     session: Session,
     actor: Actor,
@@ -77,11 +89,18 @@ def fit_component(
     The old one's alarms end with that fact: the ingest reads it, nobody here calls up.
 
     Raises:
-        Conflict: ``overlap`` when the component is in an asset at that instant, or a later fitting is recorded.
+        FieldsInvalid: ``in_future`` for an instant more than 5 minutes ahead of our clock.
+        Conflict: ``overlap`` when the component is in an asset at that instant, or a later fitting is recorded
+            for it, or for another of its kind in this asset.
     """
+    check_fitted_at(session, at)
     clash = session.scalar(
         select(Fitting)
-        .where(Fitting.component_id == component.id, or_(Fitting.removed_at.is_(None), Fitting.removed_at > at))
+        .where(
+            Fitting.component_id == component.id,
+            Fitting.deleted_at.is_(None),
+            or_(Fitting.removed_at.is_(None), Fitting.removed_at > at),
+        )
         .limit(1)
     )
     if clash is not None:
@@ -89,7 +108,12 @@ def fit_component(
     earlier = session.scalars(
         select(Fitting)
         .join(Component, Component.id == Fitting.component_id)
-        .where(Fitting.asset_id == asset.id, Component.kind == component.kind, Fitting.removed_at.is_(None))
+        .where(
+            Fitting.asset_id == asset.id,
+            Component.kind == component.kind,
+            Fitting.removed_at.is_(None),
+            Fitting.deleted_at.is_(None),
+        )
         .with_for_update()
     ).all()
     removed = []
@@ -122,6 +146,70 @@ def fit_component(
         serial=component.serial,
     )
     return fitting
+
+
+def undo_fitting(session: Session, actor: Actor, fitting: Fitting, reason: str) -> Fitting:
+    """Take back a fitting that was recorded wrongly; the component that came out by it is in the asset again.
+
+    The other one stays out when it was fitted anywhere since. What is fitted is a later fact than an order that was
+    finished by it, so that order stays finished.
+
+    Raises:
+        Conflict: ``fitting_ended`` when the component was taken out of the asset since.
+    """
+    fitting = hold(session, Fitting, fitting.id)
+    if fitting.removed_at is not None:
+        raise Conflict("fitting_ended")
+    component = session.get_one(Component, fitting.component_id)
+    about = history.Subject("component", component.id)
+    fitting.deleted_at = now(session)
+    touch(session, fitting)
+    undone = history.record(
+        session,
+        "component.fitting_undone",
+        about,
+        causes=[history.last_entry(session, about, "component.fitted")],
+        actor_id=actor.id,
+        asset_id=fitting.asset_id,
+        serial=component.serial,
+        fitted_at=fitting.fitted_at.isoformat(),
+        reason=reason,
+    )
+    before = _replaced_by(session, fitting, component.kind)
+    if before is not None:
+        before.removed_at = None
+        touch(session, before)
+        history.record(
+            session,
+            "component.put_back",
+            history.Subject("component", before.component_id),
+            causes=[undone],
+            actor_id=actor.id,
+            asset_id=fitting.asset_id,
+            serial=component.serial,
+        )
+    return fitting
+
+
+def _replaced_by(session: Session, fitting: Fitting, kind: str) -> Fitting | None:
+    """Return the fitting that ended by another one, unless its component was fitted again since."""
+    before = session.scalar(
+        select(Fitting)
+        .join(Component, Component.id == Fitting.component_id)
+        .where(
+            Fitting.asset_id == fitting.asset_id,
+            Component.kind == kind,
+            Fitting.removed_at == fitting.fitted_at,
+            Fitting.deleted_at.is_(None),
+        )
+        .with_for_update(of=Fitting)
+    )
+    if before is None:
+        return None
+    again = select(Fitting.id).where(
+        Fitting.component_id == before.component_id, Fitting.fitted_at >= fitting.fitted_at, Fitting.deleted_at.is_(None)
+    )
+    return None if session.scalar(again.limit(1)) else before
 
 
 def create_profile(session: Session, actor: Actor, values: dict[str, Any]) -> DeviceProfile:

@@ -48,8 +48,12 @@ def visible_components(actor: Actor) -> Select[Component]:
     components = select(Component).where(Component.deleted_at.is_(None))
     if actor.sees_all:
         return components
-    fitted = select(Fitting.component_id).join(Asset, Asset.id == Fitting.asset_id).where(in_scope(actor))
-    spare = ~exists().where(Fitting.component_id == Component.id)
+    fitted = (
+        select(Fitting.component_id)
+        .join(Asset, Asset.id == Fitting.asset_id)
+        .where(Fitting.deleted_at.is_(None), in_scope(actor))
+    )
+    spare = ~exists().where(Fitting.component_id == Component.id, Fitting.deleted_at.is_(None))
     registered = exists().where(
         HistoryEntry.subject_kind == "component",
         HistoryEntry.subject_id == Component.id,
@@ -57,6 +61,27 @@ def visible_components(actor: Actor) -> Select[Component]:
         HistoryEntry.actor_id == actor.id,
     )
     return components.where(or_(Component.id.in_(fitted), and_(spare, registered)))
+
+
+def fittings_in(asset_id: str) -> Select[Fitting]:
+    """Return what was and is fitted to an asset, without what was taken back."""
+    return select(Fitting).where(Fitting.asset_id == asset_id, Fitting.deleted_at.is_(None))
+
+
+def access_fitting(session: Session, actor: Actor, fitting_id: str) -> Fitting:
+    """Load one fitting of an asset the actor may see.
+
+    Raises:
+        NotFound: when there is none, or none to see.
+    """
+    fitting = session.scalar(
+        select(Fitting)
+        .join(Asset, Asset.id == Fitting.asset_id)
+        .where(Fitting.id == fitting_id, Fitting.deleted_at.is_(None), Asset.deleted_at.is_(None), in_scope(actor))
+    )
+    if fitting is None:
+        raise NotFound
+    return fitting
 
 
 def visible_devices(actor: Actor) -> Select[Device]:
@@ -90,6 +115,14 @@ def fittings_of(session: Session, asset_ids: list[str]) -> list[Fitting]:
     """Return every fitting of some assets, oldest first."""
     query = select(Fitting).where(Fitting.asset_id.in_(asset_ids), Fitting.deleted_at.is_(None))
     return list(session.scalars(query.order_by(Fitting.fitted_at)))
+
+
+def is_fitted(session: Session, component_id: str) -> bool:
+    """Tell whether a component is in an asset."""
+    query = select(Fitting.id).where(
+        Fitting.component_id == component_id, Fitting.removed_at.is_(None), Fitting.deleted_at.is_(None)
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def fitted_component(session: Session, asset_id: str, kind: str, at: datetime) -> Component | None:

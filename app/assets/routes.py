@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.assets import operations, queries, schemas
@@ -41,7 +40,7 @@ def read_asset(session: Session, actor: Actor, asset_id: str) -> Asset:
 def list_fittings(session: Session, actor: Actor, query: dict[str, Any], asset_id: str) -> dict[str, Any]:
     """List what was fitted to an asset, and from when to when."""
     asset = queries.access_asset(session, actor, asset_id)
-    return page(session, select(Fitting).where(Fitting.asset_id == asset.id), Fitting, query)
+    return page(session, queries.fittings_in(asset.id), Fitting, query)
 
 
 @routes.door(
@@ -53,12 +52,30 @@ def list_fittings(session: Session, actor: Actor, query: dict[str, Any], asset_i
     status=201,
 )
 def fit_component(session: Session, actor: Actor, body: dict[str, Any], asset_id: str) -> Fitting:
-    """Record that a component went into an asset; what it replaces came out at that instant."""
+    """Record that a component went into an asset; what it replaces came out at that instant.
+
+    A station fits by finishing its task.
+    """
     asset = queries.access_asset(session, actor, asset_id)
     component = session.scalar(queries.visible_components(actor).where(Component.id == body["component_id"]))
     if component is None:
         raise FieldsInvalid({"component_id": ["unknown_reference"]})
     return operations.fit_component(session, actor, asset, component, body["fitted_at"])
+
+
+@routes.door(
+    "POST",
+    "/fittings/<fitting_id>/undo",
+    policy="components.fit",
+    body=schemas.UndoSchema,
+    answer=schemas.FittingSchema,
+)
+def undo_fitting(session: Session, actor: Actor, body: dict[str, Any], fitting_id: str) -> Fitting:
+    """Take back a fitting that was recorded wrongly: the component is a spare one again, what it replaced is back.
+
+    Only while the component is in there. Alarms follow with the next reading.
+    """
+    return operations.undo_fitting(session, actor, queries.access_fitting(session, actor, fitting_id), body["reason"])
 
 
 @routes.door(
@@ -77,7 +94,7 @@ def list_components(session: Session, actor: Actor, query: dict[str, Any]) -> di
 
 
 @routes.door(
-    "POST", "/components", policy="components.fit", body=schemas.ComponentSchema, answer=schemas.ComponentSchema, status=201
+    "POST", "/components", policy="components.register", body=schemas.ComponentSchema, answer=schemas.ComponentSchema, status=201
 )
 def create_component(session: Session, actor: Actor, body: dict[str, Any]) -> Component:
     """Add a component."""

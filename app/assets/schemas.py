@@ -42,6 +42,12 @@ class FittingSchema(fields.TrackedSchema):
     removed_at = fields.Instant(dump_only=True, allow_none=True)
 
 
+class UndoSchema(fields.Schema):
+    """Why a fitting is taken back."""
+
+    reason = fields.Lines(200, 1, required=True)
+
+
 class MetricSchema(fields.Schema):
     """One metric of a profile: unit, the kind of component it speaks of, its source name and scale."""
 

@@ -249,6 +249,13 @@ def is_deadlock(fault: OperationalError) -> bool:
     return getattr(fault.orig, "sqlstate", None) in {"40P01", "40001"}
 
 
+def is_busy(fault: Exception) -> bool:
+    """Tell whether others held a lock for longer than we wait: nothing is broken, the same may be tried again."""
+    cause = getattr(fault, "orig", None)
+    code = getattr(cause, "sqlite_errorcode", None)
+    return getattr(cause, "sqlstate", None) == "55P03" or (code is not None and code & 0xFF == sqlite3.SQLITE_BUSY)
+
+
 def _make_engine(url: str, pool_size: int) -> Engine:
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -30,7 +31,9 @@ class Schema(ma.Schema):
 
 
 class Text(fields.Field[str]):
-    """A text of ``shortest`` to ``longest`` characters that every database can store; trimmed."""
+    """One line of ``shortest`` to ``longest`` characters that every database can store; trimmed."""
+
+    one_line = True
 
     default_error_messages = _COMMON
 
@@ -47,13 +50,23 @@ class Text(fields.Field[str]):
             wire.check_text(text, self.longest)
         except wire.WireError as fault:
             raise ValidationError("too_long" if fault.reason == "text_too_long" else fault.reason) from None
+        if self.one_line and any(unicodedata.category(letter) in {"Cc", "Zl", "Zp"} for letter in text):
+            raise ValidationError("control_characters")
         if len(text) < self.shortest:
             raise ValidationError("too_short")
         return text
 
 
+class Lines(Text):
+    """A text that may have several lines."""
+
+    one_line = False
+
+
 class Secret(Text):
     """A text that is not trimmed and never dumped."""
+
+    one_line = False
 
     def __init__(self, longest: int = 200, **kwargs: Any) -> None:
         super().__init__(longest, load_only=True, metadata={"format": "password"}, **kwargs)
@@ -221,6 +234,16 @@ class Phone(Text):
         if not phonenumbers.is_possible_number(number):
             raise ValidationError("phone_invalid")
         return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+class Login(Text):
+    """The name somebody signs in with, kept as it is written; ``wire.fold`` tells which are the same."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        login = super()._deserialize(value, attr, data, **kwargs)
+        if len(wire.fold(login)) > self.longest:  # a few letters get longer
+            raise ValidationError("too_long")
+        return login
 
 
 class Email(Text):

@@ -21,6 +21,7 @@ import flask
 import structlog
 from flask import Flask, Response, g, request
 from flask_smorest import Api, Blueprint
+from marshmallow import RAISE
 from marshmallow import Schema as AnySchema
 from sqlalchemy import Select, String, delete, select, update
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
@@ -73,6 +74,14 @@ Authenticate = Callable[[Session, str | None], AnyActor]
 Allows = Callable[[AnyActor, str], bool]
 
 
+class Prepared(Protocol):
+    """What a route worked out in a snapshot before its transaction."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is to be written."""
+
+
 class StoredAnswer(Base):
     """The answer given to an Idempotency-Key, written in the transaction of the effect it answers for."""
 
@@ -89,7 +98,9 @@ class StoredAnswer(Base):
 
 
 class StrictParser(FlaskParser):
-    """webargs on top of the strict input layer instead of Flask's lenient JSON."""
+    """webargs on top of the strict input layer instead of Flask's lenient JSON; unknown names in a query are refused, too."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION | {"query": RAISE}
 
     def _raw_load_json(self, req: Any) -> Any:
         if req.mimetype != "application/json":
@@ -154,6 +165,7 @@ class Routes(Blueprint):
         status: int = 200,
         idempotent: bool = True,
         own_transactions: bool = False,
+        prepare: Callable[[Session, Any, Any], Prepared] | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare one route.
 
@@ -167,6 +179,9 @@ class Routes(Blueprint):
             body: schema of the JSON body.
             status: of a success.
             own_transactions: the view conducts transactions itself; it is called without a session.
+            prepare: called with session, actor and body in a snapshot, before the transaction; the view
+                gets what it returns in place of the body. When that is ``settled``, the view only
+                answers, and no transaction is begun.
 
         Returns:
             A decorator for ``view(session, actor, [query], [body], **path)``; the view's
@@ -188,11 +203,10 @@ class Routes(Blueprint):
 
             inner: Callable[..., Any] = self.response(status, answer)(call)
             if not own_transactions:
-                inner = _transact(inner, method, idempotent and method == "POST" and policy != PUBLIC)
+                inner = _transact(inner, method, idempotent and method == "POST" and policy != PUBLIC, prepare)
             if body is not None:
                 inner = self.arguments(body)(inner)
-            if query is not None:
-                inner = self.arguments(query, location="query")(inner)
+            inner = _without_query(inner) if query is None else self.arguments(query, location="query")(inner)
             inner = _admit(inner, policy)
             inner = self.doc(**_documentation(method, policy, idempotent))(inner)
             inner.policy = policy  # type: ignore[attr-defined]
@@ -244,10 +258,24 @@ def _admit(inner: Callable[..., Any], policy: str) -> Callable[..., Any]:
     return admitted
 
 
+def _without_query(inner: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse a query string where none is known, as unknown fields of a body are refused."""
+
+    @functools.wraps(inner)
+    def strict(*args: Any, **kwargs: Any) -> Any:
+        if request.args:
+            raise FieldsInvalid({name: ["unknown"] for name in request.args})
+        return inner(*args, **kwargs)
+
+    return strict
+
+
 _EDITS = frozenset({"PUT", "PATCH", "DELETE"})
 
 
-def _transact(inner: Callable[..., Any], method: str, idempotent: bool) -> Callable[..., Any]:
+def _transact(
+    inner: Callable[..., Any], method: str, idempotent: bool, prepare: Callable[..., Prepared] | None
+) -> Callable[..., Any]:
     """Open the snapshot or the one transaction of this request around the view and its answer."""
 
     @functools.wraps(inner)
@@ -259,6 +287,13 @@ def _transact(inner: Callable[..., Any], method: str, idempotent: bool) -> Calla
         if method in _EDITS and not request.headers.get("If-Match"):
             raise VersionRequired("version_required")
         key = request.headers.get("Idempotency-Key") if idempotent else None
+        if prepare is not None:
+            with edge.database.reading() as g.session:
+                if key is None or not _is_known(g.session, key):
+                    found = prepare(g.session, g.actor, args[-1])
+                    args = (*args[:-1], found)
+                    if found.settled:
+                        return inner(*args, **kwargs)
         return past_deadlocks(lambda: _write(inner, edge, method, key, copy.deepcopy(args), copy.deepcopy(kwargs)))
 
     return transacted
@@ -314,6 +349,11 @@ def _claim_key(session: Session, key: str) -> StoredAnswer | None:
     if stored.body_hash != body_hash:
         raise Invalid("key_reused")
     return stored
+
+
+def _is_known(session: Session, key: str) -> bool:
+    """Tell whether this key was answered before, so that ``_claim_key`` will have the answer."""
+    return session.get(StoredAnswer, (g.actor.id, str(request.url_rule)[:200], key)) is not None
 
 
 def _store_answer(session: Session, key: str, answer: Response) -> None:

@@ -137,10 +137,16 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
         "该用户仍负责 {customers} 个客户，请指定接手人。",
     ),
     "overlap": (
-        "Fitted already",
-        "This component is fitted to an asset in that period.",
-        "时间重叠",
-        "该部件在此期间已安装在某设备上。",
+        "Another fitting is in the way",
+        "This component, or another of its kind in this asset, has a fitting at that time or later.",
+        "安装时间冲突",
+        "该部件或该资产上的同类部件，在此时间或之后已有安装记录。",
+    ),
+    "fitting_ended": (
+        "Not in there any more",
+        "Only the fitting that a component is in now can be taken back.",
+        "该安装已结束",
+        "只能撤销部件当前所处的安装记录。",
     ),
     "offer_not_open": ("Offer no longer open", "The offer is “{state}”.", "优惠已不可用", "该优惠当前为“{state}”。"),
     "offer_expired": ("Offer has expired", "It was valid until {until}.", "优惠已过期", "有效期至 {until}。"),
@@ -214,6 +220,7 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
     "too_short": ("is too short", "过短"),
     "too_long": ("is too long", "过长"),
     "text_invalid": ("contains characters that cannot be stored", "包含无法存储的字符"),
+    "control_characters": ("must be one line without control characters", "不能包含换行或控制字符"),
     "text_too_long": ("is too long", "过长"),
     "not_integer": ("must be a whole number", "必须为整数"),
     "not_number": ("must be a number", "必须为数字"),
@@ -223,6 +230,8 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
         "must be a time with an offset, inside the years 2000 to 2100",
         "必须为带时区偏移的时间，且在 2000 至 2100 年之间",
     ),
+    "unchanged": ("is the same as before", "与原来相同"),
+    "in_future": ("lies in the future", "晚于当前时间"),
     "id_invalid": ("must be 8 to 36 characters of A-Z a-z 0-9 _ . -", "须为 8 至 36 个字符：A-Z a-z 0-9 _ . -"),
     "not_one_of": ("is none of the allowed values", "不是允许的取值"),
     "amount_invalid": ("must be an amount with at most two decimals, as a text", "须为最多两位小数的金额文本"),
@@ -243,6 +252,55 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
 }
 
 
+_CODED = frozenset({"state", "wanted", "reason", "lacks"})
+# A state, a reason or a lack inside a refusal's facts: (English, Chinese)
+FACTS: dict[str, tuple[str, str]] = {
+    "accepted": ("accepted", "已接受"),
+    "acknowledged": ("acknowledged", "已受理"),
+    "active": ("active", "启用"),
+    "answered": ("answered", "已应答"),
+    "cancelled": ("cancelled", "已取消"),
+    "cleared": ("cleared", "已解除"),
+    "deactivated": ("deactivated", "已停用"),
+    "declined": ("declined", "已拒绝"),
+    "dismissed": ("dismissed", "已关闭"),
+    "expired": ("expired", "已过期"),
+    "finished": ("finished", "已完工"),
+    "held": ("held", "已占用"),
+    "in_progress": ("in progress", "进行中"),
+    "invited": ("invited", "已邀请"),
+    "issued": ("issued", "已发出"),
+    "lapsed": ("lapsed", "超时未答复"),
+    "offered": ("offered", "待答复"),
+    "open": ("open", "未处理"),
+    "proposed": ("proposed", "待安排"),
+    "queued": ("queued", "排队中"),
+    "raised": ("raised", "已触发"),
+    "redeemed": ("redeemed", "已核销"),
+    "rejected": ("given back", "已退回"),
+    "replayed": ("replayed", "已重放"),
+    "restored": ("restored", "已恢复"),
+    "revoked": ("revoked", "已停用"),
+    "scheduled": ("scheduled", "已预约"),
+    "sent": ("sent", "已发送"),
+    "timed_out": ("timed out", "应答超时"),
+    "unassigned": ("unassigned", "未分配"),
+    "viewed": ("viewed", "已查看"),
+    "void": ("void", "已作废"),
+    "withdrawn": ("withdrawn", "已撤回"),
+    "certificate": ("the certificate", "资质"),
+    "part": ("the part", "备件"),
+    "empty": ("it is empty", "内容为空"),
+    "not_json": ("it is not JSON", "不是有效的 JSON"),
+    "number_out_of_range": ("a number is out of range", "数字超出范围"),
+    "text_invalid": ("a text contains characters that cannot be stored", "文本包含无法存储的字符"),
+    "text_too_long": ("a text is too long", "文本过长"),
+    "too_deep": ("it is nested too deeply", "嵌套层数过多"),
+    "too_large": ("it is too large", "内容过大"),
+    "too_many_values": ("it has too many values", "值的数量过多"),
+}
+
+
 class _Facts(dict[str, object]):
     def __missing__(self, key: str) -> str:
         return "?"
@@ -252,7 +310,17 @@ def problem_text(code: str, locale: str, facts: dict[str, object]) -> tuple[str,
     """Return (title, detail) of a refusal in a language."""
     row = PROBLEMS.get(code, PROBLEMS["http_error"])
     title, detail = (row[0], row[1]) if locale == EN else (row[2], row[3])
-    return title, detail.format_map(_Facts(facts))
+    return title, detail.format_map(
+        _Facts({name: _told(value, locale) if name in _CODED else value for name, value in facts.items()})
+    )
+
+
+def _told(value: object, locale: str) -> object:
+    """Return a coded fact in words; ``lacks`` is a list of them."""
+    if isinstance(value, list | tuple):
+        return (", " if locale == EN else "、").join(str(_told(each, locale)) for each in value)
+    row = FACTS.get(value) if isinstance(value, str) else None
+    return value if row is None else row[0 if locale == EN else 1]
 
 
 def field_text(code: str, locale: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -144,6 +145,16 @@ def check_text(value: str, longest: int = HTTP_LIMITS.text) -> str:
     if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
         raise WireError("text_invalid", "NUL or a lone surrogate")
     return value
+
+
+def fold(name: str) -> str:
+    """Return what two spellings of one name have in common: letter case and full or half width do not matter.
+
+    Source: Unicode 15.0, 3.13, D146 (NFKC, case folding), repeated once, since one may bring back what the other folded.
+    """
+    for _ in range(2):
+        name = unicodedata.normalize("NFKC", name).casefold()
+    return unicodedata.normalize("NFKC", name)
 
 
 def check_id(value: object) -> str:

@@ -34,7 +34,7 @@ class SiteSchema(fields.TrackedSchema):
     id = fields.Id()
     customer_id = fields.Id(dump_only=True)
     name = fields.Text(200, 1, required=True)
-    address = fields.Text(300, load_default="")
+    address = fields.Lines(300, load_default="")
     lat = fields.Real(-90, 90, required=True)
     lon = fields.Real(-180, 180, required=True)
 

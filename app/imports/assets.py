@@ -13,7 +13,7 @@ from app.assets.schemas import AssetSchema, ComponentSchema, DeviceSchema, Fitti
 from app.core.errors import FieldsInvalid
 from app.customers import queries as customers
 from app.customers.models import Customer, Site
-from app.imports.cells import Faults, Part, differs, one_by, reference, rows_by
+from app.imports.cells import Faults, Part, differs, one_by, reference, rows_by, take, taken
 from app.imports.files import Columns, Row
 from app.users.rights import Actor
 
@@ -46,7 +46,7 @@ class AssetRows:
     )
 
     def __init__(self, session: Session, actor: Actor, rows: list[Row]) -> None:
-        self.session, self.actor = session, actor
+        self.session = session
         fitted = queries.visible_components(actor)
         cells = [row.cells for row in rows]
         self.customers = one_by(session, customers.visible_to(actor), Customer.code, (c.get("customer_code") for c in cells))
@@ -54,6 +54,10 @@ class AssetRows:
         self.profiles = one_by(session, queries.profiles(), DeviceProfile.code, (c.get("profile_code") for c in cells))
         self.known = one_by(session, queries.visible_to(actor), Asset.serial, (c.get("serial") for c in cells))
         self.components = one_by(session, fitted, Component.serial, (c.get("component_serial") for c in cells))
+        self.serials = taken(session, Asset.serial, (c.get("serial") for c in cells))
+        self.component_serials = taken(session, Component.serial, (c.get("component_serial") for c in cells))
+        self.device_ids = taken(session, Device.id, (c.get("device_id") for c in cells))
+        self.addresses = taken(session, Device.address, (c.get("device_id") for c in cells))
         self.devices = one_by(session, queries.visible_devices(actor), Device.id, (c.get("device_id") for c in cells))
 
     def prepare(self, cells: dict[str, str]) -> Prepared | None:
@@ -73,10 +77,25 @@ class AssetRows:
             raise FieldsInvalid(faults)
         known = self.known.get(prepared.asset["serial"])
         if known is None:
+            self._take(prepared)
             return prepared
         if differs(known, prepared.asset) or not self._holds(known, prepared):
             raise FieldsInvalid({"serial": ["already_exists"]})
         return None
+
+    def _take(self, prepared: Prepared) -> None:
+        """Refuse what the verbs would refuse; the names of the row are taken for those that follow."""
+        faults: Faults = {}
+        take(self.serials, prepared.asset["serial"], "serial", faults)
+        if prepared.component and prepared.fitting:
+            take(self.component_serials, prepared.component["serial"], "component_serial", faults)
+            with _FITTING.naming():
+                operations.check_fitted_at(self.session, prepared.fitting["fitted_at"])
+        if prepared.device:
+            take(self.device_ids | self.addresses, prepared.device["id"], "device_id", faults)
+            self.device_ids.add(prepared.device["id"])
+        if faults:
+            raise FieldsInvalid(faults)
 
     def _place(self, cells: dict[str, str], faults: Faults) -> dict[str, object]:
         """Resolve customer and site. A site is named within its customer, so without one it leads nowhere."""
@@ -105,15 +124,16 @@ class AssetRows:
             return device is not None and not differs(device, prepared.device | {"asset_id": asset.id})
         return True
 
-    def create(self, prepared: Prepared) -> None:
+    @staticmethod
+    def create(session: Session, actor: Actor, prepared: Prepared) -> None:
         """Add the asset, fit the component and register the device; its secret is not kept."""
-        session, actor = self.session, self.actor
         with _ASSET.naming():
             asset = operations.create_asset(session, actor, prepared.asset)
         if prepared.component and prepared.fitting:
             with _COMPONENT.naming():
                 component = operations.create_component(session, actor, prepared.component)
-            operations.fit_component(session, actor, asset, component, prepared.fitting["fitted_at"])
+            with _FITTING.naming():
+                operations.fit_component(session, actor, asset, component, prepared.fitting["fitted_at"])
         if prepared.device:
             with _DEVICE.naming():
                 operations.create_device(session, actor, asset, prepared.device)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from marshmallow import ValidationError
-from sqlalchemy import Select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.core.errors import FieldsInvalid
@@ -118,6 +118,22 @@ def one_by(
 ) -> dict[str, Any]:
     """As ``rows_by``, for a column whose values are unique."""
     return {name: rows[0] for name, rows in rows_by(session, query, column, names).items()}
+
+
+def taken(session: Session, column: InstrumentedAttribute[Any], names: Iterable[str | None]) -> set[str]:
+    """Return which of these values a unique column holds, in rows the actor need not see; 500 in one statement."""
+    wanted = sorted({name for name in names if name is not None})
+    found: set[str] = set()
+    for start in range(0, len(wanted), _AT_ONCE):
+        found |= set(session.scalars(select(column).where(column.in_(wanted[start : start + _AT_ONCE]))))
+    return found
+
+
+def take(names: set[str], name: str, column: str, faults: Faults) -> None:
+    """Take a name for a row of this file; a name that is taken already is a fault of the column."""
+    if name in names:
+        faults[column] = ["already_exists"]
+    names.add(name)
 
 
 def reference(named: Mapping[str, str], column: str, found: Mapping[str, Any]) -> Any:

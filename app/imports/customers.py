@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 
 from app.core import fields
 from app.core.errors import FieldsInvalid
+from app.core.wire import fold
 from app.customers import operations, queries
 from app.customers.models import Customer, Site
 from app.customers.schemas import CustomerSchema, SiteSchema
-from app.imports.cells import Faults, Part, differs, number, one_by, reference, rows_by
+from app.imports.cells import Faults, Part, differs, number, one_by, reference, rows_by, take, taken
 from app.imports.files import Columns, Row
 from app.territories import queries as territories
 from app.territories.models import Territory
@@ -41,13 +42,16 @@ class CustomerRows:
     columns = Columns(tuple(_CUSTOMER.columns.values()), (tuple(_SITE.columns.values()),))
 
     def __init__(self, session: Session, actor: Actor, rows: list[Row]) -> None:
-        self.session, self.actor = session, actor
         cells = [row.cells for row in rows]
-        reps = users.visible_to(actor).where(User.role == REP, User.state == "active")
+        reps = users.visible_to(actor).where(User.role == REP, User.state == "active", User.partner_id.is_(None))
         areas = territories.visible_to(actor)
         self.territories = one_by(session, areas, Territory.code, (c.get("territory_code") for c in cells))
-        self.reps = one_by(session, reps, User.login, (c.get("owner_login") for c in cells))
+        logins = {c["owner_login"] for c in cells if "owner_login" in c}
+        folded = one_by(session, reps, User.login_key, (fold(login) for login in logins))
+        self.reps = {login: folded[fold(login)] for login in logins if fold(login) in folded}
+        self.reps |= one_by(session, reps, User.login, logins)
         self.known = one_by(session, queries.visible_to(actor), Customer.code, (c.get("code") for c in cells))
+        self.codes = taken(session, Customer.code, (c.get("code") for c in cells))
         self.sites = rows_by(session, queries.visible_sites(actor), Site.customer_id, (found.id for found in self.known.values()))
 
     def prepare(self, cells: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any] | None] | None:
@@ -65,16 +69,20 @@ class CustomerRows:
             raise FieldsInvalid(faults)
         known = self.known.get(cells["code"])
         if known is None:
+            take(self.codes, cells["code"], "code", faults)
+            if faults:
+                raise FieldsInvalid(faults)
             return customer, site
         if differs(known, customer) or (site and all(differs(other, site) for other in self.sites.get(known.id, []))):
             raise FieldsInvalid({"code": ["already_exists"]})
         return None
 
-    def create(self, prepared: tuple[dict[str, Any], dict[str, Any] | None]) -> None:
+    @staticmethod
+    def create(session: Session, actor: Actor, prepared: tuple[dict[str, Any], dict[str, Any] | None]) -> None:
         """Add the customer and the site."""
         values, site = prepared
         with _CUSTOMER.naming():
-            customer = operations.create_customer(self.session, self.actor, values)
+            customer = operations.create_customer(session, actor, values)
         if site is not None:
             with _SITE.naming():
-                operations.create_site(self.session, self.actor, customer, site)
+                operations.create_site(session, actor, customer, site)

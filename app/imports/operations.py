@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,7 +19,7 @@ _MOST_ERRORS = 1_000
 
 
 class Rows(Protocol):
-    """The rows of one file of a kind: looked up together, then prepared and written one by one.
+    """The rows of one file of a kind: looked up together, then prepared one by one, and later written one by one.
 
     ``key`` is the column of the natural key.
     """
@@ -30,11 +29,12 @@ class Rows(Protocol):
     def prepare(self, cells: dict[str, str]) -> Any:
         """Return what ``create`` takes, or None when the row is there already; raise ``FieldsInvalid`` by column."""
 
-    def create(self, prepared: Any) -> None:
+    @staticmethod
+    def create(session: Session, actor: Actor, prepared: Any) -> None:
         """Write a row through the verbs of its room."""
 
 
-KINDS: dict[str, tuple[Columns, Callable[[Session, Actor, list[Row]], Rows]]] = {
+KINDS: dict[str, tuple[Columns, type[CustomerRows | AssetRows | StationRows]]] = {
     "customers": (CustomerRows.columns, CustomerRows),
     "assets": (AssetRows.columns, AssetRows),
     "stations": (StationRows.columns, StationRows),
@@ -62,12 +62,25 @@ class Outcome:
                 self.errors.append({"row": row.number, "field": column, "code": code, "text": field_text(code, locale)})
 
 
-def bring_in(session: Session, actor: Actor, kind: str, text: str, *, dry_run: bool) -> Outcome:
-    """Bring in a file of customers, assets or stations.
+@dataclass
+class Plan:
+    """A file that was read and judged: what came of it so far, and the rows that are still to be written."""
+
+    kind: str
+    outcome: Outcome
+    rows: list[tuple[Row, Any]] = field(default_factory=list)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is to be written: it was a dry run, has an error, or is all there already."""
+        return self.outcome.dry_run or bool(self.outcome.errors) or not self.rows
+
+
+def plan(session: Session, actor: Actor, kind: str, text: str, *, dry_run: bool) -> Plan:
+    """Read a file of customers, assets or stations and judge every row; writes nothing and holds no lock.
 
     A row whose natural key is there with the same values counts as unchanged; with other values it is
-    an error, for a file overwrites nothing. Any error leaves everything as it was, and so does a dry
-    run, which otherwise does the same.
+    an error, for a file overwrites nothing.
 
     Args:
         kind: a key of ``KINDS``.
@@ -79,36 +92,50 @@ def bring_in(session: Session, actor: Actor, kind: str, text: str, *, dry_run: b
     """
     columns, look_up = KINDS[kind]
     rows = read_rows(text, columns, actor.locale)
-    outcome = Outcome(dry_run, len(rows))
-    # The request's transaction is committed in the end, so what may not stay is undone down to here.
-    with session.begin_nested() as trial:
-        _bring_in_rows(session, actor, look_up(session, actor, rows), rows, outcome)
-        if outcome.errors:
-            outcome.created = 0
-        if dry_run or outcome.errors:
-            trial.rollback()
-    return outcome
-
-
-def _bring_in_rows(session: Session, actor: Actor, kind: Rows, rows: list[Row], outcome: Outcome) -> None:
-    seen: set[str] = set()
+    found = Plan(kind, Outcome(dry_run, len(rows)))
+    known, seen = look_up(session, actor, rows), set()
     for row in rows:
-        name = row.cells.get(kind.key)
+        name = row.cells.get(known.key)
         try:
             if not row.whole:
                 raise FieldsInvalid({"row": ["cells_wrong"]})
             if name in seen:
-                raise FieldsInvalid({kind.key: ["duplicate"]})
-            prepared = kind.prepare(row.cells)
+                raise FieldsInvalid({known.key: ["duplicate"]})
+            prepared = known.prepare(row.cells)
             if prepared is None:
-                outcome.unchanged += 1
+                found.outcome.unchanged += 1
             else:
-                with session.begin_nested():
-                    kind.create(prepared)
-                outcome.created += 1
+                found.rows.append((row, prepared))
         except FieldsInvalid as fault:
-            outcome.refuse(row, fault.errors, actor.locale)
-        except DomainError as fault:
-            outcome.refuse(row, {"row": [fault.code]}, actor.locale)
+            found.outcome.refuse(row, fault.errors, actor.locale)
         if name is not None:
             seen.add(name)
+    if dry_run and not found.outcome.errors:
+        found.outcome.created = len(found.rows)
+    return found
+
+
+def bring_in(session: Session, actor: Actor, found: Plan) -> Outcome:
+    """Write the rows of a plan, all of them or none; one that is settled already is left as it is.
+
+    A row that is refused although the plan had no error was overtaken by somebody else: it is named,
+    and the file may be sent again.
+    """
+    outcome = found.outcome
+    if found.settled:
+        return outcome
+    create = KINDS[found.kind][1].create
+    # The request's transaction is committed in the end, so what may not stay is undone down to here.
+    with session.begin_nested() as trial:
+        for row, prepared in found.rows:
+            try:
+                create(session, actor, prepared)
+            except FieldsInvalid as fault:
+                outcome.refuse(row, fault.errors, actor.locale)
+            except DomainError as fault:
+                outcome.refuse(row, {"row": [fault.code]}, actor.locale)
+            if outcome.errors:
+                trial.rollback()
+                return outcome
+    outcome.created = len(found.rows)
+    return outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -37,19 +38,38 @@ class FileRoutes(Routes):
 routes = FileRoutes("imports", __name__, description="Customers, assets and stations from CSV files")
 
 
-@routes.door("POST", "/imports/customers", policy="customers.import", body=schemas.FileSchema, answer=schemas.OutcomeSchema)
-def import_customers(session: Session, actor: Actor, body: dict[str, Any]) -> operations.Outcome:
+def _plan(kind: str) -> Callable[[Session, Actor, dict[str, Any]], operations.Plan]:
+    """Return what judges a file before the transaction, so that a long one keeps nobody from writing meanwhile."""
+    return lambda session, actor, body: operations.plan(session, actor, kind, body["csv"], dry_run=body["dry_run"])
+
+
+@routes.door(
+    "POST",
+    "/imports/customers",
+    policy="customers.import",
+    body=schemas.FileSchema,
+    answer=schemas.OutcomeSchema,
+    prepare=_plan("customers"),
+)
+def import_customers(session: Session, actor: Actor, body: operations.Plan) -> operations.Outcome:
     """Bring in customers.
 
     Columns: code, name, phone, email, territory_code, owner_login; and, all of them or none, site_name,
     site_address, lat, lon. At most 5,000 rows and 900,000 bytes. Nothing is overwritten, and one wrong
     row leaves everything as it was: the errors are listed and ``created`` is 0.
     """
-    return operations.bring_in(session, actor, "customers", body["csv"], dry_run=body["dry_run"])
+    return operations.bring_in(session, actor, body)
 
 
-@routes.door("POST", "/imports/assets", policy="assets.import", body=schemas.FileSchema, answer=schemas.OutcomeSchema)
-def import_assets(session: Session, actor: Actor, body: dict[str, Any]) -> operations.Outcome:
+@routes.door(
+    "POST",
+    "/imports/assets",
+    policy="assets.import",
+    body=schemas.FileSchema,
+    answer=schemas.OutcomeSchema,
+    prepare=_plan("assets"),
+)
+def import_assets(session: Session, actor: Actor, body: operations.Plan) -> operations.Outcome:
     """Bring in assets with the component and the device in them.
 
     Columns: serial, model, customer_code, site_name, warranty_until; and, all of them or none,
@@ -59,15 +79,22 @@ def import_assets(session: Session, actor: Actor, body: dict[str, Any]) -> opera
     The secrets of the devices are not shown: POST /devices/<id>/secret makes and shows a new one when
     the device is set up.
     """
-    return operations.bring_in(session, actor, "assets", body["csv"], dry_run=body["dry_run"])
+    return operations.bring_in(session, actor, body)
 
 
-@routes.door("POST", "/imports/stations", policy="stations.manage", body=schemas.FileSchema, answer=schemas.OutcomeSchema)
-def import_stations(session: Session, actor: Actor, body: dict[str, Any]) -> operations.Outcome:
+@routes.door(
+    "POST",
+    "/imports/stations",
+    policy="stations.manage",
+    body=schemas.FileSchema,
+    answer=schemas.OutcomeSchema,
+    prepare=_plan("stations"),
+)
+def import_stations(session: Session, actor: Actor, body: operations.Plan) -> operations.Outcome:
     """Bring in stations with their stock.
 
     Columns: code, name, address, lat, lon, opening_hours, time_zone, bays, certificates (``a|b``),
     territory_codes (``a|b``), partner_name, stock (``part_no:units|part_no:units``, at most 5,000 in a
     file). Otherwise as for customers.
     """
-    return operations.bring_in(session, actor, "stations", body["csv"], dry_run=body["dry_run"])
+    return operations.bring_in(session, actor, body)

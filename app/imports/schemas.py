@@ -11,7 +11,7 @@ from app.core import fields
 from app.imports.files import MOST_BYTES
 
 
-class FileText(fields.Text):
+class FileText(fields.Lines):
     """A file as a text of at most 900,000 bytes; not trimmed, so that its rows keep their numbers."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.core.errors import FieldsInvalid
-from app.imports.cells import Faults, Part, differs, listed, number, one_by, whole
+from app.imports.cells import Faults, Part, differs, listed, number, one_by, take, taken, whole
 from app.imports.files import MOST_ROWS, Columns, Row, refusal
-from app.stations import operations, queries
+from app.stations import hours, operations, queries
 from app.stations.models import Station
 from app.stations.schemas import StationSchema, StockSchema
 from app.territories import queries as territories
@@ -52,6 +52,7 @@ class StationRows:
         self.territories = one_by(session, territories.visible_to(actor), Territory.code, codes)
         self.partners = one_by(session, users.visible_partners(actor), Partner.name, (c.get("partner_name") for c in cells))
         self.known = one_by(session, queries.visible_to(actor), Station.code, (c.get("code") for c in cells))
+        self.codes = taken(session, Station.code, (c.get("code") for c in cells))
         self.authorised = queries.territories_of(session) if self.known else {}
 
     def prepare(self, cells: dict[str, str]) -> Prepared | None:
@@ -64,6 +65,13 @@ class StationRows:
             raise FieldsInvalid(faults)
         known = self.known.get(station["code"])
         if known is None:
+            take(self.codes, station["code"], "code", faults)
+            try:
+                hours.parse(station["opening_hours"], station["time_zone"])
+            except ValueError:
+                faults["opening_hours"] = ["hours_invalid"]
+            if faults:
+                raise FieldsInvalid(faults)
             return Prepared(station, stock)
         if not self._same(known, station, stock):
             raise FieldsInvalid({"code": ["already_exists"]})
@@ -101,9 +109,10 @@ class StationRows:
         held = self.session.scalars(queries.visible_stock(self.actor, known.id))
         return stock.items() <= {part.part_no: part.on_hand for part in held}.items()
 
-    def create(self, prepared: Prepared) -> None:
+    @staticmethod
+    def create(session: Session, actor: Actor, prepared: Prepared) -> None:
         """Add the station and count its stock."""
         with _STATION.naming():
-            station = operations.create_station(self.session, self.actor, prepared.station)
+            station = operations.create_station(session, actor, prepared.station)
         for part_no, on_hand in prepared.stock.items():
-            operations.set_stock(self.session, self.actor, station, part_no, on_hand)
+            operations.set_stock(session, actor, station, part_no, on_hand)

@@ -77,6 +77,14 @@ REASONS: dict[str, tuple[str, str]] = {
     "part.released": ("The reserved {part_no} was given back to the stock.", "预留的 {part_no} 已释放回库存。"),
     "component.created": ("The component was registered.", "部件已登记。"),
     "component.fitted": ("Component {serial} was fitted.", "部件 {serial} 已安装。"),
+    "component.fitting_undone": (
+        "The fitting of {serial} at {fitted_at} was recorded wrongly and taken back: {reason}.",
+        "{serial} 于 {fitted_at} 的安装记录有误，已撤销：{reason}。",
+    ),
+    "component.put_back": (
+        "The fitting of {serial} was taken back, so this component is in the asset again.",
+        "{serial} 的安装记录已撤销，本部件恢复为已安装。",
+    ),
     "component.removed": ("The component was replaced by {replaced_by}.", "部件已被 {replaced_by} 替换。"),
     "notification.queued": ("A message “{message}” was queued.", "消息“{message}”已进入发送队列。"),
     "notification.delivered_to_channel": ("The message was handed to {channel}.", "消息已交给 {channel}。"),
@@ -158,6 +166,19 @@ CODED: dict[str, tuple[str, str]] = {
     "battery_alarm": ("battery alarm", "电池告警"),
     "task_offered": ("new task", "新任务"),
     "offer_made": ("personal offer", "专属优惠"),
+    "offer_slots_ready": ("choose an appointment", "请选择预约时间"),
+    "offer_new_slot_needed": ("choose a new time", "请重新选择时间"),
+    "task_withdrawn": ("task withdrawn", "任务已撤回"),
+    "task_lapsed": ("time to answer is over", "任务超时未答复"),
+    "task_booked": ("appointment booked", "客户已预约"),
+    "decision_needed": ("decision needed", "需要您决定"),
+    "order_unassigned": ("work order without a station", "工单无服务站承接"),
+    "order_scheduled": ("work order scheduled", "工单已预约"),
+    "order_finished": ("work order finished", "工单已完工"),
+    "device_silent": ("device not heard", "设备失联"),
+    "invitation": ("invitation", "邀请"),
+    "password_reset": ("new password", "重设密码"),
+    "test": ("test message", "测试消息"),
 }
 
 # Part of a rule's condition: (English, Chinese)
@@ -170,6 +191,7 @@ _CONDITION: dict[str, tuple[str, str]] = {
     "span_h": ("over {} h", "跨度 {} 小时"),
     "silent_after_h": ("nothing heard for {} h", "{} 小时未通信"),
 }
+_COMPARED = frozenset({"below", "at_most", "above", "at_least"})
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -191,13 +213,16 @@ def coded(value: Any, locale: str, time_zone: tzinfo) -> Any:
     return value
 
 
-def _condition(parts: dict[str, Any], locale: str, time_zone: tzinfo) -> str:
+def _condition(parts: dict[str, Any], metric: Any, locale: str, time_zone: tzinfo) -> str:
     told = [
         _CONDITION[name][0 if locale == EN else 1].format(coded(value, locale, time_zone))
         for name, value in parts.items()
         if name in _CONDITION
     ]
-    return (", " if locale == EN else "，").join(told)
+    found = (", " if locale == EN else "，").join(told)
+    name = str(coded(metric, locale, time_zone))
+    joint = "" if name.endswith("）") else " "
+    return f"{name}{joint}{found}" if metric and _COMPARED & set(parts) else found
 
 
 def reason_of(kind: str, facts: dict[str, Any], locale: str, time_zone: tzinfo) -> str:
@@ -211,5 +236,5 @@ def reason_of(kind: str, facts: dict[str, Any], locale: str, time_zone: tzinfo) 
         return kind
     told = {name: coded(value, locale, time_zone) for name, value in facts.items()}
     if isinstance(facts.get("condition"), dict):
-        told["condition"] = _condition(facts["condition"], locale, time_zone)
+        told["condition"] = _condition(facts["condition"], facts.get("metric"), locale, time_zone)
     return (row[0] if locale == EN else row[1]).format_map(_Facts(told))

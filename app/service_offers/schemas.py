@@ -42,7 +42,7 @@ class AcceptSchema(fields.Schema):
 class DeclineSchema(fields.Schema):
     """Why it is declined; may be empty."""
 
-    reason = fields.Text(200, load_default="")
+    reason = fields.Lines(200, load_default="")
 
 
 class ShownCouponSchema(fields.Schema):

@@ -11,7 +11,7 @@ class StationSchema(fields.TrackedSchema):
     id = fields.Id()
     code = fields.Text(40, 1, required=True)
     name = fields.Text(200, 1, required=True)
-    address = fields.Text(300, load_default="")
+    address = fields.Lines(300, load_default="")
     lat = fields.Real(-90, 90, required=True)
     lon = fields.Real(-180, 180, required=True)
     opening_hours = fields.Text(300, 1, required=True)
@@ -27,7 +27,7 @@ class StationEditSchema(fields.Schema):
     """What may change of a station."""
 
     name = fields.Text(200, 1)
-    address = fields.Text(300)
+    address = fields.Lines(300)
     lat = fields.Real(-90, 90)
     lon = fields.Real(-180, 180)
     opening_hours = fields.Text(300, 1)

@@ -12,10 +12,13 @@ from app.core import history
 from app.core.db import Database, now
 from app.core.errors import Unauthenticated
 from app.core.ids import new_id
+from app.core.logs import get_log
 from app.core.settings import Settings
-from app.users import secrets, tries
+from app.users import queries, secrets, tries
 from app.users.models import RefreshToken, SignInSession, User, UserTerritory
 from app.users.rights import Actor
+
+log = get_log(__name__)
 
 _ACCOUNT_TRIES = 5
 _ADDRESS_TRIES = 30
@@ -34,29 +37,33 @@ class Tokens:
 def sign_in(database: Database, settings: Settings, login: str, password: str, address: str, label: str) -> Tokens:
     """Check a password and open a session.
 
-    Unknown, wrong, locked and deactivated accounts cost the same work and get the same answer. The
-    costly check runs between two transactions, so that nobody waits for a lock held meanwhile.
+    Unknown, wrong and deactivated accounts cost the same work, and with locked ones they get the same
+    answer. A locked account costs no hash, so it answers sooner: that tells only that this name was
+    tried too often, for names that nobody has are locked the same way. An address that failed too often
+    shuts nobody out; while it is locked, one failure from it locks an account instead of five. The costly
+    check runs between two transactions, so that nobody waits for a lock held meanwhile.
 
     Raises:
         Unauthenticated: ``bad_credentials``; its trace counts the failure per account and per address.
     """
-    account = tries.subject_of("sign-in", login)
     origin = tries.subject_of("sign-in-address", address)
     with database.reading() as session:
-        user = session.scalar(select(User).where(User.login == login, User.deleted_at.is_(None)))
-        locked = tries.locked_until(session, account) or tries.locked_until(session, origin)
-    # While locked nothing is tried at the real hash; the same work is done at the dummy.
-    fits = secrets.password_fits(user.password_hash if user and not locked else None, password, settings.argon2_profile)
-    if user is None or not fits or locked or user.state != "active":
+        user = queries.find_by_login(session, login)
+        account = tries.subject_of("sign-in", queries.login_key_of(user, login))
+        locked = tries.locked_until(session, account) is not None
+        allowed = 1 if tries.locked_until(session, origin) else _ACCOUNT_TRIES
+    fits = not locked and secrets.password_fits(user.password_hash if user else None, password, settings.argon2_profile)
+    if user is None or not fits or user.state != "active":
         user_id = user.id if user else None
+        log.warning("sign-in refused", address=address, account=user_id or account[:16], known=user_id is not None, locked=locked)
 
         def trace(own: Session) -> None:
             if not locked:
-                tries.count_failure(own, account, _ACCOUNT_TRIES)
+                tries.count_failure(own, account, allowed)
                 tries.count_failure(own, origin, _ADDRESS_TRIES)
             if user_id:
                 about = history.Subject("user", user_id)
-                history.record(own, "user.sign_in_failed", about, address=address, locked=bool(locked))
+                history.record(own, "user.sign_in_failed", about, address=address, locked=locked)
 
         raise Unauthenticated("bad_credentials", trace=trace)
     with database.transaction() as session:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from app.core.db import Base, Moment
 from app.core.scopes import declare_holders
 from app.core.tracked import Tracked
+from app.core.wire import fold
 
 ROLES = ("admin", "manager", "rep", "station_staff", "customer")
 
@@ -22,7 +23,10 @@ class Partner(Tracked):
 
 
 class User(Tracked):
-    """A person who signs in. ``valid_from``: access tokens issued before it are refused."""
+    """A person who signs in. ``valid_from``: access tokens issued before it are refused.
+
+    ``login_key`` is the folded login, or the login itself where another one folds the same since before it was kept.
+    """
 
     __tablename__ = "users"
     __table_args__ = (
@@ -38,6 +42,7 @@ class User(Tracked):
     }
 
     login: Mapped[str] = mapped_column(String(200), unique=True)
+    login_key: Mapped[str] = mapped_column(String(200), index=True, unique=True, server_default="")
     name: Mapped[str] = mapped_column(String(100))
     role: Mapped[str] = mapped_column(String(20))
     state: Mapped[str] = mapped_column(String(20), default="invited")
@@ -49,6 +54,11 @@ class User(Tracked):
     customer_id: Mapped[str | None] = mapped_column(ForeignKey("customers.id", use_alter=True), index=True)
     password_hash: Mapped[str | None] = mapped_column(String(200))
     valid_from: Mapped[datetime] = mapped_column(Moment)
+
+    @validates("login")
+    def _fold_login(self, _name: str, login: str) -> str:
+        self.login_key = fold(login)
+        return login
 
 
 class UserTerritory(Base):

@@ -12,6 +12,7 @@ from app.core.db import now
 from app.core.errors import Conflict, FieldsInvalid, Forbidden, Invalid, Unauthenticated
 from app.core.settings import Settings
 from app.core.tracked import add, touch
+from app.core.wire import fold
 from app.users import auth, secrets, tries
 from app.users.models import Partner, User
 from app.users.rights import Actor
@@ -25,8 +26,8 @@ def check_password_strength(password: str, login: str) -> None:
     Raises:
         Invalid: ``password_weak``.
     """
-    name = login.partition("@")[0].lower()
-    if len(password) < _SHORTEST_PASSWORD or (len(name) >= 4 and name in password.lower()) or len(set(password)) < 4:
+    name = fold(login.partition("@")[0])
+    if len(password) < _SHORTEST_PASSWORD or (len(name) >= 4 and name in fold(password)) or len(set(password)) < 4:
         raise Invalid("password_weak")
 
 
@@ -44,13 +45,16 @@ def change_password(session: Session, settings: Settings, user: User, old: str, 
 
     Raises:
         Unauthenticated: ``bad_credentials`` when the old one is wrong; counted like a failed sign-in.
+        FieldsInvalid: ``unchanged`` when the new one is the old one.
         Invalid: ``password_weak``.
     """
-    account = tries.subject_of("sign-in", user.login)
+    account = tries.subject_of("sign-in", user.login_key)
     locked = tries.locked_until(session, account)
     # As at sign-in: while locked nothing is tried at the real hash, and nothing is counted.
     if not secrets.password_fits(None if locked else user.password_hash, old, settings.argon2_profile):
         raise Unauthenticated("bad_credentials", trace=None if locked else lambda own: tries.count_failure(own, account, 5))
+    if new == old:
+        raise FieldsInvalid({"new_password": ["unchanged"]})
     set_password(session, settings, user, new)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, false, select
+from sqlalchemy import Select, false, or_, select
 from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound
+from app.core.wire import fold
 from app.users.models import Partner, User, UserTerritory
 from app.users.rights import Actor
 
@@ -30,6 +31,18 @@ def access_user(session: Session, actor: Actor, user_id: str) -> User:
     if user is None:
         raise NotFound
     return user
+
+
+def find_by_login(session: Session, login: str) -> User | None:
+    """Return who signs in with this name, in whatever case or width it is written; the exact spelling goes first."""
+    named = or_(User.login == login, User.login_key == fold(login))
+    found = session.scalars(select(User).where(named, User.deleted_at.is_(None))).all()
+    return next((user for user in found if user.login == login), found[0] if found else None)
+
+
+def login_key_of(user: User | None, login: str) -> str:
+    """Return under which name tries at an account are counted, whether or not somebody has it."""
+    return user.login_key if user is not None else fold(login)
 
 
 def visible_partners(actor: Actor) -> Select[Partner]:

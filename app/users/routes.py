@@ -22,7 +22,8 @@ routes = Routes("users", __name__, description="Sign-in, people and partner orga
 def sign_in(_actor: None, body: dict[str, Any]) -> auth.Tokens:
     """Sign in with name and password.
 
-    After 5 failures an account is locked for a minute, then longer, at most 15 minutes.
+    After 5 failures an account is locked for a minute, then longer, at most 15 minutes. An address with 30
+    failures shuts nobody out, but then each further failure from it locks the account it was at.
     """
     address = request.remote_addr or "-"
     return auth.sign_in(edge_database(), edge_settings(), body["login"], body["password"], address, body["label"])

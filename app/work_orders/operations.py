@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.assets import operations as assets
 from app.assets.models import Asset, Component
+from app.assets.queries import is_fitted
 from app.core.db import database_now, now
 from app.core.errors import Conflict, FieldsInvalid
 from app.core.history import HistoryEntry, Subject, last_entry, record
@@ -309,7 +310,7 @@ def assign(session: Session, settings: Settings, actor: Actor, order: WorkOrder,
     if not lacks and not stock.reserve_part(session, station.id, order.part_no):
         lacks = ["part"]
     if lacks:
-        raise Conflict("station_not_able", lacks=", ".join(lacks))
+        raise Conflict("station_not_able", lacks=lacks)
     chosen = record(
         session,
         "work_order.assigned_by_hand",
@@ -429,13 +430,14 @@ def finish_task(session: Session, actor: Actor, task: StationTask, serial: str, 
 
     Raises:
         Conflict: ``not_redeemed`` while the owner's coupon is open; ``state_conflict``.
-        FieldsInvalid: ``already_exists`` for a serial that is known.
+        FieldsInvalid: ``already_exists`` for a serial that is known, unless it is that of a spare component
+            of the same kind and part number.
     """
     order = hold(session, WorkOrder, task.work_order_id)
     if order.coupon_required and order.coupon_redeemed_at is None:
         raise Conflict("not_redeemed")
-    if session.scalar(select(Component).where(Component.serial == serial)):
-        raise FieldsInvalid({"serial": ["already_exists"]})
+    old = session.get_one(Component, order.component_id)
+    fresh = _spare(session, serial, old)
     if task.state == "accepted":
         begin_task(session, actor, task)
     transition(session, task, "finished", answered_at=now(session))
@@ -454,11 +456,14 @@ def finish_task(session: Session, actor: Actor, task: StationTask, serial: str, 
         part_no=task.part_no,
         serial=serial,
     )
-    old = session.get_one(Component, order.component_id)
     asset = session.get_one(Asset, order.asset_id)
-    fresh = assets.create_component(
-        session, actor, {"serial": serial, "kind": old.kind, "part_no": old.part_no, "warranty_until": warranty_until}
-    )
+    if fresh is None:
+        fresh = assets.create_component(
+            session, actor, {"serial": serial, "kind": old.kind, "part_no": old.part_no, "warranty_until": warranty_until}
+        )
+    elif warranty_until is not None:
+        fresh.warranty_until = warranty_until
+        touch(session, fresh)
     assets.fit_component(session, actor, asset, fresh, now(session), (done,))
     transition(session, order, "finished", finished_at=now(session))
     finished = record(
@@ -476,6 +481,17 @@ def finish_task(session: Session, actor: Actor, task: StationTask, serial: str, 
         station_name=station.name,
     )
     return task
+
+
+def _spare(session: Session, serial: str, old: Component) -> Component | None:
+    """Return the component of this serial when it was registered before and fits; None when the serial is new."""
+    found = session.scalar(select(Component).where(Component.serial == serial).with_for_update())
+    if found is None:
+        return None
+    fits = (found.kind, found.part_no, found.deleted_at) == (old.kind, old.part_no, None)
+    if not fits or is_fitted(session, found.id):
+        raise FieldsInvalid({"serial": ["already_exists"]})
+    return found
 
 
 def cancel_order(session: Session, order: WorkOrder, reason: str, causes: Causes, actor_id: str | None = None) -> None:

@@ -51,13 +51,13 @@ class AssignSchema(fields.Schema):
 class ReasonSchema(fields.Schema):
     """Why."""
 
-    reason = fields.Text(200, 1, required=True)
+    reason = fields.Lines(200, 1, required=True)
 
 
 class CancelSchema(fields.Schema):
     """Why an order is cancelled."""
 
-    reason = fields.Text(60, 1, required=True)
+    reason = fields.Lines(60, 1, required=True)
 
 
 class StationTaskSchema(fields.TrackedSchema):

@@ -45,7 +45,7 @@ _event = msgspec.json.Decoder(_Event)
 
 
 def decode(topic: str, payload: bytes) -> list[Decoded]:
-    """Decode one message of our own convention.
+    """Decode one message of our own convention; a command, which is ours, says nothing.
 
     Raises:
         WireError: ``topic_unknown``, ``empty``, ``not_json``, ``shape_invalid``, ``time_invalid``, ...
@@ -54,19 +54,21 @@ def decode(topic: str, payload: bytes) -> list[Decoded]:
     if len(parts) < 4 or not parts[1].isascii() or not parts[1].isdigit() or len(parts[1]) > 3:
         raise WireError("topic_unknown")
     shard, device = int(parts[1]), wire.check_id(parts[2])
-    kind = parts[3]
+    form = (parts[3], len(parts))
+    if form == ("commands", 5):
+        return []  # our own words to the device
+    if form not in {("telemetry", 4), ("events", 4), ("responses", 5)}:
+        raise WireError("topic_unknown")
     if len(payload) > _LARGEST:
         raise WireError("too_large", f"{len(payload)} bytes, at most {_LARGEST}")
     if not payload.strip():
         raise WireError("empty")
-    if kind == "telemetry" and len(parts) == 4:
+    if parts[3] == "telemetry":
         return _samples(shard, device, payload)
-    if kind == "events" and len(parts) == 4:
+    if parts[3] == "events":
         return [_fault(shard, device, payload)]
-    if kind == "responses" and len(parts) == 5:
-        body = wire.parse_json(payload, _ANSWER_LIMITS)
-        return [Answer("native", device, shard, wire.check_id(parts[4]), body)]
-    raise WireError("topic_unknown")
+    body = wire.parse_json(payload, _ANSWER_LIMITS)
+    return [Answer("native", device, shard, wire.check_id(parts[4]), body)]
 
 
 def _parse(decoder: Any, payload: bytes) -> Any:

@@ -62,3 +62,29 @@ def test_a_station_lost_after_the_owner_chose_asks_for_a_new_slot(db: Database, 
     slots = owner.get(f"/work-orders/{offer['work_order_id']}/slots")["slots"]
     owner.post(f"/service-offers/{offer['id']}/accept", {"slot_at": slots[0]})
     assert second.post("/coupons/redeem", {"code": code})["state"] == "redeemed"
+
+
+def test_a_station_finishes_with_the_spare_part_it_registered_before(db: Database, settings: Settings, http: Http) -> None:
+    world = make_world(db, settings)
+    world.report(74.9, 74.5, 74.1)
+    staff, owner, office = http.as_(world.staff[0]), http.as_(world.owner), http.as_(world.manager)
+    spare = {"serial": "SPARE-1", "kind": "battery_pack", "part_no": "PACK-60"}
+    spare_id = staff.post("/components", spare, expect=201)["id"]
+    staff.post("/components", spare | {"serial": "OTHER-1", "part_no": "PACK-80"}, expect=201)
+    [task] = staff.get("/station-tasks")["items"]
+    [offer] = owner.get("/service-offers")["items"]
+    staff.post(f"/station-tasks/{task['id']}/accept")
+    slots = owner.get(f"/work-orders/{offer['work_order_id']}/slots")["slots"]
+    owner.post(f"/service-offers/{offer['id']}/accept", {"slot_at": slots[0]})
+    staff.post("/coupons/redeem", {"code": owner.get(f"/service-offers/{offer['id']}/coupon")["code"]})
+
+    for serial in ("OTHER-1", "PACK-0001"):  # another part, and the one that is in there
+        refusal = staff.refused("POST", f"/station-tasks/{task['id']}/finish", 422, "validation_failed", {"serial": serial})
+        assert [(fault["field"], fault["code"]) for fault in refusal["errors"]] == [("serial", "already_exists")]
+    finished = staff.post(f"/station-tasks/{task['id']}/finish", {"serial": "SPARE-1", "warranty_until": "2030-01-01"})
+
+    assert finished["state"] == "finished"
+    fitted = [fitting for fitting in office.get(f"/assets/{world.asset}/fittings")["items"] if fitting["removed_at"] is None]
+    assert [fitting["component_id"] for fitting in fitted] == [spare_id]
+    components = {component["id"]: component for component in office.get("/components")["items"]}
+    assert components[spare_id]["warranty_until"] == "2030-01-01"

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.assets import operations as assets
-from app.assets.models import FaultCode
+from app.assets.models import FaultCode, Fitting
 from app.core.db import Database
 from app.core.ids import new_id
 from app.core.settings import Settings
@@ -177,6 +177,7 @@ def _make_side(session: Session, estate: Estate, office: Actor, profile: Any, si
         "component": pack.id,
         "device": device.id,
         "fault_code": code.id,
+        "fitting": session.scalars(select(Fitting.id).where(Fitting.asset_id == asset.id)).one(),
         "command": command.id,
     }
 

@@ -28,9 +28,11 @@ from app.core.errors import DomainError
 from app.core.http import _HTTP_CODES
 from app.core.locales import EN, ZH
 from app.core.settings import Settings
-from app.core.texts import FIELD_PROBLEMS, PROBLEMS, field_text, problem_text
+from app.core.texts import FACTS, FIELD_PROBLEMS, PROBLEMS, field_text, problem_text
+from app.core.tracked import Tracked
 from app.pages.reasons import CODED, REASONS, reason_of
 from app.service_offers.models import OFFER_STATES
+from push.messages import MESSAGES
 
 PACKAGES: tuple[ModuleType, ...] = (app, iot, push, offline_sync)
 # Kinds made at run time, by the f-string that makes them, and what stands in it.
@@ -235,8 +237,9 @@ def test_every_reason_places_only_facts_its_entries_hold() -> None:
         [(code, *row) for code, row in FIELD_PROBLEMS.items()],
         [(kind, *row) for kind, row in REASONS.items()],
         [(reason, *row) for reason, row in CODED.items()],
+        [(fact, *row) for fact, row in FACTS.items()],
     ],
-    ids=["titles", "details", "fields", "reasons", "coded"],
+    ids=["titles", "details", "fields", "reasons", "coded", "facts"],
 )
 def test_both_languages_say_it_with_the_same_facts(texts: list[tuple[str, str, str]]) -> None:
     for code, english, chinese in texts:
@@ -270,3 +273,36 @@ def test_nothing_is_refused_with_a_reason_of_the_parser_that_has_no_detail() -> 
     with pytest.raises(wire.WireError) as refusal:
         wire.parse_json(b"{")
     assert refusal.value.reason == "not_json"
+
+
+def test_every_state_and_every_reason_of_the_parser_has_words() -> None:
+    def below(kind: type[Tracked]) -> Iterator[type[Tracked]]:
+        yield kind
+        for each in kind.__subclasses__():
+            yield from below(each)
+
+    assert error_names()  # which imports every module
+    states = {state for kind in below(Tracked) for source, to in kind.STATES.items() for state in (source, *to)}
+    assert len(states) > 25
+    assert sorted(states - set(FACTS)) == []
+    of_fields = {"id_invalid", "time_invalid"}
+    assert sorted(set(wire_reasons()) - of_fields - set(FACTS)) == []
+
+
+def test_a_refusal_names_states_and_reasons_in_words() -> None:
+    told = {"state": "rejected", "wanted": "accepted"}
+    assert problem_text("state_conflict", ZH, told)[1] == "当前状态为“已退回”，不能变为“已接受”。"
+    assert problem_text("state_conflict", EN, told)[1] == "Its state is now “given back”; it cannot become “accepted”."
+    assert problem_text("malformed", ZH, {"reason": "text_too_long"})[1] == "请求内容不符合要求：文本过长。"
+    assert problem_text("station_not_able", ZH, {"lacks": ["certificate", "part"]})[1] == "该服务站不满足：资质、备件。"
+
+
+def test_every_kind_of_message_has_words_in_the_causal_log() -> None:
+    assert sorted(set(MESSAGES) - set(CODED)) == []
+
+
+def test_the_reason_of_an_alarm_names_what_was_measured(settings: Settings) -> None:
+    facts = {"rule": "R", "rule_number": 1, "metric": "soh_pct", "condition": {"below": 75.0, "readings": 3}}
+    english, chinese = (reason_of("alarm.raised", facts, locale, settings.time_zone) for locale in (EN, ZH))
+    assert english == "Rule “R” (version 1) was met: battery health (%) below 75, 3 readings in a row."
+    assert chinese == "规则“R”（第 1 版）条件成立：电池健康度（%）低于 75，连续 3 条读数。"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -325,7 +326,7 @@ def test_after_the_database_takes_it_again_a_replayed_message_is_stored_once(wor
     with refusing(world.db, "b:2"):
         send(world, world.device, *values(MONDAY_MORNING - 2 * DAY, DAY, 74.9, 74.5, 74.1))
         [still] = replay(admin)
-        assert (still["state"], still["times"], still["reason"]) == ("open", 2, "not_storable")
+        assert (still["state"], still["times"], still["reason"]) == ("open", 1, "not_storable")
 
     [now] = replay(admin)
     assert now["state"] == "replayed"
@@ -482,3 +483,37 @@ def test_while_a_letter_cannot_be_written_either_the_batch_raises(world: World, 
         send(world, world.device, Value(MONDAY_MORNING, 80.0, "b:1"))
     with world.db.reading() as session:
         assert session.scalars(select(DeadLetter)).all() == []
+
+
+@pytest.mark.parametrize("kind", ["telemetry/battery", "status", "events/", "commands", "commands/a/b", "responses"])
+def test_a_message_below_a_device_in_no_known_form_becomes_a_dead_letter(world: World, kind: str) -> None:
+    [letter_of_nothing, letter] = [b"", telemetry()]
+    for payload in (letter_of_nothing, letter):
+        deliver(world, Message(f"devices/0/{world.device}/{kind}", payload, False, TS))
+
+    assert [found.reason for found in dead_letters(world.db)] == ["topic_unknown"] * 2
+
+
+def last_heard(world: World) -> Any:
+    """Return when the device was heard last."""
+    with world.db.engine.connect() as connection:
+        return connection.execute(text("SELECT max(heard_ms) FROM device_presence")).scalar()
+
+
+def test_our_own_command_that_comes_back_says_nothing(world: World) -> None:
+    counts = deliver(world, Message(f"devices/0/{world.device}/commands/command-1", b'{"do": "report_now"}', False, TS))
+
+    assert (+counts, dead_letters(world.db)) == (Counter(message=1), [])
+    assert last_heard(world) is None
+
+
+def test_a_replay_that_fails_again_is_not_counted_as_another_message(world: World, http: Http) -> None:
+    bad = Message(f"devices/0/{world.device}/telemetry", b"not json", False, TS)
+    deliver(world, bad)
+    deliver(world, bad)
+    [letter] = dead_letters(world.db)
+
+    http.as_(world.admin).post(f"/dead-letters/{letter.id}/replay")
+
+    [after] = dead_letters(world.db)
+    assert (after.state, after.times) == ("open", 2)
