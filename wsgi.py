@@ -1,5 +1,7 @@
-"""Where granian, gunicorn and ``flask run`` find the application."""
+"""Where the application is found: ``wsgi:served`` by granian, ``wsgi:app`` by gunicorn and ``flask run``."""
 
 from app.factory import create_app
+from app.serve import Served
 
 app = create_app()
+served = Served(app.wsgi_app, app.config["MAX_CONTENT_LENGTH"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import functools
 import os
 import shutil
 import signal
@@ -20,11 +20,11 @@ from app.core.db import Database
 from app.core.locales import in_terminal
 from app.core.settings import Settings
 from app.meta import readiness
+from app.serve import end_with_parent
 
 _STABLE_S = 60.0
 _LONGEST_PAUSE_S = 30.0
 _GRACE_S = 12.0
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 Say = Callable[[str], None]
 
 
@@ -39,12 +39,6 @@ class Child:
     started: float = 0.0
     pause_s: float = 0.5
     due: float = 0.0
-
-
-def _end_with_supervisor() -> None:
-    """Let the kernel end this child when the supervisor is gone, however it went; the next one needs its ports."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def free_port(wanted: int, host: str = "127.0.0.1", besides: int = 0) -> int:
@@ -80,22 +74,20 @@ def children_of(settings: Settings) -> list[Child]:
                 "-m",
                 "granian",
                 "--interface",
-                "wsgi",
+                "rsgi",
                 "--host",
                 settings.http_host,
                 "--port",
                 str(settings.http_port),
                 "--workers",
                 str(settings.http_workers),
-                "--blocking-threads",
-                "2",
                 "--respawn-failed-workers",
                 "--workers-kill-timeout",
                 "6",
                 "--no-ws",
                 "--log-level",
                 "warning",
-                "wsgi:app",
+                "wsgi:served",
             ],
         )
     )
@@ -129,7 +121,8 @@ class Supervisor:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_end_with_supervisor,
+            # However the supervisor goes: the next one needs its children's ports.
+            preexec_fn=functools.partial(end_with_parent, os.getpid(), signal.SIGTERM),
         )
         log_file.close()
         child.started = time.monotonic()

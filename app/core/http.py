@@ -54,6 +54,7 @@ from app.core.tracked import Tracked
 log = get_log(__name__)
 
 PUBLIC = "public"
+BODY_FAULT = "fieldloop.body_fault"  # in the WSGI environment: why the server (app/serve.py) did not wait for the body
 _KEY_PATTERN = re.compile(r"[A-Za-z0-9_.:-]{8,100}")
 _BODY_LIMIT = 1_000_000
 _DEADLOCK_TRIES = 3
@@ -121,6 +122,24 @@ class Unavailable(DomainError):
     """The database does not answer; nothing was changed."""
 
     status = 503
+
+
+class BodyMissed(DomainError):
+    """A body the server did not wait for any longer; nothing was looked at."""
+
+    status = 408
+
+
+class BodyCrowded(DomainError):
+    """Too many bodies are on their way at once; nothing was looked at."""
+
+    status = 503
+
+
+_BODY_FAULTS = {
+    "body_late": BodyMissed("body_late"),
+    "body_crowded": BodyCrowded("body_crowded", retry_after_s=2),
+}
 
 
 def flatten_errors(messages: Any, path: str = "") -> dict[str, list[str]]:
@@ -559,6 +578,8 @@ def install(app: Flask, edge: Edge) -> None:
         g.began = time.perf_counter()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(process="web", request_id=g.request_id)
+        if BODY_FAULT in request.environ:
+            raise _BODY_FAULTS[request.environ[BODY_FAULT]]
 
     @app.after_request
     def finish(answer: Response) -> Response:
