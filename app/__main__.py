@@ -136,7 +136,7 @@ def _up(settings: Settings, *, demo: bool) -> int:
             _say(accounts)
             simulator = supervise.Child("simulator", [sys.executable, "-m", "app", "simulate"], once=True)
             supervisor.children.append(simulator)
-            supervisor._start(simulator)
+            supervisor.start_one(simulator)
             from demo.follow import follow
 
             follow(database, settings, _say, supervisor.stopping)

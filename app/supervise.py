@@ -109,23 +109,39 @@ class Supervisor:
     def start(self) -> None:
         """Start every child."""
         for child in self.children:
-            self._start(child)
+            self.start_one(child)
 
-    def _start(self, child: Child) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        log_file = (self.folder / f"{child.name}.log").open("ab")
-        child.process = subprocess.Popen(
-            child.command,
-            env=self.environ,
-            stdout=log_file,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            # However the supervisor goes: the next one needs its children's ports.
-            preexec_fn=functools.partial(end_with_parent, os.getpid(), signal.SIGTERM),
-        )
-        log_file.close()
+    def start_one(self, child: Child) -> None:
+        """Start one child; when that cannot be done (a full disk, no memory), say so and leave it to be tried again."""
+        try:
+            child.process = self._process(child)
+        except OSError as fault:
+            self._put_off(child)
+            self.say(
+                in_terminal()(
+                    f"{child.name} could not be started: {fault}; again in {child.pause_s:g} s",
+                    f"{child.name} 无法启动：{fault}，{child.pause_s:g} 秒后重试",
+                )
+            )
         child.started = time.monotonic()
+
+    def _process(self, child: Child) -> subprocess.Popen[bytes]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / f"{child.name}.log").open("ab") as log_file:
+            return subprocess.Popen(
+                child.command,
+                env=self.environ,
+                stdout=log_file,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                # However the supervisor goes: the next one needs its children's ports.
+                preexec_fn=functools.partial(end_with_parent, os.getpid(), signal.SIGTERM),
+            )
+
+    def _put_off(self, child: Child, lived_s: float = 0.0) -> None:
+        child.pause_s = 0.5 if lived_s > _STABLE_S else min(child.pause_s * 2, _LONGEST_PAUSE_S)
+        child.due = time.monotonic() + child.pause_s
 
     def watch(self) -> None:
         """Restart what dies, after a pause that grows while it keeps dying; return when told to stop."""
@@ -137,22 +153,24 @@ class Supervisor:
         present = time.monotonic()
         if child.process is None:
             if not child.once and present >= child.due:
-                self._start(child)
+                self.start_one(child)
             return
         code = child.process.poll()
         if code is None:
             return
+        # What it left running would keep its port, its shard's session or its lease from the next one.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.process.pid, signal.SIGKILL)
         lived = present - child.started
         child.process = None
         if child.once:
             return
-        child.pause_s = 0.5 if lived > _STABLE_S else min(child.pause_s * 2, _LONGEST_PAUSE_S)
-        child.due = present + child.pause_s
+        self._put_off(child, lived)
         log_file = self.folder / f"{child.name}.log"
         self.say(
             in_terminal()(
-                f"{child.name} ended with code {code} after {lived:.0f} s; again in {child.pause_s:.0f} s (see {log_file})",
-                f"{child.name} 运行 {lived:.0f} 秒后退出（代码 {code}），{child.pause_s:.0f} 秒后重启（见 {log_file}）",
+                f"{child.name} ended with code {code} after {lived:.0f} s; again in {child.pause_s:g} s (see {log_file})",
+                f"{child.name} 运行 {lived:.0f} 秒后退出（代码 {code}），{child.pause_s:g} 秒后重启（见 {log_file}）",
             )
         )
 
