@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -119,7 +120,8 @@ def _up(settings: Settings, *, demo: bool) -> int:
         _say("  seeding the demo organisation", "  正在写入演示数据")
         accounts = seed(database, settings)
     logs = settings.var_dir / "logs"
-    supervisor = supervise.Supervisor(supervise.children_of(settings), supervise.prepare_environ(settings), logs, _say)
+    environ = supervise.prepare_environ(settings)
+    supervisor = supervise.Supervisor(supervise.children_of(settings), environ, logs, _say)
     supervise.end_on_signals(supervisor)
     names = ", ".join(child.name for child in supervisor.children)
     _say(f"  starting {names}", f"  正在启动 {names}")
@@ -143,6 +145,7 @@ def _up(settings: Settings, *, demo: bool) -> int:
         supervisor.watch()
     finally:
         supervisor.stop()
+        shutil.rmtree(environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
         database.close()
     _say("stopped", "已停止")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import os
 import shutil
 import signal
@@ -25,6 +26,8 @@ from app.serve import end_with_parent
 _STABLE_S = 60.0
 _LONGEST_PAUSE_S = 30.0
 _GRACE_S = 12.0
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it is made for this user only
+_MEMORY_NEEDED = 16_000_000
 Say = Callable[[str], None]
 
 
@@ -191,17 +194,32 @@ class Supervisor:
                 process.wait()
 
 
+def metrics_folder(var_dir: Path, memory: Path = _MEMORY) -> Path:
+    """Make an empty folder, for this user only, in which the processes of the deployment at ``var_dir`` add up their counters.
+
+    In memory where that can be had: the files are memory-mapped, and on a full disk the kernel ends (SIGBUS) whoever
+    writes to a page there is no room for. In ``var_dir`` else.
+    """
+    beside = var_dir / "metrics"
+    shutil.rmtree(beside, ignore_errors=True)
+    folder = memory / f"fieldloop-{os.getuid()}-{hashlib.sha256(bytes(var_dir)).hexdigest()[:16]}"
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(memory).free >= _MEMORY_NEEDED:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)  # fails, too, when somebody else has put something there
+            return folder
+    beside.mkdir(mode=0o700, parents=True)
+    return beside
+
+
 def prepare_environ(settings: Settings) -> dict[str, str]:
     """Return the environment of the children: the ports that were chosen, and where metrics are added up."""
-    metrics = settings.var_dir / "metrics"
-    shutil.rmtree(metrics, ignore_errors=True)
-    metrics.mkdir(parents=True)
     return os.environ | {
         "FIELDLOOP_HTTP_PORT": str(settings.http_port),
         "FIELDLOOP_MQTT_PORT": str(settings.mqtt_port),
         "FIELDLOOP_VAR_DIR": str(settings.var_dir),
         "FIELDLOOP_PUBLIC_URL": settings.public_url,
-        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder(settings.var_dir)),
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -58,6 +58,7 @@ BODY_FAULT = "fieldloop.body_fault"  # in the WSGI environment: why the server (
 _KEY_PATTERN = re.compile(r"[A-Za-z0-9_.:-]{8,100}")
 _BODY_LIMIT = 1_000_000
 _DEADLOCK_TRIES = 3
+_DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 _METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 
 
@@ -507,8 +508,11 @@ def problem(status: int, code: str, facts: dict[str, object], errors: dict[str, 
 def answer_domain_error(error: DomainError) -> Response:
     """Answer a refusal; commit the trace it must leave in a transaction of its own."""
     if error.trace is not None:
-        with edge_database().transaction() as session:
-            error.trace(session)
+        try:
+            with edge_database().transaction() as session:
+                error.trace(session)
+        except _DATABASE_AWAY as fault:  # a failed try that cannot be counted is not answered as one
+            return answer_database_error(fault)
     errors = error.errors if isinstance(error, FieldsInvalid) else None
     answer = problem(error.status, error.code, error.facts, errors)
     if error.retry_after_s is not None:
@@ -565,7 +569,7 @@ def install(app: Flask, edge: Edge) -> None:
     app.config["MAX_CONTENT_LENGTH"] = _BODY_LIMIT * 5
     app.register_error_handler(DomainError, answer_domain_error)
     app.register_error_handler(HTTPException, answer_http_error)
-    for kind in (OperationalError, InterfaceError, PoolTimeout):
+    for kind in _DATABASE_AWAY:
         app.register_error_handler(kind, answer_database_error)
     app.register_error_handler(IntegrityError, _answer_integrity)
     app.register_error_handler(StaleDataError, _answer_stale)

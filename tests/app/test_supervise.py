@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.supervise import Child, Supervisor
+from app.supervise import Child, Supervisor, metrics_folder
 from tests.iot.broker.brokers import wait_until
 
 _FORKS_AND_DIES = """
@@ -64,3 +64,25 @@ def test_a_child_that_cannot_be_started_is_named_and_tried_again(tmp_path: Path)
     assert "broker could not be started" in said[0]
     assert child.process is None
     assert child.pause_s == 1.0
+
+
+def test_counters_lie_in_memory_in_a_folder_of_this_deployment_that_nobody_else_reads(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    found = metrics_folder(first, tmp_path)
+    (found / "counter_1.db").touch()
+
+    assert found.parent == tmp_path
+    assert found.stat().st_mode & 0o777 == 0o700
+    assert metrics_folder(second, tmp_path) != found
+    assert metrics_folder(first, tmp_path) == found
+    assert not list(found.iterdir())
+
+
+def test_without_memory_to_be_had_counters_lie_beside_the_rest(tmp_path: Path) -> None:
+    taken = metrics_folder(tmp_path / "var", tmp_path)
+    taken.rmdir()
+    taken.symlink_to(tmp_path)  # as another user of the machine might do
+
+    assert metrics_folder(tmp_path / "var", tmp_path) == tmp_path / "var" / "metrics"
+    assert metrics_folder(tmp_path / "var", tmp_path / "nothing") == tmp_path / "var" / "metrics"
+    assert (tmp_path / "var" / "metrics").stat().st_mode & 0o777 == 0o700
