@@ -13,11 +13,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from app.core.db import Database
 from app.core.errors import DomainError
 from app.core.locales import in_terminal
 from app.core.logs import set_up_logs
-from app.core.settings import Settings, keep_secret, read_settings
+from app.core.settings import DEVELOPMENT_SECRET, Settings, keep_secret, settings_or_exit
 from app.core.texts import problem_text
 
 # Long enough to read the README in, short enough to see a task move on to the next station.
@@ -48,13 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     admin = commands.add_parser("admin", help="make the first administrator; the password is read from the terminal")
     admin.add_argument("login")
     given = parser.parse_args(argv)
-    if given.command in {"up", "demo", "migrate", "admin"} and not os.environ.get("FIELDLOOP_SECRET_KEY"):
-        _keep_default_secret()
-    try:
-        settings = read_settings()
-    except ValueError as fault:
-        print(fault, file=sys.stderr)
-        return 2
+    settings = settings_or_exit()
     run: dict[str, Callable[[], int]] = {
         "up": lambda: _up(settings, demo=given.demo),
         "web": lambda: _web(settings),
@@ -69,17 +65,29 @@ def main(argv: list[str] | None = None) -> int:
         "admin": lambda: _admin(settings, given.login),
     }
     try:
+        if given.command in {"up", "demo", "migrate", "admin"}:
+            os.umask(0o077)  # what is made now, the database and logs above all, is nobody else's to read
+            if settings.secret_key == DEVELOPMENT_SECRET and not settings.is_production:
+                # Outside production a deployment makes its own secret; in production the operator must give one.
+                keep_secret(settings.var_dir)
+                settings = settings_or_exit()
         return run[given.command]()
     except DomainError as fault:
         title, detail = problem_text(fault.code, settings.default_locale, fault.facts)
         print(f"{title}: {detail}", file=sys.stderr)
-        return 1
-
-
-def _keep_default_secret() -> None:
-    """Outside production a deployment makes its own secret; in production the operator must give one."""
-    if os.environ.get("FIELDLOOP_ENVIRONMENT", "development") != "production":
-        keep_secret(Path(os.environ.get("FIELDLOOP_VAR_DIR", "var")).resolve())
+    except (OperationalError, InterfaceError) as fault:
+        cause = str(fault.orig).strip().splitlines()[0][:200]
+        print(
+            in_terminal()(
+                f"the database does not answer as it should: {cause}; check FIELDLOOP_DATABASE_URL, that the server runs, and "
+                "that python -m app migrate was run",
+                f"数据库无法使用：{cause}；请检查 FIELDLOOP_DATABASE_URL，确认数据库服务正在运行，且已执行 python -m app migrate",
+            ),
+            file=sys.stderr,
+        )
+    except OSError as fault:
+        print(fault, file=sys.stderr)
+    return 1
 
 
 def _say(text: str, chinese: str = "") -> None:
