@@ -100,7 +100,13 @@ def _up(settings: Settings, *, demo: bool) -> int:
     from app.rules.operations import install_default_rules
 
     settings.var_dir.mkdir(parents=True, exist_ok=True)
-    http_port = supervise.free_port(settings.http_port, settings.http_host)
+    if supervise.alone(settings.var_dir) is None:
+        _say(
+            f"another python -m app up runs in {settings.var_dir}; end it, or set FIELDLOOP_VAR_DIR to another folder",
+            f"{settings.var_dir} 中已有 python -m app up 在运行；请先结束它，或将 FIELDLOOP_VAR_DIR 设为其他目录",
+        )
+        return 1
+    http_port = supervise.free_port(settings.http_port, settings.http_host, besides=settings.mqtt_port)
     mqtt_port = (
         supervise.free_port(settings.mqtt_port, besides=http_port) if settings.mqtt_broker == "embedded" else settings.mqtt_port
     )

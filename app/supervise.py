@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import hashlib
 import os
@@ -42,6 +43,20 @@ class Child:
     started: float = 0.0
     pause_s: float = 0.5
     due: float = 0.0
+
+
+def alone(var_dir: Path) -> int | None:
+    """Take the lock of the deployment at ``var_dir`` until this process ends; None when another supervisor has it.
+
+    Children do not inherit it, so that one that lingers does not keep the next supervisor out.
+    """
+    lock = os.open(var_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
 
 
 def free_port(wanted: int, host: str = "127.0.0.1", besides: int = 0) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from app.supervise import Child, Supervisor, metrics_folder
+from app.supervise import Child, Supervisor, alone, free_port, metrics_folder
 from tests.iot.broker.brokers import wait_until
 
 _FORKS_AND_DIES = """
@@ -86,3 +87,37 @@ def test_without_memory_to_be_had_counters_lie_beside_the_rest(tmp_path: Path) -
     assert metrics_folder(tmp_path / "var", tmp_path) == tmp_path / "var" / "metrics"
     assert metrics_folder(tmp_path / "var", tmp_path / "nothing") == tmp_path / "var" / "metrics"
     assert (tmp_path / "var" / "metrics").stat().st_mode & 0o777 == 0o700
+
+
+def test_one_supervisor_for_one_folder(tmp_path: Path) -> None:
+    first = alone(tmp_path)
+    assert first is not None
+    assert alone(tmp_path) is None
+
+    os.close(first)
+    again = alone(tmp_path)
+    assert again is not None
+    os.close(again)
+
+
+def test_a_child_that_lingers_does_not_keep_the_next_supervisor_out(tmp_path: Path) -> None:
+    lock = alone(tmp_path)
+    assert lock is not None
+    child = Child("web", [sys.executable, "-c", "import time; time.sleep(600)"])
+    keeper, _ = supervisor(tmp_path, child)
+    keeper.start()
+
+    os.close(lock)
+    again = alone(tmp_path)
+    assert child.process is not None
+    child.process.kill()
+    child.process.wait()
+
+    assert again is not None
+    os.close(again)
+
+
+def test_the_port_that_another_part_is_to_have_is_left_to_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        wanted = taken.getsockname()[1]
+        assert free_port(wanted, besides=wanted + 1) > wanted + 1

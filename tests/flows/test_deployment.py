@@ -159,6 +159,28 @@ def test_on_a_full_disk_writes_are_refused_reads_go_on_and_no_process_dies(tmp_p
         up.process.wait(40)
 
 
+def test_a_second_supervisor_in_the_same_folder_is_refused_and_files_are_private(tmp_path: Path) -> None:
+    ports = {"FIELDLOOP_HTTP_PORT": str(free_port()), "FIELDLOOP_MQTT_PORT": str(free_port())}
+    folder = tmp_path / "var"
+    up = Running(tmp_path, **ports, FIELDLOOP_VAR_DIR=str(folder))
+    try:
+        up.wait_for("Ready: ")
+        second = subprocess.run(
+            [sys.executable, "-m", "app", "up"], cwd=ROOT, env=environment(folder, **ports), capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        assert second.returncode == 1
+        assert second.stdout + second.stderr == (
+            f"another python -m app up runs in {folder}; end it, or set FIELDLOOP_VAR_DIR to another folder\n"
+        )
+        files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+        assert {"fieldloop.db", "logs/web.log", "secret.key"} <= set(files)
+        assert {path.stat().st_mode & 0o077 for path in files.values()} == {0}
+    finally:
+        up.process.send_signal(signal.SIGTERM)
+        assert up.process.wait(40) == 0
+
+
 @pytest.mark.parametrize("secret", ["", "short", "development-only-secret-change-me"])
 @pytest.mark.parametrize("command", [["up"], ["web"], ["worker"], ["migrate"]])
 def test_production_does_not_start_without_secrets_of_its_own(command: list[str], secret: str, tmp_path: Path) -> None:
