@@ -6,17 +6,20 @@ import argparse
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from app.core.db import Database
 from app.core.errors import DomainError
 from app.core.locales import in_terminal
 from app.core.logs import set_up_logs
-from app.core.settings import Settings, keep_secret, read_settings
+from app.core.settings import DEVELOPMENT_SECRET, Settings, keep_secret, settings_or_exit
 from app.core.texts import problem_text
 
 # Long enough to read the README in, short enough to see a task move on to the next station.
@@ -48,13 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     admin = commands.add_parser("admin", help="make the first administrator; the password is read from the terminal")
     admin.add_argument("login")
     given = parser.parse_args(argv)
-    if given.command in {"up", "demo", "migrate", "admin"} and not os.environ.get("FIELDLOOP_SECRET_KEY"):
-        _keep_default_secret()
-    try:
-        settings = read_settings()
-    except ValueError as fault:
-        print(fault, file=sys.stderr)
-        return 2
+    settings = settings_or_exit()
     run: dict[str, Callable[[], int]] = {
         "up": lambda: _up(settings, demo=given.demo),
         "web": lambda: _web(settings),
@@ -70,17 +67,29 @@ def main(argv: list[str] | None = None) -> int:
         "admin": lambda: _admin(settings, given.login),
     }
     try:
+        if given.command in {"up", "demo", "migrate", "admin"}:
+            os.umask(0o077)  # what is made now, the database and logs above all, is nobody else's to read
+            if settings.secret_key == DEVELOPMENT_SECRET and not settings.is_production:
+                # Outside production a deployment makes its own secret; in production the operator must give one.
+                keep_secret(settings.var_dir)
+                settings = settings_or_exit()
         return run[given.command]()
     except DomainError as fault:
         title, detail = problem_text(fault.code, settings.default_locale, fault.facts)
         print(f"{title}: {detail}", file=sys.stderr)
-        return 1
-
-
-def _keep_default_secret() -> None:
-    """Outside production a deployment makes its own secret; in production the operator must give one."""
-    if os.environ.get("FIELDLOOP_ENVIRONMENT", "development") != "production":
-        keep_secret(Path(os.environ.get("FIELDLOOP_VAR_DIR", "var")).resolve())
+    except (OperationalError, InterfaceError) as fault:
+        cause = str(fault.orig).strip().splitlines()[0][:200]
+        print(
+            in_terminal()(
+                f"the database does not answer as it should: {cause}; check FIELDLOOP_DATABASE_URL, that the server runs, and "
+                "that python -m app migrate was run",
+                f"数据库无法使用：{cause}；请检查 FIELDLOOP_DATABASE_URL，确认数据库服务正在运行，且已执行 python -m app migrate",
+            ),
+            file=sys.stderr,
+        )
+    except OSError as fault:
+        print(fault, file=sys.stderr)
+    return 1
 
 
 def _say(text: str, chinese: str = "") -> None:
@@ -93,7 +102,13 @@ def _up(settings: Settings, *, demo: bool) -> int:
     from app.rules.operations import install_default_rules
 
     settings.var_dir.mkdir(parents=True, exist_ok=True)
-    http_port = supervise.free_port(settings.http_port, settings.http_host)
+    if supervise.alone(settings.var_dir) is None:
+        _say(
+            f"another python -m app up runs in {settings.var_dir}; end it, or set FIELDLOOP_VAR_DIR to another folder",
+            f"{settings.var_dir} 中已有 python -m app up 在运行；请先结束它，或将 FIELDLOOP_VAR_DIR 设为其他目录",
+        )
+        return 1
+    http_port = supervise.free_port(settings.http_port, settings.http_host, besides=settings.mqtt_port)
     mqtt_port = (
         supervise.free_port(settings.mqtt_port, besides=http_port) if settings.mqtt_broker == "embedded" else settings.mqtt_port
     )
@@ -121,7 +136,8 @@ def _up(settings: Settings, *, demo: bool) -> int:
         _say("  seeding the demo organisation", "  正在写入演示数据")
         accounts = seed(database, settings)
     logs = settings.var_dir / "logs"
-    supervisor = supervise.Supervisor(supervise.children_of(settings), supervise.prepare_environ(settings), logs, _say)
+    environ = supervise.prepare_environ(settings)
+    supervisor = supervise.Supervisor(supervise.children_of(settings), environ, logs, _say)
     supervise.end_on_signals(supervisor)
     names = ", ".join(child.name for child in supervisor.children)
     _say(f"  starting {names}", f"  正在启动 {names}")
@@ -138,13 +154,14 @@ def _up(settings: Settings, *, demo: bool) -> int:
             _say(accounts)
             simulator = supervise.Child("simulator", [sys.executable, "-m", "app", "simulate"], once=True)
             supervisor.children.append(simulator)
-            supervisor._start(simulator)
+            supervisor.start_one(simulator)
             from demo.follow import follow
 
             follow(database, settings, _say, supervisor.stopping)
         supervisor.watch()
     finally:
         supervisor.stop()
+        shutil.rmtree(environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
         database.close()
     _say("stopped", "已停止")
     return 0

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+import httpx
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.assets.models import Device
-from app.core.db import Database
+from app.core.db import Database, missing_file
 from app.core.locales import in_terminal
 from app.core.settings import Settings, weak_secrets
 from app.meta import BEAT_S, silent_processes
@@ -24,6 +25,7 @@ from push.channels import configured_channels
 from push.models import OutboxMessage
 
 Say = Callable[[str], None]
+_WEB_PATIENCE_S = 3.0
 
 
 class Finding(NamedTuple):
@@ -60,8 +62,20 @@ def _same(text: str) -> tuple[str, str]:
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """Examine settings, database, processes, queues and broker, in this order."""
+    """Examine settings, web server, database, processes, queues and broker, in this order."""
     yield from _of_settings(settings)
+    yield from _of_web(settings)
+    missing = missing_file(settings.database_url)
+    if missing is not None:  # looking would make an empty one
+        yield Finding(
+            "problem",
+            (f"there is no database file {missing}", f"数据库文件 {missing} 不存在"),
+            (
+                "correct FIELDLOOP_DATABASE_URL or FIELDLOOP_VAR_DIR; for a new database: python -m app migrate",
+                "请更正 FIELDLOOP_DATABASE_URL 或 FIELDLOOP_VAR_DIR；新建数据库：python -m app migrate",
+            ),
+        )
+        return
     database = Database(settings.database_url)
     try:
         found, head = revisions(database)
@@ -141,6 +155,42 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
             (f"only {megabytes} MB free on the disk", f"磁盘仅剩 {megabytes} MB"),
             ("free space; below 50 MB this deployment is not ready", "请清理空间；低于 50 MB 时系统视为未就绪"),
         )
+
+
+def _of_web(settings: Settings) -> Iterator[Finding]:
+    """Ask the web server whether it lives: where ``app up`` put it, where the settings do, and where people reach it."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.http_host, settings.http_host)  # noqa: S104
+    own = f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
+    kept = settings.var_dir / "address"
+    addresses = dict.fromkeys([kept.read_text().strip() if kept.exists() else own, own, settings.public_url])
+    faults = []
+    for address in addresses:
+        fault = _fault_of_web(address)
+        if fault is None:
+            yield Finding("ok", (f"the web server answers at {address}", f"web 服务在 {address} 正常应答"))
+            return
+        faults.append(f"{address} ({fault})")
+    asked = ", ".join(faults)
+    yield Finding(
+        "problem",
+        (f"the web server does not answer: {asked}", f"web 服务没有应答：{asked}"),
+        (
+            "start it (python -m app up starts everything), or see its log; on another host: check FIELDLOOP_PUBLIC_URL",
+            "请启动 web 进程（python -m app up 会启动全部进程），或查看其日志；不在本机时请检查 FIELDLOOP_PUBLIC_URL",
+        ),
+    )
+
+
+def _fault_of_web(address: str) -> str | None:
+    """Return what is wrong with the web server at an address, None when it answers as ours does."""
+    try:
+        # No proxy of the environment: the question is whether the server answers, not whether a proxy does.
+        answer = httpx.get(f"{address}/health/live", timeout=_WEB_PATIENCE_S, trust_env=False)
+    except httpx.TimeoutException:
+        return f"nothing within {_WEB_PATIENCE_S:g} s"
+    except (httpx.HTTPError, httpx.InvalidURL) as fault:
+        return str(fault).splitlines()[0][:160] if str(fault) else type(fault).__name__
+    return None if answer.status_code == 200 and '"live"' in answer.text else f"HTTP {answer.status_code}"
 
 
 def _of_processes(session: Session, settings: Settings) -> Iterator[Finding]:
@@ -230,11 +280,12 @@ def _of_broker(settings: Settings) -> Iterator[Finding]:
 
         for _code, english, chinese in LIMITS_OF_EMBEDDED:
             yield Finding(
-                "problem" if settings.is_production else "note", (f"embedded broker: {english}", f"内置代理：{chinese}")
+                "problem" if settings.is_production else "note",
+                (f"embedded broker: {english}", f"内置 MQTT 代理服务器：{chinese}"),
             )
         yield Finding(
             "note",
-            ("the embedded broker is for trying out", "内置代理仅供试用"),
+            ("the embedded broker is for trying out", "内置 MQTT 代理服务器仅供试用"),
             (
                 "for real devices run Mosquitto: python -m app mosquitto <folder>, FIELDLOOP_MQTT_BROKER=external",
                 "连接真实设备请使用 Mosquitto：python -m app mosquitto <目录>，并设置 FIELDLOOP_MQTT_BROKER=external",

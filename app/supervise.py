@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import fcntl
+import functools
+import hashlib
 import os
 import shutil
 import signal
@@ -20,11 +22,13 @@ from app.core.db import Database
 from app.core.locales import in_terminal
 from app.core.settings import Settings
 from app.meta import readiness
+from app.serve import end_with_parent
 
 _STABLE_S = 60.0
 _LONGEST_PAUSE_S = 30.0
 _GRACE_S = 12.0
-_PR_SET_PDEATHSIG = 1  # prctl(2)
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it is made for this user only
+_MEMORY_NEEDED = 16_000_000
 Say = Callable[[str], None]
 
 
@@ -41,10 +45,18 @@ class Child:
     due: float = 0.0
 
 
-def _end_with_supervisor() -> None:
-    """Let the kernel end this child when the supervisor is gone, however it went; the next one needs its ports."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def alone(var_dir: Path) -> int | None:
+    """Take the lock of the deployment at ``var_dir`` until this process ends; None when another supervisor has it.
+
+    Children do not inherit it, so that one that lingers does not keep the next supervisor out.
+    """
+    lock = os.open(var_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
 
 
 def free_port(wanted: int, host: str = "127.0.0.1", besides: int = 0) -> int:
@@ -80,22 +92,20 @@ def children_of(settings: Settings) -> list[Child]:
                 "-m",
                 "granian",
                 "--interface",
-                "wsgi",
+                "rsgi",
                 "--host",
                 settings.http_host,
                 "--port",
                 str(settings.http_port),
                 "--workers",
                 str(settings.http_workers),
-                "--blocking-threads",
-                "2",
                 "--respawn-failed-workers",
                 "--workers-kill-timeout",
                 "6",
                 "--no-ws",
                 "--log-level",
                 "warning",
-                "wsgi:app",
+                "wsgi:served",
             ],
         )
     )
@@ -117,22 +127,39 @@ class Supervisor:
     def start(self) -> None:
         """Start every child."""
         for child in self.children:
-            self._start(child)
+            self.start_one(child)
 
-    def _start(self, child: Child) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        log_file = (self.folder / f"{child.name}.log").open("ab")
-        child.process = subprocess.Popen(
-            child.command,
-            env=self.environ,
-            stdout=log_file,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=_end_with_supervisor,
-        )
-        log_file.close()
+    def start_one(self, child: Child) -> None:
+        """Start one child; when that cannot be done (a full disk, no memory), say so and leave it to be tried again."""
+        try:
+            child.process = self._process(child)
+        except OSError as fault:
+            self._put_off(child)
+            self.say(
+                in_terminal()(
+                    f"{child.name} could not be started: {fault}; again in {child.pause_s:g} s",
+                    f"{child.name} 无法启动：{fault}，{child.pause_s:g} 秒后重试",
+                )
+            )
         child.started = time.monotonic()
+
+    def _process(self, child: Child) -> subprocess.Popen[bytes]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / f"{child.name}.log").open("ab") as log_file:
+            return subprocess.Popen(
+                child.command,
+                env=self.environ,
+                stdout=log_file,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                # However the supervisor goes: the next one needs its children's ports.
+                preexec_fn=functools.partial(end_with_parent, os.getpid(), signal.SIGTERM),
+            )
+
+    def _put_off(self, child: Child, lived_s: float = 0.0) -> None:
+        child.pause_s = 0.5 if lived_s > _STABLE_S else min(child.pause_s * 2, _LONGEST_PAUSE_S)
+        child.due = time.monotonic() + child.pause_s
 
     def watch(self) -> None:
         """Restart what dies, after a pause that grows while it keeps dying; return when told to stop."""
@@ -144,22 +171,24 @@ class Supervisor:
         present = time.monotonic()
         if child.process is None:
             if not child.once and present >= child.due:
-                self._start(child)
+                self.start_one(child)
             return
         code = child.process.poll()
         if code is None:
             return
+        # What it left running would keep its port, its shard's session or its lease from the next one.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.process.pid, signal.SIGKILL)
         lived = present - child.started
         child.process = None
         if child.once:
             return
-        child.pause_s = 0.5 if lived > _STABLE_S else min(child.pause_s * 2, _LONGEST_PAUSE_S)
-        child.due = present + child.pause_s
+        self._put_off(child, lived)
         log_file = self.folder / f"{child.name}.log"
         self.say(
             in_terminal()(
-                f"{child.name} ended with code {code} after {lived:.0f} s; again in {child.pause_s:.0f} s (see {log_file})",
-                f"{child.name} 运行 {lived:.0f} 秒后退出（代码 {code}），{child.pause_s:.0f} 秒后重启（见 {log_file}）",
+                f"{child.name} ended with code {code} after {lived:.0f} s; again in {child.pause_s:g} s (see {log_file})",
+                f"{child.name} 运行 {lived:.0f} 秒后退出（代码 {code}），{child.pause_s:g} 秒后重启（见 {log_file}）",
             )
         )
 
@@ -180,17 +209,32 @@ class Supervisor:
                 process.wait()
 
 
+def metrics_folder(var_dir: Path, memory: Path = _MEMORY) -> Path:
+    """Make an empty folder, for this user only, in which the processes of the deployment at ``var_dir`` add up their counters.
+
+    In memory where that can be had: the files are memory-mapped, and on a full disk the kernel ends (SIGBUS) whoever
+    writes to a page there is no room for. In ``var_dir`` else.
+    """
+    beside = var_dir / "metrics"
+    shutil.rmtree(beside, ignore_errors=True)
+    folder = memory / f"fieldloop-{os.getuid()}-{hashlib.sha256(bytes(var_dir)).hexdigest()[:16]}"
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(memory).free >= _MEMORY_NEEDED:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)  # fails, too, when somebody else has put something there
+            return folder
+    beside.mkdir(mode=0o700, parents=True)
+    return beside
+
+
 def prepare_environ(settings: Settings) -> dict[str, str]:
     """Return the environment of the children: the ports that were chosen, and where metrics are added up."""
-    metrics = settings.var_dir / "metrics"
-    shutil.rmtree(metrics, ignore_errors=True)
-    metrics.mkdir(parents=True)
     return os.environ | {
         "FIELDLOOP_HTTP_PORT": str(settings.http_port),
         "FIELDLOOP_MQTT_PORT": str(settings.mqtt_port),
         "FIELDLOOP_VAR_DIR": str(settings.var_dir),
         "FIELDLOOP_PUBLIC_URL": settings.public_url,
-        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder(settings.var_dir)),
         "PYTHONUNBUFFERED": "1",
     }
 

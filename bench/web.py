@@ -106,7 +106,7 @@ def measure(lab: Lab, fleets: dict[str, Fleet], quick: bool) -> tuple[Table, boo
         table.rows.append((name, str(clients), *figures))
     first = next(iter(_plan(quick)))
     table.notes = [
-        "granian as `python -m app up` starts it: 2 workers, 2 blocking threads each. Clients are threads of one process with a "
+        "granian as `python -m app up` starts it: 2 workers, 2 requests at once each. Clients are threads of one process with a "
         "keep-alive connection each, on the same processors.",
         f"{first[1]} requests of 1 client, then {' and '.join(f'{n} of each of {c}' for c, n in _plan(quick)[1:])}; "
         "each client is a rep and a technician of their own, each order on a vehicle of its own.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.core.db import Database
 from app.core.history import HistoryEntry
@@ -25,22 +25,28 @@ _PATIENCE_S = 60
 
 
 def follow(database: Database, settings: Settings, say: Callable[[str], None], stopping: threading.Event) -> None:
-    """Print the first things that happen, then how to follow the story; at most for a minute."""
+    """Print the first things that happen, then how to follow the story; at most for a minute.
+
+    What a demo that ran before came to is not told again; when it had come to its last step, nothing is waited for.
+    """
     pick = in_terminal()
-    say(pick("The vehicles report now; the first alarm comes within a minute.", "车辆开始上报数据，一分钟内会出现第一条告警。"))
-    told: set[str] = set()
-    for _ in range(_PATIENCE_S * 2):
-        with database.reading() as session:
-            entries = session.scalars(
-                select(HistoryEntry).where(HistoryEntry.kind.in_(_TOLD)).order_by(HistoryEntry.id).limit(40)
-            ).all()
-        for entry in entries:
-            if entry.id not in told:
-                told.add(entry.id)
-                say(f"  {entry.kind:22} {reason_of(entry.kind, entry.facts, pick(EN, ZH), settings.time_zone)}")
-        if any(entry.kind == "notification.queued" for entry in entries):
-            break
-        if stopping.wait(0.5):
+    with database.reading() as session:
+        last = session.scalar(select(func.max(HistoryEntry.id))) or ""
+        over = session.scalar(select(HistoryEntry.id).where(HistoryEntry.kind == _TOLD[-1]).limit(1)) is not None
+    if over:
+        say(
+            pick(
+                f"This demo ran before; its alarms, tasks and offers are still there. To begin anew remove {settings.var_dir}.",
+                f"演示曾经运行过，已有的告警、任务和优惠仍在。如需重新开始，请删除 {settings.var_dir}。",
+            )
+        )
+    else:
+        say(
+            pick(
+                "The vehicles report now; the first alarm comes within a minute.", "车辆开始上报数据，一分钟内会出现第一条告警。"
+            )
+        )
+        if not _told_until_the_last(database, settings, last, say, stopping):
             return
     say(
         pick(
@@ -53,3 +59,29 @@ def follow(database: Database, settings: Settings, say: Callable[[str], None], s
             "按 Ctrl-C 停止全部进程。",
         )
     )
+
+
+def _told_until_the_last(
+    database: Database, settings: Settings, last: str, say: Callable[[str], None], stopping: threading.Event
+) -> bool:
+    """Print what comes after the entry ``last`` until a message was queued or patience ends; False when told to stop."""
+    locale = in_terminal()(EN, ZH)
+    told: set[str] = set()  # not a moving ``last``: who drew an earlier id may commit later
+    for _ in range(_PATIENCE_S * 2):
+        with database.reading() as session:
+            entries = session.scalars(
+                select(HistoryEntry)
+                .where(HistoryEntry.kind.in_(_TOLD), HistoryEntry.id > last)
+                .order_by(HistoryEntry.id)
+                .limit(40)
+            ).all()
+        for entry in entries:
+            if entry.id in told:
+                continue
+            told.add(entry.id)
+            say(f"  {entry.kind:22} {reason_of(entry.kind, entry.facts, locale, settings.time_zone)}")
+        if any(entry.kind == _TOLD[-1] for entry in entries):
+            break
+        if stopping.wait(0.5):
+            return False
+    return True

@@ -20,7 +20,7 @@ from app.core.ids import new_id
 from app.core.leases import beat
 from app.core.logs import get_log, set_up_logs
 from app.core.metrics import INGEST_BATCH_SECONDS, INGEST_LAG_SECONDS
-from app.core.settings import Settings, read_settings
+from app.core.settings import Settings, settings_or_exit
 from iot import commands
 from iot.ingest import ingest_batch
 from iot.subscriber import Delivery, Subscriber
@@ -107,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m iot", description=__doc__)
     parser.add_argument("--shard", type=int, default=0, help="the shard in the devices' topics")
     shard = parser.parse_args().shard
-    settings = read_settings()
+    settings = settings_or_exit()
     set_up_logs(settings, f"ingest-{shard}")
     database = Database(settings.database_url, pool_size=2)
     loop = IngestLoop(database, settings, shard)

@@ -19,7 +19,7 @@ from pathlib import Path
 from iotcore import IotCoreBroker
 
 from app.core.logs import get_log, set_up_logs
-from app.core.settings import Settings, read_settings
+from app.core.settings import Settings, settings_or_exit
 
 log = get_log(__name__)
 
@@ -216,7 +216,7 @@ def _watch(settings: Settings, stop: threading.Event, every_s: float, timeout_s:
 
 def main() -> None:
     """Run the embedded broker in the foreground; ends the process, with 0 on SIGTERM and SIGINT."""
-    settings = read_settings()
+    settings = settings_or_exit()
     set_up_logs(settings, "broker")
     # rumqttd opens an error span for each packet: at any lower level every message becomes a log line.
     for name in ("rumqttd", "tracing"):

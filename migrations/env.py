@@ -8,7 +8,7 @@ from alembic import context
 from sqlalchemy import JSON
 
 from app.core.db import Database, Moment, Money
-from app.core.settings import read_settings
+from app.core.settings import settings_or_exit
 from app.tables import METADATA
 
 connection = context.config.attributes.get("connection")
@@ -36,7 +36,7 @@ def run(on: object) -> None:
 if connection is not None:
     run(connection)
 else:
-    database = Database(read_settings().database_url)
+    database = Database(settings_or_exit().database_url)
     with database.engine.execution_options(fieldloop_writes=True).begin() as own:
         run(own)
     database.close()

@@ -51,7 +51,7 @@ class _Task(fields.Schema):
 
 
 class _Reject(_Task):
-    reason = fields.Text(200, 1, required=True)
+    reason = fields.Lines(200, 1, required=True)
 
 
 class _Finish(_Task):
@@ -72,7 +72,7 @@ class _Accept(_Offer):
 
 
 class _Decline(_Offer):
-    reason = fields.Text(200, load_default="")
+    reason = fields.Lines(200, load_default="")
 
 
 class _Alarm(fields.Schema):

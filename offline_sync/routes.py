@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.core import wire
 from app.core.errors import FieldsInvalid, NotFound
-from app.core.http import Malformed, PageQuery, Routes, edge_database, edge_settings, page, page_of, past_deadlocks
+from app.core.http import LARGEST_BODY, Malformed, PageQuery, Routes, edge_database, edge_settings, page, page_of, past_deadlocks
 from app.core.tracked import fetch
 from app.users.rights import Actor
 from offline_sync import digests, installations, operations, rxdb, schemas, watermelon
@@ -23,7 +23,7 @@ from offline_sync.models import Installation, Intent, SyncConflict, SyncProblem
 
 routes = Routes("sync", __name__, description="Offline sync for WatermelonDB and RxDB")
 
-_PUSH_LIMITS = wire.Limits(size=16_000_000, values=3_000_000, text=200_000)
+_PUSH_LIMITS = wire.Limits(size=LARGEST_BODY, values=3_000_000, text=200_000)
 
 
 @routes.door("GET", "/sync/watermelon", policy="sync", query=schemas.WatermelonPullQuery, own_transactions=True)

@@ -23,7 +23,7 @@ class Cursor(fields.Int):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-class JsonText(fields.Text):
+class JsonText(fields.Lines):
     """A JSON document in a query string."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:

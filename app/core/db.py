@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -34,6 +35,7 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    make_url,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -242,6 +244,15 @@ def mark_touched(session: Session, tables: Sequence[str]) -> None:
 def last_change(session: Session) -> int:
     """Return the highest change number this session can see."""
     return int(session.execute(text("SELECT n FROM change_counter WHERE id = 1")).scalar_one())
+
+
+def missing_file(url: str) -> Path | None:
+    """Return the file of an SQLite database that is not there; connecting would make an empty one."""
+    found = make_url(url)
+    if found.get_backend_name() != "sqlite" or not found.database or found.database == ":memory:":
+        return None
+    path = Path(found.database)
+    return None if path.exists() else path
 
 
 def is_deadlock(fault: OperationalError) -> bool:

@@ -55,9 +55,13 @@ from app.core.tracked import Tracked
 log = get_log(__name__)
 
 PUBLIC = "public"
+BODY_FAULT = "fieldloop.body_fault"  # in the WSGI environment: why the server (app/serve.py) did not wait for the body
 _KEY_PATTERN = re.compile(r"[A-Za-z0-9_.:-]{8,100}")
 _BODY_LIMIT = 1_000_000
+# Of any route: a phone's push after weeks without network.
+LARGEST_BODY = 16_000_000
 _DEADLOCK_TRIES = 3
+_DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 _METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 
 
@@ -132,6 +136,24 @@ class Unavailable(DomainError):
     """The database does not answer; nothing was changed."""
 
     status = 503
+
+
+class BodyMissed(DomainError):
+    """A body the server did not wait for any longer; nothing was looked at."""
+
+    status = 408
+
+
+class BodyCrowded(DomainError):
+    """Too many bodies are on their way at once; nothing was looked at."""
+
+    status = 503
+
+
+_BODY_FAULTS = {
+    "body_late": BodyMissed("body_late"),
+    "body_crowded": BodyCrowded("body_crowded", retry_after_s=2),
+}
 
 
 def flatten_errors(messages: Any, path: str = "") -> dict[str, list[str]]:
@@ -532,8 +554,11 @@ def problem(status: int, code: str, facts: dict[str, object], errors: dict[str, 
 def answer_domain_error(error: DomainError) -> Response:
     """Answer a refusal; commit the trace it must leave in a transaction of its own."""
     if error.trace is not None:
-        with edge_database().transaction() as session:
-            error.trace(session)
+        try:
+            with edge_database().transaction() as session:
+                error.trace(session)
+        except _DATABASE_AWAY as fault:  # a failed try that cannot be counted is not answered as one
+            return answer_database_error(fault)
     errors = error.errors if isinstance(error, FieldsInvalid) else None
     answer = problem(error.status, error.code, error.facts, errors)
     if error.retry_after_s is not None:
@@ -587,10 +612,10 @@ def _answer_stale(_error: StaleDataError) -> Response:
 def install(app: Flask, edge: Edge) -> None:
     """Hang request ids, errors, headers and metrics on an application."""
     app.extensions["fieldloop"] = edge
-    app.config["MAX_CONTENT_LENGTH"] = _BODY_LIMIT * 5
+    app.config["MAX_CONTENT_LENGTH"] = _BODY_LIMIT * 5  # a route that takes more says so itself
     app.register_error_handler(DomainError, answer_domain_error)
     app.register_error_handler(HTTPException, answer_http_error)
-    for kind in (OperationalError, InterfaceError, PoolTimeout):
+    for kind in _DATABASE_AWAY:
         app.register_error_handler(kind, answer_database_error)
     app.register_error_handler(IntegrityError, _answer_integrity)
     app.register_error_handler(StaleDataError, _answer_stale)
@@ -603,6 +628,8 @@ def install(app: Flask, edge: Edge) -> None:
         g.began = time.perf_counter()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(process="web", request_id=g.request_id)
+        if BODY_FAULT in request.environ:
+            raise _BODY_FAULTS[request.environ[BODY_FAULT]]
 
     @app.after_request
     def finish(answer: Response) -> Response:

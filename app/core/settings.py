@@ -3,16 +3,50 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from environs import FileAwareEnv
+from environs import EnvError, FileAwareEnv
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.core.locales import LOCALES, in_terminal
 
 DEVELOPMENT_SECRET = "development-only-secret-change-me"  # noqa: S105 - refused in production
 _SECRET_FILE = "secret.key"  # noqa: S105 - a file name
+_PREFIX = "FIELDLOOP_"
+# Whole numbers: (default, least, greatest). The bounds keep out what cannot have been meant.
+_NUMBERS = {
+    "http_port": (8000, 1, 65_535),
+    "http_workers": (2, 1, 64),
+    "trusted_proxies": (0, 0, 10),
+    "mqtt_port": (1883, 1, 65_535),
+    "ingest_batch": (500, 1, 10_000),
+    "ingest_linger_ms": (5, 0, 10_000),
+    "ingest_window": (2000, 1, 65_535),
+    "payload_limit_bytes": (262_144, 1024, 100_000_000),
+    "access_token_s": (900, 30, 86_400),
+    "refresh_token_days": (30, 1, 3650),
+    "offer_validity_days": (14, 1, 3650),
+    "offer_cooldown_days": (30, 0, 3650),
+    "station_lease_s": (1800, 1, 2_592_000),
+    "slot_minutes": (60, 5, 1440),
+    "slot_horizon_days": (7, 1, 366),
+    "redeem_tries_per_minute": (10, 1, 10_000),
+    "idempotency_days": (30, 1, 3650),
+    "sync_retry_ms": (5000, 100, 3_600_000),
+    "sync_keep_days": (90, 1, 3650),
+    "smtp_port": (25, 1, 65_535),
+    "push_attempts": (8, 1, 1000),
+    "push_lease_s": (60, 1, 86_400),
+}
+_MOST_SHARDS = 1000
+_DATABASES = {"sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"}
 
 
 @dataclass(frozen=True)
@@ -89,63 +123,43 @@ def read_settings(**overrides: object) -> Settings:
         overrides: fields set directly, for tests and commands.
 
     Raises:
-        ValueError: in production, when a secret is missing, short or the default one.
+        ValueError: in one line, in the terminal's language, naming the variable: when a value is not allowed, and in
+            production when a secret is missing, short or the default one.
     """
-    env = FileAwareEnv(prefix="FIELDLOOP_")
-    var_dir = Path(env.str("VAR_DIR", "var")).resolve()
-    host, port = env.str("HTTP_HOST", "127.0.0.1"), env.int("HTTP_PORT", 8000)
-    values: dict[str, object] = {
-        "environment": env.str("ENVIRONMENT", "development"),
-        "secret_key": env.str("SECRET_KEY", "") or _kept_secret(var_dir) or DEVELOPMENT_SECRET,
-        "database_url": env.str("DATABASE_URL", f"sqlite:///{var_dir}/fieldloop.db"),
+    read = _Reader()
+    var_dir = Path(read.words("VAR_DIR", "var")).resolve()
+    host = read.words("HTTP_HOST", "127.0.0.1")
+    values: dict[str, object] = {name: read.number(name) for name in _NUMBERS}
+    values |= {
+        "environment": read.choice("ENVIRONMENT", "development", "production"),
+        "secret_key": read.text("SECRET_KEY", "") or _kept_secret(var_dir) or DEVELOPMENT_SECRET,
+        "database_url": read.database(f"sqlite:///{var_dir}/fieldloop.db"),
         "var_dir": var_dir,
-        "organisation_name": env.str("ORGANISATION_NAME", "Fieldloop"),
-        "time_zone": ZoneInfo(env.str("TIME_ZONE", "Asia/Shanghai")),
-        "currency": env.str("CURRENCY", "CNY"),
-        "default_locale": env.str("DEFAULT_LOCALE", "zh-CN"),
-        "public_url": env.str("PUBLIC_URL", f"http://{host}:{port}"),
+        "organisation_name": read.text("ORGANISATION_NAME", "Fieldloop"),
+        "time_zone": read.zone("Asia/Shanghai"),
+        "currency": read.text("CURRENCY", "CNY"),
+        "default_locale": read.choice("DEFAULT_LOCALE", *LOCALES),
+        "public_url": read.text("PUBLIC_URL", f"http://{host}:{values['http_port']}"),
         "http_host": host,
-        "http_port": port,
-        "http_workers": env.int("HTTP_WORKERS", 2),
-        "trusted_proxies": env.int("TRUSTED_PROXIES", 0),
-        "log_format": env.str("LOG_FORMAT", "console"),
-        "log_level": env.str("LOG_LEVEL", "INFO"),
-        "metrics_token": env.str("METRICS_TOKEN", ""),
-        "mqtt_host": env.str("MQTT_HOST", "127.0.0.1"),
-        "mqtt_port": env.int("MQTT_PORT", 1883),
-        "mqtt_tls": env.bool("MQTT_TLS", False),
-        "mqtt_ca_file": env.str("MQTT_CA_FILE", ""),
-        "mqtt_username": env.str("MQTT_USERNAME", "fieldloop-ingest"),
-        "mqtt_password": env.str("MQTT_PASSWORD", ""),
-        "mqtt_shards": tuple(env.list("MQTT_SHARDS", [0], subcast=int)),
-        "mqtt_broker": env.str("MQTT_BROKER", "embedded"),
-        "ingest_batch": env.int("INGEST_BATCH", 500),
-        "ingest_linger_ms": env.int("INGEST_LINGER_MS", 5),
-        "ingest_window": env.int("INGEST_WINDOW", 2000),
-        "payload_limit_bytes": env.int("PAYLOAD_LIMIT_BYTES", 262_144),
-        "access_token_s": env.int("ACCESS_TOKEN_S", 900),
-        "refresh_token_days": env.int("REFRESH_TOKEN_DAYS", 30),
-        "argon2_profile": env.str("ARGON2_PROFILE", "standard"),
-        "offer_validity_days": env.int("OFFER_VALIDITY_DAYS", 14),
-        "offer_cooldown_days": env.int("OFFER_COOLDOWN_DAYS", 30),
-        "station_lease_s": env.int("STATION_LEASE_S", 1800),
-        "slot_minutes": env.int("SLOT_MINUTES", 60),
-        "slot_horizon_days": env.int("SLOT_HORIZON_DAYS", 7),
-        "redeem_tries_per_minute": env.int("REDEEM_TRIES_PER_MINUTE", 10),
-        "idempotency_days": env.int("IDEMPOTENCY_DAYS", 30),
-        "sync_retry_ms": env.int("SYNC_RETRY_MS", 5000),
-        "sync_keep_days": env.int("SYNC_KEEP_DAYS", 90),
-        "smtp_host": env.str("SMTP_HOST", ""),
-        "smtp_port": env.int("SMTP_PORT", 25),
-        "smtp_starttls": env.bool("SMTP_STARTTLS", False),
-        "smtp_username": env.str("SMTP_USERNAME", ""),
-        "smtp_password": env.str("SMTP_PASSWORD", ""),
-        "mail_from": env.str("MAIL_FROM", "fieldloop@localhost"),
-        "fcm_credentials_file": env.str("FCM_CREDENTIALS_FILE", ""),
-        "fcm_project": env.str("FCM_PROJECT", ""),
-        "fcm_url": env.str("FCM_URL", ""),
-        "push_attempts": env.int("PUSH_ATTEMPTS", 8),
-        "push_lease_s": env.int("PUSH_LEASE_S", 60),
+        "log_format": read.choice("LOG_FORMAT", "console", "json"),
+        "log_level": read.choice("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR"),
+        "metrics_token": read.text("METRICS_TOKEN", ""),
+        "mqtt_host": read.words("MQTT_HOST", "127.0.0.1"),
+        "mqtt_tls": read.flag("MQTT_TLS"),
+        "mqtt_ca_file": read.text("MQTT_CA_FILE", ""),
+        "mqtt_username": read.text("MQTT_USERNAME", "fieldloop-ingest"),
+        "mqtt_password": read.text("MQTT_PASSWORD", ""),
+        "mqtt_shards": read.shards(),
+        "mqtt_broker": read.choice("MQTT_BROKER", "embedded", "external"),
+        "argon2_profile": read.choice("ARGON2_PROFILE", "standard", "test"),
+        "smtp_host": read.text("SMTP_HOST", ""),
+        "smtp_starttls": read.flag("SMTP_STARTTLS"),
+        "smtp_username": read.text("SMTP_USERNAME", ""),
+        "smtp_password": read.text("SMTP_PASSWORD", ""),
+        "mail_from": read.text("MAIL_FROM", "fieldloop@localhost"),
+        "fcm_credentials_file": read.text("FCM_CREDENTIALS_FILE", ""),
+        "fcm_project": read.text("FCM_PROJECT", ""),
+        "fcm_url": read.text("FCM_URL", ""),
     }
     for name in ("secret_key", "mqtt_password", "smtp_password", "metrics_token"):
         values[name] = str(values[name]).strip()  # a file written by echo ends in a newline
@@ -153,6 +167,102 @@ def read_settings(**overrides: object) -> Settings:
     settings = Settings(**values)  # type: ignore[arg-type]
     _refuse_weak_secrets(settings)
     return settings
+
+
+def settings_or_exit() -> Settings:
+    """Return the settings, or end the process with 2 and one line on standard error: for the starts of processes."""
+    try:
+        return read_settings()
+    except ValueError as fault:
+        sys.stderr.write(f"{fault}\n")
+        raise SystemExit(2) from None
+
+
+class _Reader:
+    """Reads variables and refuses what is not allowed, by name. A value that may hold a secret is never repeated."""
+
+    def __init__(self) -> None:
+        self._env = FileAwareEnv(prefix=_PREFIX)
+
+    def text(self, name: str, default: str) -> str:
+        try:
+            return str(self._env.str(name, default))
+        except (EnvError, OSError, UnicodeError, ValueError) as fault:
+            raise _refusal(name, f"cannot be read: {fault}", f"无法读取：{fault}") from None
+
+    def words(self, name: str, default: str) -> str:
+        found = self.text(name, default).strip()
+        if not found:
+            raise _refusal(name, f"must not be empty; leave it away for {default}", f"不能为空；不设置时为 {default}")
+        return found
+
+    def number(self, field: str) -> int:
+        default, least, most = _NUMBERS[field]
+        found = self.text(field.upper(), str(default)).strip()
+        if not re.fullmatch(r"-?[0-9]{1,12}", found) or not least <= int(found) <= most:
+            raise _refusal(
+                field.upper(),
+                f"must be a whole number from {least} to {most}, not {found!r}",
+                f"须为 {least} 至 {most} 之间的整数，不能是 {found!r}",
+            )
+        return int(found)
+
+    def choice(self, name: str, default: str, *others: str) -> str:
+        found, allowed = self.text(name, default).strip(), (default, *others)
+        if found not in allowed:
+            raise _refusal(
+                name, f"must be {' or '.join(allowed)}, not {found!r}", f"须为 {' 或 '.join(allowed)}，不能是 {found!r}"
+            )
+        return found
+
+    def flag(self, name: str) -> bool:
+        try:
+            return bool(self._env.bool(name, False))
+        except (EnvError, OSError, ValueError):
+            raise _refusal(name, "must be true or false", "须为 true 或 false") from None
+
+    def zone(self, default: str) -> ZoneInfo:
+        found = self.text("TIME_ZONE", default).strip()
+        try:
+            return ZoneInfo(found)
+        except (KeyError, ValueError, OSError):
+            raise _refusal(
+                "TIME_ZONE",
+                f"must be a name of the IANA time zone database, such as {default}, not {found!r}",
+                f"须为 IANA 时区名称，例如 {default}，不能是 {found!r}",
+            ) from None
+
+    def shards(self) -> tuple[int, ...]:
+        found = [part.strip() for part in self.text("MQTT_SHARDS", "0").split(",")]
+        if (
+            not all(re.fullmatch(r"[0-9]{1,4}", part) and int(part) < _MOST_SHARDS for part in found)
+            or len({int(part) for part in found}) != len(found)  # two processes of one shard take its session from each other
+        ):
+            raise _refusal(
+                "MQTT_SHARDS",
+                f"must be different numbers from 0 to {_MOST_SHARDS - 1} with commas between them, such as 0,1",
+                f"须为 0 至 {_MOST_SHARDS - 1} 之间互不相同的数字，以逗号分隔，例如 0,1",
+            )
+        return tuple(int(part) for part in found)
+
+    def database(self, default: str) -> str:
+        found = self.text("DATABASE_URL", default).strip()
+        try:
+            url = make_url(found)
+        except (ArgumentError, ValueError):
+            url = None
+        in_a_file = url is not None and (url.get_backend_name() != "sqlite" or url.database not in {None, "", ":memory:"})
+        if url is None or url.drivername not in _DATABASES or not in_a_file:
+            raise _refusal(
+                "DATABASE_URL",
+                "must be sqlite:///<path of a file> or postgresql://user:password@host/name, special characters percent-encoded",
+                "须为 sqlite:///<文件路径> 或 postgresql://用户:密码@主机/库名，特殊字符须百分号编码",
+            )
+        return found
+
+
+def _refusal(name: str, english: str, chinese: str) -> ValueError:
+    return ValueError(" ".join(f"{_PREFIX}{name} {in_terminal()(english, chinese)}".split()))
 
 
 def _kept_secret(var_dir: Path) -> str:
@@ -183,9 +293,13 @@ def weak_secrets(settings: Settings) -> list[str]:
 def _refuse_weak_secrets(settings: Settings) -> None:
     weak = weak_secrets(settings)
     if settings.is_production and weak:
+        make = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+        names = ", ".join(weak)
         raise ValueError(
-            f"refusing to start in production: {', '.join(weak)} is missing, too short or the default. "
-            f"Make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            in_terminal()(
+                f"refusing to start in production: {names} is missing, too short or the default. Make one with: {make}",
+                f"生产环境拒绝启动：{names} 未设置、过短或仍为默认值。生成命令：{make}",
+            )
         )
 
 

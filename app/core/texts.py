@@ -46,6 +46,18 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
     ),
     "method_not_allowed": ("Method not allowed", "This address does not take this method.", "方法不允许", "该地址不支持此方法。"),
     "too_large": ("Request too large", "The request is larger than allowed.", "请求过大", "请求超过允许的大小。"),
+    "body_late": (
+        "The body did not arrive",
+        "The request's body did not come in time or broke off; nothing was changed.",
+        "未收到请求内容",
+        "请求内容未能按时到达或中途断开，未做任何更改。",
+    ),
+    "body_crowded": (
+        "Try again in a moment",
+        "Too many large requests are on their way; nothing was changed.",
+        "请稍后重试",
+        "正在接收的大请求过多，未做任何更改。",
+    ),
     "http_error": ("Request refused", "The request cannot be served.", "请求被拒绝", "无法处理该请求。"),
     "internal": ("Something went wrong", "The fault was logged under the request id.", "系统出错", "故障已按请求编号记录。"),
     "unavailable": (

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from app.users.models import User
 from iot.models import DeadLetter, IngestCounter
 from tests.conftest import SetClock
 from tests.factories import make_world
+from tests.iot.broker.brokers import free_port
 from tests.push.conftest import Outbox
 
 WELL = {
@@ -36,8 +40,29 @@ WELL = {
 }
 
 
+class Live(BaseHTTPRequestHandler):
+    """Answers as the web server does when it is well."""
+
+    def do_GET(self) -> None:
+        assert self.path == "/health/live"
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"status":"live"}')
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def web_port() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Live) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
 @pytest.fixture
-def well(db: Database, settings: Settings) -> Settings:
+def well(db: Database, settings: Settings, web_port: int) -> Settings:
     """A production deployment with nothing wrong."""
     make_world(db, settings)
     today = Database(settings.database_url)
@@ -45,7 +70,7 @@ def well(db: Database, settings: Settings) -> Settings:
         beat(session, "worker", holder="w")
         beat(session, "ingest-0", holder="i", connected=True)
     today.close()
-    return replace(settings, **WELL)
+    return replace(settings, **WELL, http_port=web_port)
 
 
 def told(settings: Settings) -> tuple[int, str]:
@@ -163,6 +188,45 @@ def test_a_database_that_was_not_migrated_is_told(well: Settings, tmp_path: Path
 
     assert code == 1
     assert "python -m app migrate" in text
+
+
+def test_a_wrong_path_of_the_database_is_told_and_no_empty_one_is_made(well: Settings, tmp_path: Path) -> None:
+    wrong = tmp_path / "typo.db"
+
+    code, text = told(replace(well, database_url=f"sqlite:///{wrong}"))
+
+    assert code == 1
+    assert f"there is no database file {wrong}" in text
+    assert not wrong.exists()
+
+
+def test_a_web_server_that_is_not_there_is_told(well: Settings) -> None:
+    port = free_port()
+
+    code, text = told(replace(well, http_port=port, public_url=f"http://127.0.0.1:{port}"))
+
+    assert code == 1
+    assert f"the web server does not answer: http://127.0.0.1:{port} (" in text
+
+
+def test_a_web_server_that_takes_connections_and_does_not_answer_is_told(well: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.doctor._WEB_PATIENCE_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as stuck:
+        address = f"http://127.0.0.1:{stuck.getsockname()[1]}"
+
+        code, text = told(replace(well, http_port=stuck.getsockname()[1], public_url=address))
+
+    assert code == 1
+    assert f"{address} (nothing within 0.3 s)" in text
+
+
+def test_a_web_server_is_found_where_app_up_put_it(well: Settings) -> None:
+    (well.var_dir / "address").write_text(f"http://127.0.0.1:{well.http_port}\n")
+
+    code, text = told(replace(well, http_port=free_port()))
+
+    assert code == 0, text
+    assert f"the web server answers at http://127.0.0.1:{well.http_port}" in text
 
 
 def test_no_secret_is_printed(well: Settings) -> None:

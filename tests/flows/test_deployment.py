@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -25,11 +26,11 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 class Running:
     """A deployment under its supervisor."""
 
-    def __init__(self, folder: Path, *more: str, **variables: str) -> None:
+    def __init__(self, folder: Path, *more: str, within: tuple[str, ...] = (), **variables: str) -> None:
         self.output = folder / "output"
         with self.output.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", "up", *more], cwd=ROOT, env=environment(folder, **variables), stdout=file,
+                [*within, sys.executable, "-m", "app", "up", *more], cwd=ROOT, env=environment(folder, **variables), stdout=file,
                 stderr=subprocess.STDOUT,
             )  # fmt: skip
 
@@ -115,6 +116,69 @@ def test_a_supervisor_that_is_killed_leaves_nothing_running_and_the_next_finds_i
             up.process.wait()
         assert len(everybody) > 4
         assert not psutil.wait_procs(everybody, timeout=20)[1]
+
+
+def fill(disk: Path) -> Path:
+    """Take all the room there is."""
+    filling = disk / "filling"
+    with filling.open("ab", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(b"x" * size)
+    return filling
+
+
+def test_on_a_full_disk_writes_are_refused_reads_go_on_and_no_process_dies(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ("unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o size=100m tmpfs "$0" && exec "$@"', str(disk))
+    if subprocess.run([*mount, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no small file system can be mounted here (unshare -rm, mount -t tmpfs): the promise is unproven")
+    port = free_port()
+    variables = {"FIELDLOOP_HTTP_PORT": str(port), "FIELDLOOP_MQTT_PORT": str(free_port()), "FIELDLOOP_VAR_DIR": str(disk)}
+    up = Running(tmp_path, within=mount, **variables)
+    try:
+        up.wait_for("Ready: ")
+        filling = fill(Path(f"/proc/{up.process.pid}/root{disk}"))
+        before = psutil.Process(up.process.pid).children(recursive=True)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            found = {client.post("/api/v1/auth/sign-in", json={"login": f"{i}", "password": "p"}).status_code for i in range(6)}
+            assert found == {507}
+            # Each kind of request anew is another counter, and room for counters must be found somewhere.
+            for path in ("docs", "docs/start.js", "accounts/link", "health/live", "nothing", "metrics", "api/v1/openapi.json"):
+                for method in ("GET", "PUT", "DELETE", "POST", "PATCH", "OPTIONS"):
+                    assert client.request(method, f"/{path}").status_code < 500
+
+            filling.unlink()
+            assert client.post("/api/v1/auth/sign-in", json={"login": "x", "password": "p"}).status_code == 401
+        assert {child.pid for child in psutil.Process(up.process.pid).children(recursive=True)} == {child.pid for child in before}
+        assert "ended with code" not in up.text()
+    finally:
+        up.process.send_signal(signal.SIGTERM)
+        up.process.wait(40)
+
+
+def test_a_second_supervisor_in_the_same_folder_is_refused_and_files_are_private(tmp_path: Path) -> None:
+    ports = {"FIELDLOOP_HTTP_PORT": str(free_port()), "FIELDLOOP_MQTT_PORT": str(free_port())}
+    folder = tmp_path / "var"
+    up = Running(tmp_path, **ports, FIELDLOOP_VAR_DIR=str(folder))
+    try:
+        up.wait_for("Ready: ")
+        second = subprocess.run(
+            [sys.executable, "-m", "app", "up"], cwd=ROOT, env=environment(folder, **ports), capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        assert second.returncode == 1
+        assert second.stdout + second.stderr == (
+            f"another python -m app up runs in {folder}; end it, or set FIELDLOOP_VAR_DIR to another folder\n"
+        )
+        files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+        assert {"fieldloop.db", "logs/web.log", "secret.key"} <= set(files)
+        assert {path.stat().st_mode & 0o077 for path in files.values()} == {0}
+    finally:
+        up.process.send_signal(signal.SIGTERM)
+        assert up.process.wait(40) == 0
 
 
 @pytest.mark.parametrize("secret", ["", "short", "development-only-secret-change-me"])

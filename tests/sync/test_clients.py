@@ -95,8 +95,8 @@ def server(world: World, database_url: str, settings: Settings, tmp_path: Path) 
         "FIELDLOOP_ARGON2_PROFILE": "test",
         "FIELDLOOP_SYNC_RETRY_MS": "200",
     }
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "2", "--blocking-threads", "2", "--no-ws", "--log-level", "warning", "wsgi:app"]
+    command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", "2", "--no-ws", "--log-level", "warning", "wsgi:served"]
     with (tmp_path / "web.log").open("wb") as log:
         process = subprocess.Popen(command, env=variables, cwd=ROOT, stdout=log, stderr=log)
     base = f"http://127.0.0.1:{port}"

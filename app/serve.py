@@ -1,0 +1,186 @@
+"""How the web process takes requests from granian: a body is read whole and in bounded time, then a thread is given to it.
+
+Under granian's own WSGI a thread is taken as soon as the headers are there, and reading the body blocks it for as long as the
+client likes: a handful of connections that never finish would hold every thread there is. So granian speaks its asynchronous
+protocol (RSGI) to ``Served``, which waits for bodies without a thread, up to a deadline, and gives the few threads to whole
+requests only. Answers are handed over whole for the same reason: a client that reads slowly holds no thread either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import io
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from app.core.http import BODY_FAULT
+from app.core.logs import get_log
+
+log = get_log(__name__)
+
+_PATIENCE_S = 10.0
+_LEAST_BYTES_PER_S = 20_000  # a poor mobile line sends a file of 5 MB in four minutes
+_HELD_LIMIT = 64_000_000
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+Headers = list[tuple[str, str]]
+
+
+def end_with_parent(parent: int, number: int) -> None:
+    """Let the kernel send this process ``number`` once ``parent`` is gone, however it went."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+        if os.getppid() != parent:  # it went before the kernel was told
+            os.kill(os.getpid(), number)
+
+
+class _Refused(Exception):
+    """A body that is not waited for. ``code`` is what the caller reads."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+async def _next(incoming: Any, until: float) -> bytes | None:
+    """Return what came of a body, or None at its end.
+
+    Raises:
+        _Refused: ``body_late``, when nothing came until then (by the loop's clock).
+    """
+    try:
+        coming = anext(incoming)  # granian's own awaitable: it can be cancelled, but not by a task around it
+    except StopAsyncIteration:
+        return None
+    alarm = asyncio.get_running_loop().call_at(until, coming.cancel)
+    try:
+        chunk: bytes = await coming
+    except asyncio.CancelledError:
+        raise _Refused("body_late") from None
+    finally:
+        alarm.cancel()
+    return chunk
+
+
+class Served:
+    """A WSGI application as granian's RSGI wants it."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], body_limit: int, threads: int = 2) -> None:
+        """Serve ``app`` with this many requests at once; of a body, ``body_limit`` and one more byte are read."""
+        self._app, self._body_limit = app, body_limit
+        self._pool = ThreadPoolExecutor(threads, "request")
+        self._held = 0
+
+    def __rsgi_init__(self, _loop: object) -> None:
+        """Called in each worker. One that outlived its master would go on serving the port with nobody to stop it.
+
+        By SIGKILL, because granian's own end waits for the master's help when a request hangs.
+        """
+        master = multiprocessing.parent_process()
+        if master is not None and master.pid is not None:
+            end_with_parent(master.pid, signal.SIGKILL)
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Answer one request."""
+        environ = environ_of(scope)
+        taken = 0
+        try:
+            body = await self._body(environ, protocol)
+            taken = len(body)
+        except _Refused as refusal:
+            # The application says it, in the caller's language; granian closes the connection, as the body was not read.
+            environ |= {BODY_FAULT: refusal.code, "CONTENT_LENGTH": "0"}
+            body = b""
+        try:
+            environ["wsgi.input"] = io.BytesIO(body)
+            protocol.response_bytes(*await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, environ))
+        finally:
+            self._held -= taken
+
+    async def _body(self, environ: dict[str, Any], protocol: Any) -> bytes:
+        """Read the body, up to one byte more than is allowed: the application refuses it then.
+
+        Raises:
+            _Refused: ``body_late`` when it does not come in time or breaks off; ``body_crowded`` when too many are held.
+        """
+        said = environ.get("CONTENT_LENGTH", "")
+        length = int(said) if said.isdecimal() else None
+        if not length and environ["REQUEST_METHOD"] in {"GET", "HEAD", "OPTIONS"} and "HTTP_TRANSFER_ENCODING" not in environ:
+            return b""
+        if length is not None and length > self._body_limit:
+            return b""  # refused by the length it names
+        chunks: list[bytes] = []
+        size, began = 0, asyncio.get_running_loop().time()
+        incoming = aiter(protocol)
+        try:
+            while size <= self._body_limit if length is None else size < length:
+                chunk = await _next(incoming, began + _PATIENCE_S + size / _LEAST_BYTES_PER_S)
+                if chunk is None:
+                    break
+                chunks.append(chunk)
+                size += len(chunk)
+                self._held += len(chunk)
+                if self._held > _HELD_LIMIT:
+                    raise _Refused("body_crowded")
+            if length is not None and size < length:
+                raise _Refused("body_late")
+        except BaseException:
+            self._held -= size
+            raise
+        environ["CONTENT_LENGTH"] = str(size)  # of a chunked body, too, so that the application judges its length
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        return b"".join(chunks)
+
+    def _answer(self, environ: dict[str, Any]) -> tuple[int, Headers, bytes]:
+        """Call the application, in a thread, and return its whole answer."""
+        began: list[tuple[str, Headers]] = []
+
+        def start(status: str, headers: Headers, _fault: object = None) -> None:
+            began[:] = [(status, headers)]
+
+        parts = self._app(environ, start)
+        try:
+            body = b"".join(parts)
+        finally:
+            if hasattr(parts, "close"):
+                parts.close()
+        status, headers = began[0]
+        return int(status.partition(" ")[0]), headers, body
+
+
+def environ_of(scope: Any) -> dict[str, Any]:
+    """Return the WSGI environment (PEP 3333) of an RSGI request."""
+    host, _, port = scope.server.rpartition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": host,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "SERVER_SOFTWARE": "granian",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.errors": sys.stderr,
+        "wsgi.input_terminated": True,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope.headers.items():
+        if "_" in name:
+            continue  # X_Forwarded_For would otherwise pass for what only a proxy may say
+        key = name.upper().replace("-", "_")
+        key = key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+        joint = ";" if key == "HTTP_COOKIE" else ","
+        environ[key] = f"{environ[key]}{joint}{value}" if key in environ else value
+    environ.setdefault("HTTP_HOST", scope.authority or "")
+    return environ
