@@ -6,7 +6,7 @@ import hmac
 import os
 import shutil
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.core.clock import to_ms
-from app.core.db import Database, database_now
+from app.core.db import Database, database_now, last_change
 from app.core.http import PUBLIC
 from app.core.leases import LeaderLease, ProcessBeat
 from app.core.settings import Settings
 from app.link_page import LINK_PAGE, LINK_SCRIPT
 from app.migrate import revisions
 from iot.models import Alarm, DeadLetter, IngestCounter
+from offline_sync.models import Installation, Intent, SyncConflict, SyncProblem
 from push.models import OutboxMessage
 
 _SWAGGER = Path(flask_swagger_ui.__file__).parent / "dist"
@@ -170,7 +171,39 @@ def gauges(database: Database) -> str:
             "# TYPE fieldloop_lease_fence gauge",
             *[f'fieldloop_lease_fence{{lease="{name}"}} {fence}' for name, _, fence in leases],
         ]
+        lines += _of_phones(session, present)
     return "\n".join(lines) + "\n"
+
+
+def _of_phones(session: Session, present: datetime) -> list[str]:
+    """Return what phones are like that called within a week, and what they left for a person to decide."""
+    n = last_change(session)
+    week = Installation.seen_at > present - timedelta(days=7)
+    phones = session.execute(
+        select(
+            Installation.protocol, func.count(), func.min(Installation.pulled_no), func.max(Installation.queue_age_ms),
+            func.min(Installation.skew_ms), func.max(Installation.skew_ms),
+        )
+        .where(week)
+        .group_by(Installation.protocol)
+    ).all()  # fmt: skip
+    lines = []
+    for name, of in (
+        ("installations", lambda row: row[1]),
+        ("lag_changes_max", lambda row: n - row[2] if row[2] is not None else 0),
+        ("queue_age_seconds_max", lambda row: (row[3] or 0) / 1000),
+        ("clock_skew_seconds_max", lambda row: max(abs(row[4] or 0), abs(row[5] or 0)) / 1000),
+    ):
+        lines.append(f"# TYPE fieldloop_sync_{name} gauge")
+        lines += [f'fieldloop_sync_{name}{{protocol="{row[0]}"}} {of(row)}' for row in phones]
+    for name, model, where in (
+        ("problems_open", SyncProblem, SyncProblem.state == "open"),
+        ("conflicts_open", SyncConflict, SyncConflict.state == "open"),
+        ("intents_to_review", Intent, Intent.verdict == "needs_review"),
+    ):
+        count = session.scalar(select(func.count()).select_from(model).where(where)) or 0
+        lines += [f"# TYPE fieldloop_sync_{name} gauge", f"fieldloop_sync_{name} {count}"]
+    return lines
 
 
 def _age(since: datetime | None, present: datetime) -> float:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -30,7 +30,7 @@ from offline_sync.changes import visible_ids
 from offline_sync.collections import COLLECTIONS, to_wire
 from offline_sync.intents import decide, read_body
 from offline_sync.merge import Loss, Sent, digest, merge
-from offline_sync.models import DeletedId, Intent, Receipt, SyncConflict, SyncProblem
+from offline_sync.models import DeletedId, Installation, Intent, Receipt, SyncConflict, SyncProblem
 from offline_sync.writers import WRITERS, Writer
 
 _ORDER = {name: i for i, name in enumerate((*WRITERS, "intents"))}
@@ -276,6 +276,12 @@ def _refuse(session: Session, sender: Sender, arrival: Arrival, reasons: Mapping
         content=content.replace("\x00", ""),
         content_hash=hashlib.sha256(content.encode()).hexdigest(),
         state="open",
+    )
+    first = next(iter(reasons.values()), ["invalid"])[0]
+    session.execute(
+        update(Installation)
+        .where(Installation.id == sender.installation_id, Installation.user_id == sender.actor.id)
+        .values(last_error=first[:60])
     )
     writer = WRITERS.get(arrival.collection)
     gone = True

@@ -74,7 +74,7 @@ def note_pull(database: Database, phone: Installation, number: int | None) -> No
 
 def note_push(session: Session, phone: Installation) -> None:
     """Write down that a phone sent something, in the transaction that takes it."""
-    phone.pushed_at = now(session)
+    phone.pushed_at, phone.last_error = now(session), None
     _write(session, phone)
 
 

@@ -52,6 +52,17 @@ def test_health_of_each_phone_is_seen_by_the_office(world: World, phone: Phones,
     assert (seen["id"], seen["user_id"], seen["protocol"], seen["lag"]) == ("phone-of-the-rep", world.rep, "watermelon", 0)
     assert (seen["app_version"], seen["schema_version"], seen["queue_age_ms"], seen["skew_ms"]) == ("1.2.3", 4, 60_000, -90_000)
 
+    assert seen["last_error"] is None
+    rep.create("customers", new_customer(world, "bad-customer-1", phone="nonsense"))
+    rep.sync()
+    assert office.get("/sync/installations")["items"][0]["last_error"] == "phone_invalid"
+    text = http.app.test_client().get("/metrics").get_data(as_text=True)
+    assert 'fieldloop_sync_installations{protocol="watermelon"} 1' in text
+    assert 'fieldloop_sync_clock_skew_seconds_max{protocol="watermelon"}' in text
+    assert "fieldloop_sync_problems_open 1" in text
+    rep.delete("customers", "bad-customer-1")
+    rep.sync()
+
     office.edit(f"/customers/{world.customer}", {"name": "News"}, 1)
     assert office.get("/sync/installations")["items"][0]["lag"] == 1
     assert http.as_(world.rep).call("GET", "/sync/installations").status_code == 403
