@@ -154,19 +154,22 @@ class Routes(Blueprint):
         status: int = 200,
         idempotent: bool = True,
         own_transactions: bool = False,
+        headers: Mapping[str, bool] | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare one route.
 
         Args:
-            method: GET, POST, PUT, PATCH or DELETE. POST takes an Idempotency-Key (unless
-                ``idempotent`` is False); PUT, PATCH and DELETE need If-Match.
+            method: GET, POST, PUT, PATCH or DELETE; HEAD and OPTIONS where a protocol asks for more than Flask gives.
+                POST takes an Idempotency-Key (unless ``idempotent`` is False); PUT, PATCH and DELETE need If-Match.
             path: below ``/api/v1``; ``<id>`` parameters are checked as ids.
             policy: the name of a right, or ``PUBLIC``.
             answer: schema of the answer; None for no body.
             query: schema of the query string.
             body: schema of the JSON body.
             status: of a success.
-            own_transactions: the view conducts transactions itself; it is called without a session.
+            own_transactions: the view conducts transactions itself; it is called without a session,
+                and looks after keys and versions itself.
+            headers: further ones of the request, with whether they are needed; for the description only.
 
         Returns:
             A decorator for ``view(session, actor, [query], [body], **path)``; the view's
@@ -194,15 +197,20 @@ class Routes(Blueprint):
             if query is not None:
                 inner = self.arguments(query, location="query")(inner)
             inner = _admit(inner, policy)
-            inner = self.doc(**_documentation(method, policy, idempotent))(inner)
+            inner = self.doc(**_documentation(method, policy, idempotent, own_transactions, headers or {}))(inner)
             inner.policy = policy  # type: ignore[attr-defined]
-            self.route(path, methods=[method])(inner)
+            if method == "OPTIONS":  # tells of the others, and is not described itself
+                flask.Blueprint.add_url_rule(self, path, view.__name__, inner, methods=[method])
+            else:
+                self.route(path, methods=[method])(inner)
             return view
 
         return declare
 
 
-def _documentation(method: str, policy: str, idempotent: bool) -> dict[str, Any]:
+def _documentation(
+    method: str, policy: str, idempotent: bool, own_transactions: bool, headers: Mapping[str, bool]
+) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = []
     if method == "POST" and idempotent and policy != PUBLIC:
         parameters.append(
@@ -213,8 +221,11 @@ def _documentation(method: str, policy: str, idempotent: bool) -> dict[str, Any]
                 "schema": {"type": "string", "pattern": f"^{_KEY_PATTERN.pattern}$"},
             }
         )
-    if method in {"PUT", "PATCH", "DELETE"}:
+    if method in _EDITS and not own_transactions:
         parameters.append({"in": "header", "name": "If-Match", "required": True, "schema": {"type": "string"}})
+    parameters += [
+        {"in": "header", "name": name, "required": needed, "schema": {"type": "string"}} for name, needed in headers.items()
+    ]
     doc: dict[str, Any] = {"security": [] if policy == PUBLIC else [{"bearer": []}], "x-policy": policy}
     if parameters:
         doc["parameters"] = parameters

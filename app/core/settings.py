@@ -63,6 +63,7 @@ class Settings:
 
     sync_retry_ms: int
     sync_keep_days: int
+    attachment_limit_bytes: int
 
     smtp_host: str
     smtp_port: int
@@ -135,6 +136,7 @@ def read_settings(**overrides: object) -> Settings:
         "idempotency_days": env.int("IDEMPOTENCY_DAYS", 30),
         "sync_retry_ms": env.int("SYNC_RETRY_MS", 5000),
         "sync_keep_days": env.int("SYNC_KEEP_DAYS", 90),
+        "attachment_limit_bytes": env.int("ATTACHMENT_LIMIT_BYTES", 26_214_400),
         "smtp_host": env.str("SMTP_HOST", ""),
         "smtp_port": env.int("SMTP_PORT", 25),
         "smtp_starttls": env.bool("SMTP_STARTTLS", False),
