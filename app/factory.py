@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import meta
 from app.accounts.routes import routes as accounts
 from app.assets.routes import routes as assets
+from app.attachments.routes import routes as attachments
 from app.core.db import Database
 from app.core.http import Edge, FieldloopApi, check_policies, install
 from app.core.logs import set_up_logs
@@ -37,6 +38,7 @@ ROOMS = (
     assets,
     work_orders,
     service_offers,
+    attachments,
     rules,
     iot,
     push,

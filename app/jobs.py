@@ -21,6 +21,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from app.accounts.links import purge_links
+from app.attachments.uploads import Uploads
 from app.core.db import Database, database_now, is_busy
 from app.core.http import forget_answers
 from app.core.leases import JobRun, claim_run, give_up_lead, lead
@@ -67,6 +68,11 @@ def _forget(session: Session, settings: Settings) -> int:
     return forget_answers(session, settings.idempotency_days)
 
 
+def _forget_rows_and_files(database: Database, settings: Settings) -> int:
+    """Delete the rows first: files are looked through outside of every transaction."""
+    return _in_transaction(_forget)(database, settings) + Uploads(database, settings).forget()
+
+
 JOBS: tuple[Job, ...] = (
     Job("lapse_station_tasks", 5, _in_transaction(lapse_tasks)),
     Job("follow_due_alarms", 5, follow_due),
@@ -74,7 +80,7 @@ JOBS: tuple[Job, ...] = (
     Job("follow_cancelled_orders", 5, _in_transaction(lambda session, _: follow_cancelled_orders(session))),
     Job("notice_silence", 15, _in_transaction(lambda session, _: notice_silence(session))),
     Job("time_out_commands", 10, _in_transaction(lambda session, _: time_out_commands(session))),
-    Job("forget_old_rows", 3600, _in_transaction(_forget)),
+    Job("forget_old_rows", 3600, _forget_rows_and_files),
 )
 
 

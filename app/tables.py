@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import app.assets.models
+import app.attachments.models
 import app.core.history
 import app.core.http
 import app.core.leases

@@ -159,7 +159,7 @@ def _make(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
             send_away(session, sender.actor.id, arrival.collection, row_id)
         return Outcome(arrival, gone=True, differs=not arrival.deleted)
     values = {name: arrival.values[name] for name in writer.made_of if arrival.values.get(name) not in (None, "")}
-    row = writer.create(session, sender.actor, _checked(writer.new(), values | {"id": row_id}))
+    row = writer.create(session, sender.settings, sender.actor, _checked(writer.new(), values | {"id": row_id}))
     _keep_receipt(session, sender, arrival, row)
     sent = {name: arrival.values.get(name) for name in COLLECTIONS[arrival.collection].columns}
     return Outcome(arrival, differs=any(_wire(row, name, arrival) != sent[name] for name in sent))

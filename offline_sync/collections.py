@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from app.assets.models import Asset
+from app.attachments.models import Attachment
 from app.core.clock import to_ms
 from app.core.settings import Settings
 from app.core.texts import field_text, problem_text
@@ -204,6 +205,13 @@ COLLECTIONS: dict[str, Collection] = {
             words=_intent_words,
             worded=("text",),
             optional=frozenset({"verdict", "code", "decided_at", "text"}),
+        ),
+        Collection(
+            "attachments",
+            Attachment,
+            "attachments.read",
+            _plain("subject_kind", "subject_id", "name", "mime", "size", "sha256", "state", "code", made_at="made_ms"),
+            optional=frozenset({"code"}),
         ),
         Collection(
             "sync_problems",

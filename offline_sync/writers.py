@@ -5,14 +5,21 @@ Everything else a phone may hold is read-only there, and what must obey a rule i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import Schema
+from marshmallow import Schema, ValidationError
 from sqlalchemy.orm import Session
 
-from app.core import fields
+from app.attachments import operations as attachment_verbs
+from app.attachments import queries as attachment_queries
+from app.attachments.contents import TYPES
+from app.attachments.models import SUBJECT_KINDS
+from app.core import fields, wire
+from app.core.errors import Conflict
+from app.core.settings import Settings
 from app.customers import operations, queries, schemas
 from app.users.rights import Actor
 
@@ -33,7 +40,7 @@ class Writer:
     made_of: tuple[str, ...]
     edit: type[Schema]
     find: Callable[[Session, Actor, str], Any]
-    create: Callable[[Session, Actor, dict[str, Any]], Any]
+    create: Callable[[Session, Settings, Actor, dict[str, Any]], Any]
     change: Callable[[Session, Actor, Any, dict[str, Any]], Any]
     delete: Callable[[Session, Actor, Any], Any]
     undelete: Callable[[Session, Actor, Any], Any]
@@ -45,9 +52,49 @@ class _NewSite(schemas.SiteSchema):
     customer_id = fields.Id(required=True)
 
 
-def _create_site(session: Session, actor: Actor, values: dict[str, Any]) -> Any:
+def _create_site(session: Session, _settings: Settings, actor: Actor, values: dict[str, Any]) -> Any:
     customer = queries.access_customer(session, actor, values.pop("customer_id"))
     return operations.create_site(session, actor, customer, values)
+
+
+class _AnyMs(fields.Int):
+    """When a phone says it was. Its clock may be years off, and nothing is decided by it: what makes no sense is 0."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
+        try:
+            return wire.check_ms(value)
+        except wire.WireError:
+            return 0
+
+
+def _check_hex(text: str) -> None:
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValidationError("invalid")
+
+
+class _NewAttachment(fields.Schema):
+    id = fields.Id(required=True)
+    subject_kind = fields.OneOf(*SUBJECT_KINDS, required=True)
+    subject_id = fields.Id(required=True)
+    name = fields.Text(200, 1, required=True)
+    mime = fields.OneOf(*TYPES, required=True)
+    size = fields.Int(1, required=True)
+    sha256 = fields.Text(64, 64, required=True, validate=_check_hex)
+    made_at = _AnyMs(load_default=0)
+
+
+class _NoEdit(fields.Schema):
+    """Nothing of an attachment is edited: what a phone changed is sent to it again as it was."""
+
+
+def _create_attachment(session: Session, settings: Settings, actor: Actor, values: dict[str, Any]) -> Any:
+    values["made_ms"] = values.pop("made_at")
+    values["installation_id"] = session.info.get("installation", "")
+    return attachment_verbs.create_attachment(session, settings, actor, values)
+
+
+def _never(_session: Session, _actor: Actor, *_rest: Any) -> Any:
+    raise Conflict("state_conflict", state="deleted", wanted="live")
 
 
 # Parents before their children: so rows of one push are written, and deleted the other way round.
@@ -58,7 +105,7 @@ WRITERS: dict[str, Writer] = {
         made_of=("code", "name", "phone", "email", "territory_id"),
         edit=schemas.CustomerEditSchema,
         find=queries.access_customer,
-        create=operations.create_customer,
+        create=lambda session, _, actor, values: operations.create_customer(session, actor, values),
         change=operations.edit_customer,
         delete=operations.delete_customer,
         undelete=operations.undelete_customer,
@@ -75,5 +122,17 @@ WRITERS: dict[str, Writer] = {
         delete=operations.delete_site,
         undelete=operations.undelete_site,
         find_deleted=queries.deleted_site,
+    ),
+    "attachments": Writer(
+        right="attachments.write",
+        new=_NewAttachment,
+        made_of=("subject_kind", "subject_id", "name", "mime", "size", "sha256", "made_at"),
+        edit=_NoEdit,
+        find=attachment_queries.access_attachment,
+        create=_create_attachment,
+        change=_never,
+        delete=attachment_verbs.delete_attachment,
+        undelete=_never,
+        find_deleted=attachment_queries.deleted_attachment,
     ),
 }

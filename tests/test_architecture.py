@@ -96,6 +96,7 @@ DOORS = {
     "cryptography": {"app/users/secrets.py"},
     "alembic": {"app/migrate.py"},
     "flask_smorest": {"app/core/http.py", "app/openapi.py"},
+    "PIL": {"app/attachments/contents.py"},
     "psycopg": set(),  # SQLAlchemy's business
     "sqlite3": {"app/core/db.py"},  # the kind of its faults
     "pickle": set(),
@@ -155,6 +156,7 @@ def test_one_line_of_the_product_commits() -> None:
 EDGES = {
     "app/core/http.py": "the door of every request, and the trace of a refusal",
     "app/users/auth.py": "signing in: checks the password between a snapshot and a transaction, so that no lock waits for it",
+    "app/attachments/uploads.py": "conductor of uploads: bytes to the disk first, outside of every transaction, then the row",
     "app/jobs.py": "jobs by the clock",
     "app/worker.py": "the sign of life of the worker",
     "app/__main__.py": "commands",

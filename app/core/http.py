@@ -188,22 +188,25 @@ class Routes(Blueprint):
         idempotent: bool = True,
         own_transactions: bool = False,
         prepare: Callable[[Session, Any, Any], Prepared] | None = None,
+        headers: Mapping[str, bool] | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare one route.
 
         Args:
-            method: GET, POST, PUT, PATCH or DELETE. POST takes an Idempotency-Key (unless
-                ``idempotent`` is False); PUT, PATCH and DELETE need If-Match.
+            method: GET, POST, PUT, PATCH or DELETE; HEAD and OPTIONS where a protocol asks for more than Flask gives.
+                POST takes an Idempotency-Key (unless ``idempotent`` is False); PUT, PATCH and DELETE need If-Match.
             path: below ``/api/v1``; ``<id>`` parameters are checked as ids.
             policy: the name of a right, or ``PUBLIC``.
             answer: schema of the answer; None for no body.
             query: schema of the query string.
             body: schema of the JSON body.
             status: of a success.
-            own_transactions: the view conducts transactions itself; it is called without a session.
+            own_transactions: the view conducts transactions itself; it is called without a session,
+                and looks after keys and versions itself.
             prepare: called with session, actor and body in a snapshot, before the transaction; the view
                 gets what it returns in place of the body. When that is ``settled``, the view only
                 answers, and no transaction is begun.
+            headers: further ones of the request, with whether they are needed; for the description only.
 
         Returns:
             A decorator for ``view(session, actor, [query], [body], **path)``; the view's
@@ -230,15 +233,20 @@ class Routes(Blueprint):
                 inner = self.arguments(body)(inner)
             inner = _without_query(inner) if query is None else self.arguments(query, location="query")(inner)
             inner = _admit(inner, policy)
-            inner = self.doc(**_documentation(method, policy, idempotent))(inner)
+            inner = self.doc(**_documentation(method, policy, idempotent, own_transactions, headers or {}))(inner)
             inner.policy = policy  # type: ignore[attr-defined]
-            self.route(path, methods=[method])(inner)
+            if method == "OPTIONS":  # tells of the others, and is not described itself
+                flask.Blueprint.add_url_rule(self, path, view.__name__, inner, methods=[method])
+            else:
+                self.route(path, methods=[method])(inner)
             return view
 
         return declare
 
 
-def _documentation(method: str, policy: str, idempotent: bool) -> dict[str, Any]:
+def _documentation(
+    method: str, policy: str, idempotent: bool, own_transactions: bool, headers: Mapping[str, bool]
+) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = []
     if method == "POST" and idempotent and policy != PUBLIC:
         parameters.append(
@@ -249,8 +257,11 @@ def _documentation(method: str, policy: str, idempotent: bool) -> dict[str, Any]
                 "schema": {"type": "string", "pattern": f"^{_KEY_PATTERN.pattern}$"},
             }
         )
-    if method in {"PUT", "PATCH", "DELETE"}:
+    if method in _EDITS and not own_transactions:
         parameters.append({"in": "header", "name": "If-Match", "required": True, "schema": {"type": "string"}})
+    parameters += [
+        {"in": "header", "name": name, "required": needed, "schema": {"type": "string"}} for name, needed in headers.items()
+    ]
     doc: dict[str, Any] = {"security": [] if policy == PUBLIC else [{"bearer": []}], "x-policy": policy}
     if parameters:
         doc["parameters"] = parameters

@@ -41,6 +41,7 @@ _NUMBERS = {
     "idempotency_days": (30, 1, 3650),
     "sync_retry_ms": (5000, 100, 3_600_000),
     "sync_keep_days": (90, 1, 3650),
+    "attachment_limit_bytes": (26_214_400, 1000, 2_000_000_000),
     "smtp_port": (25, 1, 65_535),
     "push_attempts": (8, 1, 1000),
     "push_lease_s": (60, 1, 86_400),
@@ -97,6 +98,7 @@ class Settings:
 
     sync_retry_ms: int
     sync_keep_days: int
+    attachment_limit_bytes: int
 
     smtp_host: str
     smtp_port: int

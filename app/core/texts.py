@@ -202,6 +202,60 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
         "营业时间无效",
         "请按 OpenStreetMap 格式填写，例如“Mo-Fr 09:00-18:00”。",
     ),
+    "tus_version_unknown": (
+        "Tus-Resumable is needed",
+        "Send Tus-Resumable: 1.0.0.",
+        "缺少 Tus-Resumable",
+        "请发送 Tus-Resumable: 1.0.0。",
+    ),
+    "offset_stream_needed": (
+        "Bytes are needed",
+        "Send the body as application/offset+octet-stream.",
+        "需要字节流",
+        "请以 application/offset+octet-stream 发送内容。",
+    ),
+    "upload_length_wrong": (
+        "Not the length that was said",
+        "The attachment was said to have {size} bytes; Upload-Length must be the same.",
+        "长度不一致",
+        "该附件登记的大小为 {size} 字节，Upload-Length 必须与之相同。",
+    ),
+    "upload_offset_wrong": (
+        "Goes on at another place",
+        "Ask by HEAD how much is here, and go on at {offset}.",
+        "续传位置不符",
+        "请用 HEAD 查询已上传的长度，并从 {offset} 继续。",
+    ),
+    "checksum_mismatch": (
+        "Changed on the way",
+        "The bytes do not fit their checksum; send them again.",
+        "传输有误",
+        "内容与校验和不符，请重新发送。",
+    ),
+    "content_differs": (
+        "Not the file that was said",
+        "The bytes are not the ones whose SHA-256 the phone gave.",
+        "文件不一致",
+        "上传的内容与手机登记的 SHA-256 不符。",
+    ),
+    "type_differs": (
+        "Not of the type that was said",
+        "The bytes are of another type than the phone said.",
+        "类型不符",
+        "文件内容与登记的类型不符。",
+    ),
+    "image_unreadable": (
+        "Picture cannot be read",
+        "The picture is broken or cut short.",
+        "图片无法读取",
+        "图片已损坏或不完整。",
+    ),
+    "image_too_large": (
+        "Picture too large",
+        "The picture has too many pixels.",
+        "图片过大",
+        "图片的像素数量过多。",
+    ),
     "device_silent": (
         "Device cannot be reached",
         "The device has not been heard of lately.",
@@ -219,6 +273,7 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
 # A field's code: (English, Chinese)
 FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
     "read_only": ("cannot be changed on a phone", "不能在手机上修改"),
+    "too_large": ("is larger than allowed", "超过允许的大小"),
     "in_use": ("is still in use", "仍在使用"),
     "not_found": ("does not exist, or you may not see it", "不存在或您无权查看"),
     "forbidden": ("is not yours to change", "您无权修改"),

@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 
 from app.assets import queries as assets
 from app.assets.models import Asset, Component, Device, FaultCode
+from app.attachments import queries as attachments
+from app.attachments.models import Attachment
 from app.core.errors import NotFound
 from app.core.history import HistoryCause, HistoryEntry
 from app.customers import queries as customers
@@ -45,6 +47,7 @@ _SCOPES: dict[str, tuple[Callable[[Actor], Select[Any]], Any]] = {
     "customer": (customers.visible_to, Customer.id),
     "site": (customers.visible_sites, Site.id),
     "asset": (assets.visible_to, Asset.id),
+    "attachment": (attachments.visible_to, Attachment.id),
     "component": (assets.visible_components, Component.id),
     "device": (assets.visible_devices, Device.id),
     "station": (stations.visible_to, Station.id),

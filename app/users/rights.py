@@ -24,6 +24,8 @@ RIGHTS: dict[str, frozenset[str]] = {
     "sync": _EVERYBODY,
     "sync.read": _OFFICE,
     "sync.repair": _OFFICE,
+    "attachments.read": _EVERYBODY,
+    "attachments.write": _EVERYBODY,
     "assets.read": _EVERYBODY,
     "assets.write": _FIELD,
     "assets.import": _OFFICE,

@@ -37,7 +37,7 @@ const COLLECTIONS = {
   },
   attachments: {
     subject_kind: 'string', subject_id: 'string', name: 'string', mime: 'string', size: 'number', sha256: 'string',
-    state: 'string', made_at: 'number',
+    state: 'string', code: 'string?', made_at: 'number',
   },
   sync_problems: {
     table_name: 'string', row_id: 'string', reasons: 'string', text: 'string', content: 'string', state: 'string',

@@ -130,6 +130,12 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "POST /coupons/redeem": "coupons.redeem",
         "GET /coupons/key": "self",
     },
+    "attachments": {
+        "POST /uploads": "attachments.write",
+        "PATCH /uploads/<upload_id>": "attachments.write",
+        "DELETE /uploads/<upload_id>": "attachments.write",
+        "GET /attachments/<attachment_id>/content": "attachments.read",
+    },
     "rules": {
         "GET /rules": "rules.read",
         "POST /rules": "rules.manage",

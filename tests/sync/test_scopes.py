@@ -14,12 +14,15 @@ from typing import Any
 from sqlalchemy import select
 
 from app.assets import queries as assets
+from app.attachments import operations as attachment_verbs
+from app.attachments import queries as attachments
+from app.attachments.models import Attachment
 from app.core.db import Database
 from app.core.errors import DomainError
 from app.core.settings import Settings
 from app.customers import operations as customer_verbs
 from app.customers import queries as customers
-from app.customers.models import Customer
+from app.customers.models import Customer, Site
 from app.service_offers import queries as offers
 from app.stations import queries as stations
 from app.stations.models import Station
@@ -47,6 +50,7 @@ VISIBLE: dict[str, Callable[[Actor], Any]] = {
     "service_offers": offers.visible_to,
     "stations": stations.visible_to,
     "notifications": push.visible_to,
+    "attachments": attachments.visible_to,
 }
 
 
@@ -150,10 +154,39 @@ class Company:
         station.partner_id = None if station.partner_id else self.partner
         touch(session, station)
 
+    def attach(self, session: Any) -> None:
+        """Somebody attaches something to something they see; also station staff, and to things that are deleted later."""
+        self.n += 1
+        person = self.random.choice(sorted(session.scalars(select(User).where(User.state == "active")), key=lambda u: u.id))
+        actor = actor_of(session, person)
+        kind, visible = self.random.choice(
+            [("customer", customers.visible_to), ("site", customers.visible_sites), ("asset", assets.visible_to),
+             ("work_order", orders.visible_to)]
+        )  # fmt: skip
+        subjects = sorted(row.id for row in session.scalars(visible(actor)))
+        if subjects:
+            values = {"id": f"attachment-{self.n:04}", "subject_kind": kind, "subject_id": self.random.choice(subjects)}
+            values |= {"name": "a.txt", "mime": "text/plain", "size": 1, "sha256": "0" * 64, "made_ms": 0}
+            attachment_verbs.create_attachment(session, self.world.settings, actor, values)
+
+    def detach(self, session: Any) -> None:
+        found = sorted(session.scalars(select(Attachment).where(Attachment.deleted_at.is_(None))), key=lambda a: a.id)
+        if found:
+            attachment_verbs.delete_attachment(session, self.boss, self.random.choice(found))
+
+    def new_site(self, session: Any) -> None:
+        customer = self.random.choice(list(session.scalars(select(Customer).order_by(Customer.id))))
+        customer_verbs.create_site(session, self.boss, customer, {"name": "s", "lat": 22.5, "lon": 114.0, "address": ""})
+
+    def delete_site(self, session: Any) -> None:
+        site = self.random.choice(sorted(session.scalars(select(Site).where(Site.deleted_at.is_(None))), key=lambda s: s.id))
+        customer_verbs.delete_site(session, self.boss, site)
+
     def act(self) -> str:
         verb = self.random.choice(
-            [self.new_customer, self.move_customer, self.move_customer, self.assign, self.new_territory, self.open_order,
-             self.open_order, self.reject, self.cancel, self.give_station]
+            [self.attach, self.attach, self.attach, self.detach, self.new_site, self.delete_site, self.new_customer,
+             self.move_customer, self.move_customer, self.assign, self.new_territory, self.open_order, self.open_order,
+             self.reject, self.cancel, self.give_station]
         )  # fmt: skip
         self.clock.advance(minutes=1)
         try:
@@ -171,7 +204,7 @@ def test_scopes_show_what_each_room_lets_a_person_see_and_changes_lead_there(
     print(f"again with: SEED={seed}")
     company = Company(make_world(db, settings), clock, random.Random(seed))
     phones = Phones(db)
-    for _ in range(40):
+    for _ in range(60):
         print(company.act())
         phones.check_all()
 

@@ -1,0 +1,93 @@
+"""The only readers of attachments."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy.orm import Session
+
+from app.assets import queries as assets
+from app.assets.models import Asset
+from app.attachments.models import Attachment
+from app.core.db import among
+from app.core.errors import NotFound
+from app.customers import queries as customers
+from app.customers.models import Customer, Site
+from app.users.rights import Actor
+from app.work_orders import queries as orders
+from app.work_orders.models import WorkOrder
+
+
+def _about(kind: str, subjects: Select[str]) -> ColumnElement[bool]:
+    return and_(Attachment.subject_kind == kind, Attachment.subject_id.in_(subjects))
+
+
+def visible_to(actor: Actor) -> Select[Attachment]:
+    """Return the attachments an actor may see: their own, and those of what they see. Stations: of their tasks only."""
+    ways = [
+        Attachment.user_id == actor.id,
+        _about("asset", assets.visible_to(actor).with_only_columns(Asset.id)),
+        _about("work_order", orders.visible_to(actor).with_only_columns(WorkOrder.id)),
+    ]
+    if customers.granted_stations(actor) is None:
+        ways += [
+            _about("customer", customers.visible_to(actor).with_only_columns(Customer.id)),
+            _about("site", customers.visible_sites(actor).with_only_columns(Site.id)),
+        ]
+    return select(Attachment).where(Attachment.deleted_at.is_(None), or_(*ways))
+
+
+def access_attachment(session: Session, actor: Actor, attachment_id: str) -> Attachment:
+    """Load one attachment the actor may see.
+
+    Raises:
+        NotFound: when there is none, or none to see.
+    """
+    return _found(session.scalar(visible_to(actor).where(Attachment.id == attachment_id)))
+
+
+def own_attachment(session: Session, actor: Actor, attachment_id: str) -> Attachment:
+    """Load one attachment the actor made: nobody else brings its bytes.
+
+    Raises:
+        NotFound: when there is none, or it is somebody else's.
+    """
+    own = (Attachment.id == attachment_id, Attachment.user_id == actor.id, Attachment.deleted_at.is_(None))
+    return _found(session.scalar(select(Attachment).where(*own)))
+
+
+def deleted_attachment(session: Session, actor: Actor, attachment_id: str) -> Attachment:
+    """Load a deleted attachment the actor had made.
+
+    Raises:
+        NotFound: when there is none, or it was somebody else's.
+    """
+    own = (Attachment.id == attachment_id, Attachment.user_id == actor.id, Attachment.deleted_at.is_not(None))
+    return _found(session.scalar(select(Attachment).where(*own)))
+
+
+def twin_of(session: Session, actor: Actor, row: Attachment) -> Attachment | None:
+    """Return a stored attachment of the same bytes, treated the same way, that the actor may see."""
+    same = (
+        Attachment.sha256 == row.sha256,
+        Attachment.size == row.size,
+        Attachment.mime == row.mime,
+        Attachment.keep_location == row.keep_location,
+        Attachment.state == "stored",
+    )
+    return session.scalar(visible_to(actor).where(*same).limit(1))
+
+
+def used_files(session: Session, names: Collection[str]) -> set[str]:
+    """Return those of some stored files that an attachment needs."""
+    used = select(Attachment.stored_sha256).where(
+        among(session, Attachment.stored_sha256, names), Attachment.deleted_at.is_(None), Attachment.state == "stored"
+    )
+    return {name for name in session.scalars(used) if name is not None}
+
+
+def _found(row: Attachment | None) -> Attachment:
+    if row is None:
+        raise NotFound
+    return row
