@@ -322,6 +322,11 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
 _CODED = frozenset({"state", "wanted", "reason", "lacks"})
 # A state, a reason or a lack inside a refusal's facts: (English, Chinese)
 FACTS: dict[str, tuple[str, str]] = {
+    "waiting": ("waiting for its bytes", "等待上传"),
+    "stored": ("stored", "已保存"),
+    "refused": ("refused", "已拒收"),
+    "live": ("not deleted", "未删除"),
+    "deleted": ("deleted", "已删除"),
     "accepted": ("accepted", "已接受"),
     "acknowledged": ("acknowledged", "已受理"),
     "active": ("active", "启用"),

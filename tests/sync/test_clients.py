@@ -20,7 +20,6 @@ import pytest
 from app.core.db import Database
 from app.core.settings import Settings
 from app.customers.models import Customer
-from offline_sync.collections import COLLECTIONS
 from tests.factories import PASSWORD, World
 from tests.iot.broker.brokers import ROOT, free_port, wait_until
 from tests.sync.test_watermelon import new_customer, new_site, stored
@@ -49,8 +48,6 @@ class Client:
             [node(), str(HERE / f"driver_{kind}.mjs")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True, cwd=ROOT,
         )  # fmt: skip
-        if kind == "rxdb":
-            options = {"collections": sorted(COLLECTIONS)} | options
         self.call("open", base=base, login=login, password=PASSWORD, installation=installation, **options)
 
     def call(self, command: str, **options: Any) -> dict[str, Any]:
