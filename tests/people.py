@@ -40,6 +40,7 @@ class Http:
         if self.bearer:
             sent["Authorization"] = f"Bearer {self.token}"
         extra: dict[str, Any] = {"json": body} if body is not None else {}
+        extra["buffered"] = path.endswith("/content")  # a file is closed when it was read
         return self.app.test_client().open("/api/v1" + path, method=method, headers=sent, **extra)
 
     def get(self, path: str, **headers: str) -> Any:

@@ -95,7 +95,8 @@ def begin_upload(actor: Actor) -> Response:
     """Begin the upload of an attachment whose row was synced before, or get it again.
 
     Headers: ``Upload-Length``; ``Upload-Metadata`` with ``attachment`` (its id) and optionally ``keep_location`` (``true``).
-    ``Upload-Offset`` of the answer says how much is here; all of it when a file of these bytes was.
+    ``Upload-Offset`` of the answer says how much is here; all of it when a file of these bytes was. The same is told by
+    HEAD of the address in ``Location``; OPTIONS tells the longest file and the extensions.
     """
     _check_version()
     told = _metadata()
@@ -108,7 +109,7 @@ def begin_upload(actor: Actor) -> Response:
     return _answer(progress, 201, Location=f"/api/v1/uploads/{attachment_id}")
 
 
-@routes.door("HEAD", "/uploads/<upload_id>", policy="attachments.write", own_transactions=True, headers=_TUS)
+@routes.door("HEAD", "/uploads/<upload_id>", policy="attachments.write", own_transactions=True)
 def look_at_upload(actor: Actor, upload_id: str) -> Response:
     """Tell how much of an upload is here."""
     _check_version()
@@ -131,6 +132,7 @@ def go_on_with_upload(actor: Actor, upload_id: str) -> Response:
     offset = _count("Upload-Offset")
     checksum = _checksum()
     uploads = _uploads()
+    uploads.own(actor, upload_id)  # before anything is read for it
     if request.content_length is None:
         raise LengthRequired
     body, whole = _body(request.content_length)

@@ -61,7 +61,7 @@ class Uploads:
             TooLarge: ``too_large``.
             Conflict: ``state_conflict`` when the bytes were refused before.
         """
-        row = self._row(actor, attachment_id)
+        row = self.own(actor, attachment_id)
         if length > self.settings.attachment_limit_bytes:
             raise TooLarge("too_large")
         if length != row.size:
@@ -86,7 +86,7 @@ class Uploads:
             NotFound: when there is none.
             ContentRefused: when the bytes are not what was said.
         """
-        row = self._row(actor, attachment_id)
+        row = self.own(actor, attachment_id)
         if row.state == "stored":
             return Progress(row.size, row.size)
         with files.hold_part(self.settings, attachment_id) as part:
@@ -101,7 +101,7 @@ class Uploads:
             TooLarge: ``too_large`` for more than was said.
             ContentRefused: when the bytes are not what was said.
         """
-        row = self._row(actor, attachment_id)
+        row = self.own(actor, attachment_id)
         if row.state == "stored":
             if offset == row.size and not body:
                 return Progress(row.size, row.size)
@@ -120,7 +120,7 @@ class Uploads:
         Raises:
             NotFound: when there is no such upload.
         """
-        self._row(actor, attachment_id)
+        self.own(actor, attachment_id)
         with files.hold_part(self.settings, attachment_id) as part:
             part.remove()
 
@@ -163,7 +163,12 @@ class Uploads:
                 (shelf / name).unlink()
         return len(orphans)
 
-    def _row(self, actor: Actor, attachment_id: str) -> Attachment:
+    def own(self, actor: Actor, attachment_id: str) -> Attachment:
+        """Return the attachment, if the actor made it.
+
+        Raises:
+            NotFound: when there is none.
+        """
         with self.database.reading() as session:
             return own_attachment(session, actor, attachment_id)
 

@@ -235,7 +235,7 @@ class Routes(Blueprint):
             inner = _admit(inner, policy)
             inner = self.doc(**_documentation(method, policy, idempotent, own_transactions, headers or {}))(inner)
             inner.policy = policy  # type: ignore[attr-defined]
-            if method == "OPTIONS":  # tells of the others, and is not described itself
+            if method in {"HEAD", "OPTIONS"}:  # they have no body to describe, and smorest describes nothing else
                 flask.Blueprint.add_url_rule(self, path, view.__name__, inner, methods=[method])
             else:
                 self.route(path, methods=[method])(inner)

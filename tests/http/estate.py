@@ -6,6 +6,7 @@ a side holds that side's word, so that a leak shows in any answer without knowin
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,8 @@ from sqlalchemy.orm import Session
 
 from app.assets import operations as assets
 from app.assets.models import FaultCode, Fitting
+from app.attachments import operations as attachments
+from app.attachments.uploads import Uploads
 from app.core.db import Database
 from app.core.ids import new_id
 from app.core.settings import Settings
@@ -23,7 +26,8 @@ from app.customers import operations as customers
 from app.rules.operations import install_default_rules
 from app.service_offers.models import Coupon, ServiceOffer
 from app.territories import operations as territories
-from app.users.models import Partner
+from app.users import auth
+from app.users.models import Partner, User
 from app.users.rights import Actor
 from app.work_orders.models import StationTask, WorkOrder
 from iot.commands import ask_device
@@ -58,6 +62,8 @@ class Estate:
             return set(SIDES)  # one for all; who may read them is a matter of rights
         if kind == "notification":
             return own if person.startswith("owner") else set()
+        if kind == "upload":
+            return own if person.startswith("rep") else set()  # of whoever made the attachment, and nobody else's
         if kind == "user":
             return own if person.startswith(("admin", "manager", "partner_manager", "partner_admin")) else set()
         if kind in {"station", "partner"}:
@@ -114,7 +120,22 @@ def make_estate(db: Database, settings: Settings) -> Estate:
         estate.report(side, 76.0, 74.9, 74.5, 74.1)
         with db.reading() as session:
             _find_effects(session, estate, side)
+        _attach(estate, side)
     return estate
+
+
+def _attach(estate: Estate, side: str) -> None:
+    """Let a side's rep attach a file to its asset, bytes and all."""
+    raw, row_id = SIDE_WORDS[side].encode(), new_id()
+    with estate.db.transaction() as session:
+        rep = auth.actor_of(session, session.get_one(User, estate.people[f"rep{side}"]))
+        values = {"id": row_id, "subject_kind": "asset", "subject_id": estate.things[side]["asset"], "name": "note.txt"}
+        values |= {"mime": "text/plain", "size": len(raw), "sha256": hashlib.sha256(raw).hexdigest(), "made_ms": 0}
+        attachments.create_attachment(session, estate.settings, rep, values)
+    uploads = Uploads(estate.db, estate.settings)
+    uploads.begin(rep, row_id, len(raw), keep_location=False)
+    uploads.append(rep, row_id, 0, raw)
+    estate.things[side] |= {"attachment": row_id, "upload": row_id}
 
 
 def _make_side(session: Session, estate: Estate, office: Actor, profile: Any, side: str) -> None:

@@ -69,6 +69,7 @@ SUBJECTS = {
     "coupon": "coupon",
     "alarm": "alarm",
     "notification": "notification",
+    "attachment": "attachment",
     "station": "station",
     "user": "user",
     "partner": "partner",
@@ -104,6 +105,9 @@ def doors(estate: Estate, http: Http) -> dict[str, Http]:
 def call(door: Http, route: Route, **ids: str) -> TestResponse:
     operation = f"{route.method} {route.path}"
     headers = {"If_Match": "*"} if route.method in {"PUT", "PATCH", "DELETE"} else {}
+    if route.path.startswith("/uploads"):
+        headers = {"Tus_Resumable": "1.0.0", "Upload_Offset": "0", "Content_Length": "0"}
+        headers["Content_Type"] = "application/offset+octet-stream"
     return door.call(route.method, route.filled(**ids) + QUERIES.get(operation, ""), BODIES.get(operation), **headers)
 
 

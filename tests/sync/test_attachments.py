@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -243,12 +244,21 @@ def test_a_doubled_patch_counts_once(world: World, phone: PhoneOf) -> None:
     assert offset_of(rep.person, row["id"]) == len(TEXT)
 
 
-def test_of_the_same_patch_many_times_at_once_one_is_written(world: World, phone: PhoneOf) -> None:
+def test_of_the_same_patch_many_times_at_once_one_is_written(
+    world: World, phone: PhoneOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Planted: the part is not held while its offset is compared and written."""
     rep = phone(world.rep)
     row = pushed(rep, row_of(world, TEXT))
     begin(rep.person, row)
     gate = threading.Barrier(6)
+    append = files.Part.append
+
+    def slow(part: files.Part, body: bytes) -> None:
+        time.sleep(0.05)  # the others compare the offset meanwhile, if they can
+        append(part, body)
+
+    monkeypatch.setattr(files.Part, "append", slow)
 
     def patch(_: int) -> int:
         gate.wait()
@@ -308,7 +318,7 @@ def test_requests_that_are_not_tus_are_refused(world: World, phone: PhoneOf) -> 
 
 @SQLITE_ONLY
 def test_no_body_is_longer_than_it_may_be(world: World, phone: PhoneOf, settings: Settings) -> None:
-    """Planted: the length of a body is not limited; bytes beyond the file's length are written."""
+    """Planted: bytes beyond the file's length are written."""
     rep = phone(world.rep)
     row = pushed(rep, row_of(world, TEXT))
     begin(rep.person, row)
@@ -323,6 +333,24 @@ def test_no_body_is_longer_than_it_may_be(world: World, phone: PhoneOf, settings
     rep.create("attachments", large)
     rep.sync()
     assert rep.rejected == {"attachments": ["attachment-0002"]}
+
+
+@SQLITE_ONLY
+def test_a_body_that_is_too_long_is_refused_before_it_is_read(world: World, phone: PhoneOf, address: str) -> None:
+    """Planted: the length of a body is not limited."""
+    rep = phone(world.rep)
+    row = pushed(rep, row_of(world, TEXT))
+    begin(rep.person, row)
+    where = urlsplit(address)
+
+    with socket.create_connection((where.hostname, where.port), timeout=10) as line:
+        head = (
+            f"PATCH {where.path}/{row['id']} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {rep.person.token}\r\n"
+            f"Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\n"
+            f"Content-Length: {MOST_AT_ONCE + 1}\r\n\r\n"
+        )
+        line.sendall(head.encode())
+        assert b" 413 " in line.recv(4096)
 
 
 def test_an_upload_that_was_ended_begins_anew(world: World, phone: PhoneOf) -> None:
@@ -844,17 +872,15 @@ def test_a_fault_at_any_step_leaves_no_stored_row_without_its_bytes(
     def full(*_args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for step in ("put", "sync_folder"):
-        with monkeypatch.context() as planted:
-            planted.setattr(files, step, full)
-            offset = offset_of(rep.person, row["id"]) if step == "put" else None
-            with pytest.raises(AssertionError) if offset is None else monkeypatch.context():
-                if offset is None:
-                    offset_of(rep.person, row["id"])
-                else:
-                    answer = tus(rep.person, "PATCH", f"/uploads/{row['id']}", TEXT, Upload_Offset="0")
-                    assert answer.status_code >= 500
-        assert stored(db, row["id"]).state == "waiting"
+    path = f"/uploads/{row['id']}"
+    with monkeypatch.context() as planted:
+        planted.setattr(files.Path, "replace", full)
+        assert tus(rep.person, "PATCH", path, TEXT, Upload_Offset="0").status_code == 507
+    assert stored(db, row["id"]).state == "waiting"
+    with monkeypatch.context() as planted:
+        planted.setattr(files, "sync_folder", full)
+        assert tus(rep.person, "HEAD", path).status_code == 507
+    assert stored(db, row["id"]).state == "waiting"
 
     assert offset_of(rep.person, row["id"]) == len(TEXT)
     assert stored(db, row["id"]).state == "stored"
