@@ -812,6 +812,26 @@ def test_bytes_for_a_row_that_was_deleted_meanwhile_are_not_kept(world: World, p
     assert kept_files(settings) == set()
 
 
+def test_it_goes_from_others_with_its_subject_and_comes_back_with_it(world: World, phone: PhoneOf) -> None:
+    """Planted: a deleted site moves nothing of what is attached to it."""
+    rep, office = phone(world.rep), phone(world.manager)
+    site = {"id": "a-new-site-0001", "customer_id": world.customer, "name": "Yard", "address": "", "lat": 22.5, "lon": 114.0}
+    rep.create("sites", site)
+    pushed(rep, row_of(world, TEXT, subject_kind="site", subject_id=site["id"]))
+    office.sync()
+    assert set(office.rows["attachments"]) == {"attachment-0001"}
+
+    office.delete("sites", site["id"])
+    office.sync()
+    assert office.rows["attachments"] == {}
+    rep.sync()
+    assert set(rep.rows["attachments"]) == {"attachment-0001"}
+
+    office.person.post(f"/sites/{site['id']}/undelete")
+    office.sync()
+    assert set(office.rows["attachments"]) == {"attachment-0001"}
+
+
 # --- crashes, races, forgetting ---
 
 
