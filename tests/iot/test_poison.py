@@ -375,7 +375,7 @@ def test_still_poison_it_is_open_again(world: World, http: Http) -> None:
 
     [letter] = replay(http.as_(world.admin))
 
-    assert (letter["state"], letter["times"], letter["reason"]) == ("open", 2, "not_json")
+    assert (letter["state"], letter["times"], letter["reason"]) == ("open", 1, "not_json")
 
 
 def test_of_what_was_too_long_only_the_head_was_kept_so_it_cannot_be_replayed(world: World, http: Http) -> None:
