@@ -295,6 +295,7 @@ def _raise(session: Session, subject: Watched, episode: Episode) -> tuple[Alarm,
         session.scalar(select(func.max(Alarm.episode)).where(Alarm.rule_id == rule.id, Alarm.subject_id == subject.component_id))
         or 0
     ) + 1
+    ended_at = from_ms(episode.cleared_at_ms) if episode.cleared_at_ms is not None else None
     alarm = Alarm(
         rule_id=rule.id,
         rule_number=rule.number,
@@ -304,14 +305,15 @@ def _raise(session: Session, subject: Watched, episode: Episode) -> tuple[Alarm,
         episode=number,
         severity=document.severity,
         metric=document.metric,
-        state="raised",
+        # One that is over already is never open: a later one may be, and there is one open alarm at a time.
+        state="raised" if ended_at is None else "cleared",
         raised_at=from_ms(episode.raised_at_ms),
         first_value=episode.causes[0].value,
         last_at=from_ms(episode.last.at_ms),
         last_value=episode.last.value,
         readings=episode.count,
-        cleared_at=None,
-        end_reason=None,
+        cleared_at=ended_at,
+        end_reason=episode.clear_reason,
         acted_at=None,
     )
     add(session, alarm)
@@ -329,8 +331,8 @@ def _raise(session: Session, subject: Watched, episode: Episode) -> tuple[Alarm,
         readings=[_facts(reading) for reading in episode.causes],
         count=episode.count,
     )
-    if episode.cleared_at_ms is not None:
-        _clear(session, subject, alarm, episode)
+    if ended_at is not None:
+        _note_cleared(session, subject, alarm, episode)
     return alarm, entry
 
 
@@ -405,22 +407,24 @@ def _late(session: Session, subject: Watched) -> list[HistoryEntry | None]:
 
 def _clear(session: Session, subject: Watched, alarm: Alarm, episode: Episode) -> Change:
     assert episode.cleared_at_ms is not None  # noqa: S101 - callers checked it
-    at = from_ms(episode.cleared_at_ms)
-    transition(session, alarm, "cleared", cleared_at=at, end_reason=episode.clear_reason)
+    transition(session, alarm, "cleared", cleared_at=from_ms(episode.cleared_at_ms), end_reason=episode.clear_reason)
+    return Change("cleared", alarm, subject.rule, _note_cleared(session, subject, alarm, episode))
+
+
+def _note_cleared(session: Session, subject: Watched, alarm: Alarm, episode: Episode) -> HistoryEntry:
     if episode.clear_reason == "component_replaced":
         causes = [last_entry(session, Subject("component", subject.component_id), "component.removed")]
     else:
         causes = [_observe(session, subject, reading) for reading in episode.clear_causes]
-    entry = record(
+    return record(
         session,
         "alarm.cleared",
         Subject("alarm", alarm.id),
         causes=[last_entry(session, Subject("alarm", alarm.id), "alarm.raised"), *causes],
-        occurred_at=at,
+        occurred_at=alarm.cleared_at,
         reason=episode.clear_reason,
         readings=[_facts(reading) for reading in episode.clear_causes],
     )
-    return Change("cleared", alarm, subject.rule, entry)
 
 
 def _withdraw(session: Session, subject: Watched, alarm: Alarm, reason: str) -> Change:

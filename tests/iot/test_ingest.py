@@ -837,3 +837,22 @@ def test_a_batch_is_all_or_nothing(world: World, monkeypatch: pytest.MonkeyPatch
 
     world.report(74.9, 74.5, 74.1)
     assert len(offers(world.db, world.pack)) == 1
+
+
+def test_a_late_episode_that_is_over_is_recorded_beside_the_alarm_that_is_open(world: World) -> None:
+    vehicle = first_vehicle(world)
+    start = world.db.clock.now() - 20 * DAY
+    early = values(start, DAY, 74.0, 74.0, 74.0, 79.0, 79.0, 79.0)
+    recent = [Value(start + (12 + n) * DAY, 74.0, f"recent:{n}") for n in range(3)]
+    world.send(*[message(world, vehicle.device, value) for value in recent])
+    # One message, as a device sends what it kept while it was away: it is stored whole or not at all.
+    kept = [
+        {"ts": to_ms(v.at), "boot": v.key.partition(":")[0], "seq": int(v.key.partition(":")[2]), "m": {"soh_pct": v.soh_pct}}
+        for v in early
+    ]
+    whole = message(world, vehicle.device, early[0])
+    world.send(whole._replace(payload=msgspec.json.encode(kept)))
+
+    assert dead_letters(world.db) == []
+    assert shown_alarms(world.db, vehicle.pack) == expected_alarms([*early, *recent])
+    assert sorted(alarm.state for alarm in alarms(world.db, vehicle.pack)) == ["cleared", "raised"]
