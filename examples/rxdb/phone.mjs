@@ -7,8 +7,8 @@ import {
 import { replicateRxCollection } from 'rxdb/plugins/replication';
 import { getRxStorageMemory } from 'rxdb/plugins/storage-memory';
 import { wrappedValidateAjvStorage } from 'rxdb/plugins/validate-ajv';
-import { collectionsOf } from '../shared/collections.mjs';
-import { connect } from '../shared/server.mjs';
+import { collectionsOf } from '../common/collections.mjs';
+import { connect } from '../common/server.mjs';
 import { resyncs } from './events.mjs';
 
 function schemaOf(columns) {

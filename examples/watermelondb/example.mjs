@@ -9,7 +9,7 @@
 
 import { randomUUID } from 'node:crypto';
 import loggers from '@nozbe/watermelondb/utils/common/logger/index.js';
-import { digestOf } from '../shared/digest.mjs';
+import { digestOf } from '../common/digest.mjs';
 import { openPhone } from './phone.mjs';
 
 const { FIELDLOOP_URL = 'http://127.0.0.1:8000/api/v1', FIELDLOOP_LOGIN, FIELDLOOP_PASSWORD } = process.env;

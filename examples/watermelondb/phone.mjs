@@ -4,8 +4,8 @@ import { Database, Model, appSchema, tableSchema } from '@nozbe/watermelondb';
 import adapters from '@nozbe/watermelondb/adapters/lokijs/index.js';
 import { addColumns, createTable, schemaMigrations } from '@nozbe/watermelondb/Schema/migrations/index.js';
 import { synchronize } from '@nozbe/watermelondb/sync/index.js';
-import { ADDED, SCHEMA_VERSION, collectionsOf } from '../shared/collections.mjs';
-import { connect } from '../shared/server.mjs';
+import { ADDED, SCHEMA_VERSION, collectionsOf } from '../common/collections.mjs';
+import { connect } from '../common/server.mjs';
 
 /**
  * A model whose properties are called like the columns. There is no `updatedAt` on purpose:

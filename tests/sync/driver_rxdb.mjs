@@ -2,7 +2,7 @@
 
 import { faultyFetch, noteError, serve, within } from './line_driver.mjs';
 import { openPhone } from '../../examples/rxdb/phone.mjs';
-import { digestOf } from '../../examples/shared/digest.mjs';
+import { digestOf } from '../../examples/common/digest.mjs';
 
 let phone;
 

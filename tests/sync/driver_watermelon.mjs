@@ -2,7 +2,7 @@
 
 import { faultyFetch, serve, within } from './line_driver.mjs';
 import { openPhone } from '../../examples/watermelondb/phone.mjs';
-import { digestOf } from '../../examples/shared/digest.mjs';
+import { digestOf } from '../../examples/common/digest.mjs';
 
 let phone;
 
