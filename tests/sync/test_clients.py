@@ -93,7 +93,7 @@ def server(world: World, database_url: str, settings: Settings, tmp_path: Path) 
         "FIELDLOOP_SYNC_RETRY_MS": "200",
     }
     command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "2", "--no-ws", "--log-level", "warning", "wsgi:served"]
+    command += ["--workers", "2", "--workers-kill-timeout", "6", "--no-ws", "--log-level", "warning", "wsgi:served"]
     with (tmp_path / "web.log").open("wb") as log:
         process = subprocess.Popen(command, env=variables, cwd=ROOT, stdout=log, stderr=log)
     base = f"http://127.0.0.1:{port}"
@@ -109,7 +109,11 @@ def server(world: World, database_url: str, settings: Settings, tmp_path: Path) 
         yield f"{base}/api/v1"
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()  # its workers end with it
+            process.wait(10)
 
 
 @pytest.fixture
