@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.core.db import Database
+from offline_sync.models import Installation
 from tests.conftest import SetClock
 from tests.factories import World, make_user
 from tests.people import Http
@@ -68,17 +70,21 @@ def test_health_of_each_phone_is_seen_by_the_office(world: World, phone: Phones,
     assert http.as_(world.rep).call("GET", "/sync/installations").status_code == 403
 
 
-def test_an_idle_pull_writes_nothing(db: Database, world: World, phone: Phones, clock: SetClock) -> None:
-    from app.core.db import last_change
-
+def test_an_idle_pull_is_written_down_once_a_minute_at_most(db: Database, world: World, phone: Phones, clock: SetClock) -> None:
     rep = phone(world.rep)
     rep.pull()
+
+    def seen_at() -> datetime:
+        with db.reading() as session:
+            return session.get_one(Installation, (rep.name, world.rep)).seen_at
+
+    first = seen_at()
+    clock.advance(seconds=50)
     rep.pull()
-    seen = rep.cursor
+    assert seen_at() == first
+    clock.advance(seconds=15)
     rep.pull()
-    with db.reading() as session:
-        assert rep.cursor == seen
-        assert last_change(session) > 0
+    assert seen_at() == first + timedelta(seconds=65)
 
 
 def explained(http: Http, world: World, row_id: str, user: str, collection: str = "customers") -> tuple[bool, str]:
