@@ -25,6 +25,7 @@ from iot.models import Alarm, DetectorState, Telemetry
 
 _OPEN = ("raised", "acknowledged")
 _LATE_SHOWN = 3
+_KEY = (DetectorState.rule_id, DetectorState.component_id)
 _state_decoder = msgspec.json.Decoder(State)
 
 
@@ -175,32 +176,31 @@ def refitted(session: Session, subjects: Sequence[Watched]) -> list[Watched]:
 
 
 def _lock_states(session: Session, subjects: Sequence[Watched]) -> dict[tuple[str, str], Any]:
+    """Make the states that are missing, then lock all of them; each in key order.
+
+    Never lock before all are there: whoever held a later key while waiting for the insert of an earlier one would
+    meet a writer that takes them in order, and both would wait for ever.
+    """
     keys = sorted({(subject.rule.id, subject.component_id) for subject in subjects})
     components = sorted({component_id for _, component_id in keys})
-    query = (
-        select(
-            DetectorState.rule_id,
-            DetectorState.component_id,
-            DetectorState.rule_number,
-            DetectorState.fittings,
-            DetectorState.state,
-        )
-        .where(
-            among(session, DetectorState.component_id, components),
-            DetectorState.rule_id.in_(sorted({rule_id for rule_id, _ in keys})),
-        )
-        .order_by(DetectorState.rule_id, DetectorState.component_id)
-        .with_for_update()
+    concerned = (
+        among(session, DetectorState.component_id, components),
+        DetectorState.rule_id.in_(sorted({rule_id for rule_id, _ in keys})),
     )
-    found = {(row.rule_id, row.component_id): row for row in session.execute(query)}
-    missing = [key for key in keys if key not in found]
+    there = {(row.rule_id, row.component_id) for row in session.execute(select(*_KEY).where(*concerned))}
+    missing = [key for key in keys if key not in there]
     if missing:
         session.execute(
             insert_into(session, DetectorState).on_conflict_do_nothing(),
             [{"rule_id": r, "component_id": c, "rule_number": 0, "fittings": "", "state": "{}"} for r, c in missing],
         )
-        found = {(row.rule_id, row.component_id): row for row in session.execute(query)}
-    return found
+    query = (
+        select(*_KEY, DetectorState.rule_number, DetectorState.fittings, DetectorState.state)
+        .where(*concerned)
+        .order_by(*_KEY)
+        .with_for_update()
+    )
+    return {(row.rule_id, row.component_id): row for row in session.execute(query)}
 
 
 def _known_alarms(session: Session, subjects: Sequence[Watched]) -> dict[tuple[str, str], list[Alarm]]:
