@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Flask
+from flask_compress import Compress
 from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -71,6 +72,13 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
         OPENAPI_VERSION="3.1.1",
         OPENAPI_URL_PREFIX="/api/v1",
         OPENAPI_JSON_PATH="openapi.json",
+        # A pull of many rows is the only large answer. The quick levels: a phone's line is slow, this machine is shared.
+        COMPRESS_MIMETYPES=["application/json"],
+        COMPRESS_ALGORITHM=["zstd", "gzip"],
+        COMPRESS_ZSTD_LEVEL=1,
+        COMPRESS_LEVEL=2,
+        COMPRESS_MIN_SIZE=1000,
+        COMPRESS_STREAMS=False,
         API_SPEC_OPTIONS={
             "info": {"description": "Field sales and service: devices, alarms, offers, stations, reps."},
             "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
@@ -84,6 +92,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
         # Without it every caller has the proxy's address, and the lock-out by address would be for all.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies)  # type: ignore[method-assign]
     install(app, Edge(database, settings, who, allows))  # type: ignore[arg-type]
+    Compress(app)  # after ours, so that it runs before: an ETag is a row's version, whatever the encoding
     api = app.extensions["fieldloop-api"] = FieldloopApi(app)
     for room in ROOMS:
         api.register_blueprint(room)

@@ -6,14 +6,14 @@ scope; who lost one gets removals, unless another scope still shows the row.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Integer, Select, Subquery, and_, case, false, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import Integer, Select, Subquery, case, false, func, literal, or_, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
-from app.core.db import ChangeCounter, among
+from app.core.db import ChangeCounter, among, raw_rows
 from app.core.scopes import ForgottenRemovals, ScopeEntry, ScopeGrant
 from app.core.settings import Settings
 from app.users.rights import Actor, allows
@@ -21,7 +21,10 @@ from offline_sync.collections import COLLECTIONS, row_to_wire
 
 # The number of an epoch stands above bit 40 of a cursor, so that one integer below 2^53 names history and place.
 EPOCH_BITS = 40
-_CHUNK = 1000
+_CHUNK = 2000
+# Each of so few scopes is read in order and up to the page's end only; of more, all at once.
+_FEW_SCOPES = 12
+_START = ("", "")
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,7 @@ class Head:
         return point.since is None or (point.epoch == self.epoch and self.floor <= point.since <= self.n)
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One row that is new to a phone, or is to leave it."""
 
     collection: str
@@ -96,7 +98,7 @@ def changes_since(
     since: int | None,
     names: Collection[str],
     *,
-    after: tuple[str, str] = ("", ""),
+    after: tuple[str, str] = _START,
     limit: int | None = None,
 ) -> list[Change]:
     """Return what changed for an actor, ordered by collection and row.
@@ -110,32 +112,54 @@ def changes_since(
     """
     names = _allowed(actor, names)
     held, gained, lost = _grants(session, actor, since)
-    arms: list[Select[Any]] = []
+    arms: list[_Arm] = []
     if held and since is not None:
-        arms.append(_entries(held, names, after).where(ScopeEntry.change_no > since))
+        arms.append(_Arm(_entries(held, names).where(ScopeEntry.change_no > since), one=len(held) == 1))
     if gained:
-        arms.append(_entries(gained, names, after).where(ScopeEntry.gone.is_(False)))
+        apart = [[scope] for scope in gained] if len(gained) <= _FEW_SCOPES else [gained]
+        arms += [_Arm(_entries(some, names).where(ScopeEntry.gone.is_(False)), one=len(some) == 1) for some in apart]
     if lost:
-        left = _entries(lost, names, after, gone=True)
-        arms.append(left.where(or_(ScopeEntry.gone.is_(False), ScopeEntry.change_no > (since or 0))))
+        left = or_(ScopeEntry.gone.is_(False), ScopeEntry.change_no > (since or 0))
+        arms.append(_Arm(_entries(lost, names, gone=True).where(left), one=len(lost) == 1))
     if not arms:
         return []
-    found = union_all(*arms).subquery()
-    query = (
-        select(found.c.collection, found.c.row_id, func.min(found.c.gone).label("gone"))
-        .group_by(found.c.collection, found.c.row_id)
-        .order_by(found.c.collection, found.c.row_id)
-    )
     kept: list[Change] = []
     behind = after
     while True:
-        page = query.where(_behind(found.c.collection, found.c.row_id, behind)) if behind != after else query
-        rows = session.execute(page.limit(None if limit is None else limit - len(kept))).all()
-        kept += _without_still_seen(session, [Change(row[0], row[1], bool(row[2])) for row in rows], [*held, *gained])
+        wanted = None if limit is None else limit - len(kept)
+        rows = list(raw_rows(session, _page(arms, behind, wanted)))
+        kept += _without_still_seen(session, [Change(name, row_id, bool(gone)) for name, row_id, gone in rows], [*held, *gained])
         # A page is full unless it is the last: removals that another scope took back must not make it short.
         if limit is None or len(kept) >= limit or len(rows) == 0:
             return kept
         behind = (rows[-1][0], rows[-1][1])
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """Rows of some scopes. Those of ``one`` scope are distinct, so that no more than a page of them need be read."""
+
+    query: Select[Any]
+    one: bool
+
+    def behind(self, row: tuple[str, str], limit: int | None) -> Select[Any]:
+        query = self.query
+        if row != _START:
+            query = query.where(tuple_(ScopeEntry.collection, ScopeEntry.row_id) > tuple_(*row))
+        if limit is None or not self.one:
+            return query
+        return select(query.order_by(ScopeEntry.collection, ScopeEntry.row_id).limit(limit).subquery())
+
+
+def _page(arms: Sequence[_Arm], behind: tuple[str, str], limit: int | None) -> Select[Any]:
+    """Return a select of up to ``limit`` rows of several arms behind a row, each row once: gone only where all say so."""
+    found = union_all(*[arm.behind(behind, limit) for arm in arms]).subquery()
+    return (
+        select(found.c.collection, found.c.row_id, func.min(found.c.gone))
+        .group_by(found.c.collection, found.c.row_id)
+        .order_by(found.c.collection, found.c.row_id)
+        .limit(limit)
+    )
 
 
 def visible_ids(session: Session, actor: Actor, name: str) -> Subquery:
@@ -156,13 +180,13 @@ def rows_of(session: Session, actor: Actor, settings: Settings, name: str, ids: 
     wanted = list(ids)
     found: dict[str, dict[str, Any]] = {}
     for start in range(0, len(wanted), _CHUNK):
-        some = among(session, collection.model.id, wanted[start : start + _CHUNK])
+        some = among(session, collection.selected[0], wanted[start : start + _CHUNK])
         if collection.words is not None:
             for row in session.scalars(select(collection.model).where(some)):
                 found[row.id] = row_to_wire(collection, row, actor, settings)
         else:
             # Columns, not objects: a first sync is a hundred thousand rows.
-            for values in session.execute(select(*collection.selected).where(some)):
+            for values in raw_rows(session, collection.query.where(some)):
                 found[values[0]] = collection.wired(values)
     return found
 
@@ -181,15 +205,11 @@ def _grants(session: Session, actor: Actor, since: int | None) -> tuple[list[str
     return sorted(then & present), sorted(present - then), sorted(then - present)
 
 
-def _entries(scopes: list[str], names: Collection[str], after: tuple[str, str], *, gone: bool | None = None) -> Select[Any]:
+def _entries(scopes: list[str], names: Collection[str], *, gone: bool | None = None) -> Select[Any]:
     flag = literal(1) if gone else case((ScopeEntry.gone, 1), else_=0)
     columns: tuple[Any, ...] = (ScopeEntry.collection, ScopeEntry.row_id, flag.cast(Integer).label("gone"))
-    query = select(*columns).where(ScopeEntry.scope.in_(scopes), ScopeEntry.collection.in_(sorted(names)))
-    return query if after == ("", "") else query.where(_behind(ScopeEntry.collection, ScopeEntry.row_id, after))
-
-
-def _behind(collection: Any, row_id: Any, after: tuple[str, str]) -> ColumnElement[bool]:
-    return or_(collection > after[0], and_(collection == after[0], row_id > after[1]))
+    where = ScopeEntry.scope == scopes[0] if len(scopes) == 1 else ScopeEntry.scope.in_(scopes)
+    return select(*columns).where(where, ScopeEntry.collection.in_(sorted(names)))
 
 
 def _without_still_seen(session: Session, changes: list[Change], scopes: list[str]) -> list[Change]:

@@ -14,9 +14,12 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+from sqlalchemy import JSON, Boolean, Column, ColumnElement, Date, Select, String, cast, select
+
 from app.assets.models import Asset
 from app.attachments.models import Attachment
 from app.core.clock import to_ms
+from app.core.db import Moment, Money, in_ms
 from app.core.settings import Settings
 from app.core.texts import field_text, problem_text
 from app.core.tracked import Tracked
@@ -60,27 +63,54 @@ class Collection:
         return ("id", "created_at", "updated_at", *self.columns, *self.worded)
 
     @cached_property
-    def selected(self) -> tuple[Any, ...]:
-        """The columns of a row on the wire, the id first."""
-        model: Any = self.model
-        return (model.id, model.created_at, model.updated_at, *(getattr(model, column) for column in self.columns.values()))
+    def selected(self) -> tuple[ColumnElement[Any], ...]:
+        """The columns of a row on the wire, the id first, as SQL that already yields what phones keep."""
+        return tuple(_in_sql(column) for column in self._stored)
+
+    @cached_property
+    def query(self) -> Select[Any]:
+        """A select of them, without conditions."""
+        return select(*self.selected)
+
+    def wired(self, values: Sequence[Any]) -> dict[str, Any]:
+        """Return a row on the wire from what the driver has for ``selected``."""
+        row = dict(zip(self._names, values, strict=True))
+        for name, convert in self._converted:
+            if row[name] is not None:
+                row[name] = convert(row[name])
+        return row
+
+    @cached_property
+    def _stored(self) -> tuple[Any, ...]:
+        table = self.model.__table__
+        return tuple(table.c[name] for name in ("id", "created_at", "updated_at", *self.columns.values()))
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
         return ("id", "created_at", "updated_at", *self.columns)
 
     @cached_property
-    def _converted(self) -> tuple[int, ...]:
-        """The places of columns whose values phones keep otherwise."""
-        plain = (str, int, float, bool)
-        return tuple(i for i, column in enumerate(self.selected) if column.type.python_type not in plain)
+    def _converted(self) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+        """The fields whose values no SQL of both databases makes, each with what makes them."""
+        kinds = zip(self._names, (column.type for column in self._stored), strict=True)
+        return tuple((name, _CONVERTERS[type(kind)]) for name, kind in kinds if type(kind) in _CONVERTERS)
 
-    def wired(self, values: Sequence[Any]) -> dict[str, Any]:
-        """Return a row on the wire from the values of ``selected``."""
-        row = list(values)
-        for i in self._converted:
-            row[i] = to_wire(row[i])
-        return dict(zip(self._names, row, strict=True))
+
+def _in_sql(column: Column[Any]) -> ColumnElement[Any]:
+    """Return a column as phones keep its value, as far as SQL can say it."""
+    if isinstance(column.type, Moment):
+        return in_ms(column)
+    if isinstance(column.type, Money | Date):
+        return cast(column, String)
+    return column
+
+
+def _json_text(value: Any) -> str:
+    """Return a JSON column's value as text; SQLite's driver has it as text already, in an order of its own."""
+    return json.dumps(json.loads(value) if isinstance(value, str) else value, ensure_ascii=False, sort_keys=True)
+
+
+_CONVERTERS: dict[type[Any], Callable[[Any], Any]] = {Boolean: bool, JSON: _json_text}
 
 
 def _plain(*names: str, **renamed: str) -> dict[str, str]:

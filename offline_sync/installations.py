@@ -38,7 +38,9 @@ def of_headers(session: Session, actor: Actor, headers: Mapping[str, str], proto
     if not wire.ID_PATTERN.fullmatch(given):
         raise Invalid("installation_needed")
     present = now(session)
-    known = session.get(Installation, (given, actor.id))
+    known = session.execute(
+        select(Installation.__table__).where(Installation.id == given, Installation.user_id == actor.id)
+    ).first()
     if known is not None and known.wipe_asked_at is not None and known.wiped_at is None:
         raise WipeRequired("wipe_required")
     phone = Installation(

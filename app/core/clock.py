@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Clock:
@@ -40,8 +42,8 @@ class Clock:
 
 
 def to_ms(at: datetime) -> int:
-    """Return an aware instant as whole Unix milliseconds."""
-    return round(at.timestamp() * 1000)
+    """Return an aware instant as whole Unix milliseconds; what is below one is cut off, as ``in_ms`` does in SQL."""
+    return (at - _EPOCH) // _MILLISECOND
 
 
 def from_ms(at_ms: int) -> datetime:

@@ -8,6 +8,7 @@ held until the commit, so numbers become visible in their own order on both data
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 import time
@@ -27,6 +28,7 @@ from sqlalchemy import (
     Engine,
     MetaData,
     Numeric,
+    Select,
     String,
     Table,
     TypeDecorator,
@@ -36,12 +38,15 @@ from sqlalchemy import (
     event,
     func,
     make_url,
+    select,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import JSON
 
 from app.core.clock import Clock
@@ -105,6 +110,24 @@ class Money(TypeDecorator[Decimal]):
         return None if value is None else Decimal(value)
 
 
+class in_ms(FunctionElement[int]):  # noqa: N801 - named as the function it is in SQL
+    """A moment as whole Unix milliseconds, as ``to_ms`` makes them: ``in_ms(column)``."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(in_ms, "sqlite")
+def _in_ms_sqlite(element: in_ms, compiler: Any, **options: Any) -> str:
+    moment = compiler.process(element.clauses, **options)
+    return f"(CAST(strftime('%s', {moment}) AS INTEGER) * 1000 + CAST(substr({moment}, 21, 3) AS INTEGER))"
+
+
+@compiles(in_ms, "postgresql")
+def _in_ms_postgresql(element: in_ms, compiler: Any, **options: Any) -> str:
+    return f"CAST(floor(extract(epoch FROM {compiler.process(element.clauses, **options)}) * 1000) AS BIGINT)"
+
+
 JsonValue = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
@@ -124,6 +147,8 @@ TRACKED: set[str] = set()
 # Called with (connection, change number, touched tables) once the rows are stamped, in the same transaction.
 AFTER_STAMP: list[Callable[[Connection, int, frozenset[str]], None]] = []
 _SQLITE_WAIT_S = 15.0
+_FEW = 50
+_FETCHED = 2000
 
 
 class Database:
@@ -216,13 +241,27 @@ def insert_into(session: Session, model: type[Base]) -> Any:
 
 
 def among(session: Session, column: Any, values: Collection[Any]) -> ColumnElement[bool]:
-    """Return ``column IN values``, for hundreds of values.
+    """Return ``column IN values``, for thousands of values.
 
-    On PostgreSQL they are one parameter: the statement stays the same text, so it is compiled and planned once.
+    They are one parameter where they are many: the statement stays the same text, so it is compiled and planned once.
     """
     if session.get_bind().dialect.name == "postgresql":
         return column == func.any(cast(list(values), ARRAY(column.type)))  # type: ignore[no-any-return]
-    return column.in_(list(values))  # type: ignore[no-any-return]
+    if len(values) < _FEW:
+        return column.in_(list(values))  # type: ignore[no-any-return]
+    listed = func.json_each(json.dumps(list(values))).table_valued("value")
+    return column.in_(select(listed.c.value))  # type: ignore[no-any-return]
+
+
+def raw_rows(session: Session, query: Select[Any]) -> Iterator[Any]:
+    """Yield rows as the driver has them, for thousands of them: only expressions whose values need no conversion."""
+    result = session.connection().execute(query)
+    cursor: Any = result.cursor
+    try:
+        while found := cursor.fetchmany(_FETCHED):
+            yield from found
+    finally:
+        result.close()
 
 
 def insert_once(session: Session, model: type[Base], **values: Any) -> bool:
