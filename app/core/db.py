@@ -12,13 +12,14 @@ import json
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -34,6 +35,7 @@ from sqlalchemy import (
     TypeDecorator,
     UpdateBase,
     cast,
+    column,
     create_engine,
     event,
     func,
@@ -47,7 +49,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import JSON
+from sqlalchemy.types import JSON, UserDefinedType
 
 from app.core.clock import Clock
 
@@ -129,6 +131,15 @@ def _in_ms_postgresql(element: in_ms, compiler: Any, **options: Any) -> str:
 
 
 JsonValue = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+class _JsonText(UserDefinedType[str]):
+    """A JSON document that is text already."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_options: Any) -> str:
+        return "JSON"
 
 
 class ChangeCounter(Base):
@@ -273,6 +284,33 @@ def insert_once(session: Session, model: type[Base], **values: Any) -> bool:
     insert = insert_into(session, model).values(**values).on_conflict_do_nothing()
     done = session.execute(insert.execution_options(preserve_rowcount=True))
     return bool(done.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def insert_many(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], replacing: Sequence[str] = ()) -> None:
+    """Insert thousands of rows, in one statement on PostgreSQL.
+
+    Args:
+        rows: each with the same columns, all that have no default in the database.
+        replacing: a unique key: rows that have it already get the other columns' new values.
+    """
+    if not rows:
+        return
+    session.flush()
+    names = list(rows[0])
+    insert = insert_into(session, model)
+    if session.get_bind().dialect.name == "postgresql":
+        # Faster than many parameters by far: one JSON document, which the server takes apart.
+        listed = func.json_to_recordset(cast(msgspec.json.encode(rows).decode(), _JsonText())).table_valued(
+            *[column(name, model.__table__.c[name].type) for name in names], joins_implicitly=True
+        )
+        insert = insert.from_select(names, select(*[listed.render_derived(with_types=True).c[name] for name in names]))
+    if replacing:
+        changed = {name: insert.excluded[name] for name in names if name not in replacing}
+        insert = insert.on_conflict_do_update(index_elements=list(replacing), set_=changed)
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(insert)
+    else:
+        session.execute(insert, list(rows))
 
 
 def mark_touched(session: Session, tables: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ back to the readings that began it; following effects leads forward again. Entri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core.db import Base, JsonValue, Moment, now
+from app.core.db import Base, JsonValue, Moment, insert_many, now
 from app.core.ids import new_id
 
 
@@ -91,6 +91,25 @@ def record(
         session.add(HistoryCause(effect_id=entry.id, cause_id=cause_id))
     session.flush()
     return entry
+
+
+def record_many(session: Session, kind: str, subject_kind: str, subject_ids: Iterable[str], *, actor_id: str) -> None:
+    """Write one entry for each of many subjects that a person did the same to; without causes and facts."""
+    present = now(session)
+    entries = [
+        {
+            "id": new_id(),
+            "kind": kind,
+            "subject_kind": subject_kind,
+            "subject_id": subject_id,
+            "actor_id": actor_id,
+            "occurred_at": present,
+            "recorded_at": present,
+            "facts": {},
+        }
+        for subject_id in subject_ids
+    ]
+    insert_many(session, HistoryEntry, entries)
 
 
 def last_entry(session: Session, subject: Subject, *kinds: str) -> HistoryEntry | None:

@@ -19,13 +19,18 @@ class NumberSeries(Base):
 
 def next_number(session: Session, series: str) -> str:
     """Draw the next number of a series; concurrent callers wait for each other's commit."""
+    return next_numbers(session, series, 1)[0]
+
+
+def next_numbers(session: Session, series: str, count: int) -> list[str]:
+    """Draw the next ``count`` numbers of a series."""
     year = now(session).year
     insert_once(session, NumberSeries, series=series, year=year, n=0)
     n = session.execute(
         update(NumberSeries)
         .where(NumberSeries.series == series, NumberSeries.year == year)
-        .values(n=NumberSeries.n + 1)
+        .values(n=NumberSeries.n + count)
         .returning(NumberSeries.n)
         .execution_options(synchronize_session=False)
     ).scalar_one()
-    return f"{series}-{year}-{n:06d}"
+    return [f"{series}-{year}-{drawn:06d}" for drawn in range(n - count + 1, n + 1)]

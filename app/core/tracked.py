@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Integer, String, inspect, null, select, updat
 from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
 from sqlalchemy.orm.attributes import flag_modified
 
-from app.core.db import TRACKED, Base, Moment, insert_into, now
+from app.core.db import TRACKED, Base, Moment, among, insert_into, insert_many, now
 from app.core.errors import Conflict, NotFound
 from app.core.ids import new_id
 
@@ -68,6 +68,22 @@ def add(session: Session, row: T) -> T:
     return row
 
 
+def add_many(session: Session, model: type[Tracked], rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Insert many tracked rows, dated by the session's clock, without loading them; return their ids.
+
+    Args:
+        rows: values by column; a missing ``id`` is made, and a column that a row leaves out is null.
+    """
+    present = now(session)
+    given = list(rows)
+    names = sorted({name for row in given for name in row})
+    ids = [str(row.get("id") or new_id()) for row in given]
+    dated = {"version": 1, "created_at": present, "updated_at": present}
+    made = [dict.fromkeys(names) | dated | {**row, "id": row_id} for row, row_id in zip(given, ids, strict=True)]
+    insert_many(session, model, made)
+    return ids
+
+
 def touch(session: Session, row: Tracked) -> None:
     """Date an edited row and flush it; a concurrent edit raises ``Conflict``.
 
@@ -85,8 +101,13 @@ def touch(session: Session, row: Tracked) -> None:
 
 def renumber(session: Session, row: Tracked) -> None:
     """Give a row a new change number though it did not change: a fact about it did, or a phone must hear of it again."""
-    model = type(row)
-    session.execute(update(model).where(model.id == row.id).values(change_no=None).execution_options(synchronize_session=False))
+    renumber_many(session, type(row), [row.id])
+
+
+def renumber_many(session: Session, model: type[Tracked], ids: Collection[str]) -> None:
+    """As ``renumber``, of many rows."""
+    some = update(model).where(among(session, model.id, ids))
+    session.execute(some.values(change_no=None).execution_options(synchronize_session=False))
 
 
 def _mark(session: Session, row: Tracked, edited: list[str]) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core import history
-from app.core.db import Base, now
-from app.core.errors import Conflict, FieldsInvalid
-from app.core.numbers import next_number
-from app.core.tracked import add, touch
+from app.core.db import Base, among, now
+from app.core.errors import Conflict, DomainError, FieldsInvalid, NotFound
+from app.core.numbers import next_numbers
+from app.core.tracked import add_many, touch
+from app.customers import queries
 from app.customers.models import Customer, Site
 from app.territories import queries as territories
 from app.territories.models import Territory
@@ -29,18 +31,50 @@ def create_customer(session: Session, actor: Actor, values: dict[str, Any]) -> C
     Raises:
         FieldsInvalid: ``already_exists`` (code, id) or ``unknown_reference``.
     """
-    _check_references(session, actor, values)
-    if not values.get("code"):
-        values = values | {"code": next_number(session, "C")}
-    if session.scalar(select(Customer).where(Customer.code == values["code"])):
-        raise FieldsInvalid({"code": ["already_exists"]})
-    if values.get("id") and session.get(Customer, values["id"]):
-        raise FieldsInvalid({"id": ["already_exists"]})
-    if actor.role == REP:
-        values = values | {"owner_id": actor.id}
-    customer = add(session, Customer(**values))
-    history.record(session, "customer.created", history.Subject("customer", customer.id), actor_id=actor.id)
-    return customer
+    return session.get_one(Customer, _one(create_customers(session, actor, [values])))
+
+
+def create_customers(session: Session, actor: Actor, many: Sequence[dict[str, Any]]) -> list[str | DomainError]:
+    """As ``create_customer``, of many; what is wrong with one does not keep the others out.
+
+    Returns:
+        For each its id, or what it is refused for.
+    """
+    faults: list[dict[str, list[str]]] = _faulty_references(session, actor, many)
+    codes = _taken(session, Customer.code, [values["code"] for values in many if values.get("code")])
+    ids = _taken(session, Customer.id, [values["id"] for values in many if values.get("id")])
+    for values, fault in zip(many, faults, strict=True):
+        if not fault:
+            in_use = {"code": values.get("code") in codes, "id": values.get("id") in ids}
+            fault.update({name: ["already_exists"] for name, found in in_use.items() if found})
+        if not fault:
+            codes |= {values["code"]} if values.get("code") else set()
+            ids |= {values["id"]} if values.get("id") else set()
+    good = [values for values, fault in zip(many, faults, strict=True) if not fault]
+    unnumbered = sum(not values.get("code") for values in good)
+    numbers = iter(next_numbers(session, "C", unnumbered) if unnumbered else ())
+    own = {"owner_id": actor.id} if actor.role == REP else {}
+    rows = [values | own | {"code": values.get("code") or next(numbers)} for values in good]
+    made = iter(add_many(session, Customer, rows))
+    answers: list[str | DomainError] = [FieldsInvalid(fault) if fault else next(made) for fault in faults]
+    history.record_many(session, "customer.created", "customer", _made(answers), actor_id=actor.id)
+    return answers
+
+
+def _taken(session: Session, column: Any, values: Sequence[str]) -> set[str]:
+    """Return which of some values are in use."""
+    return set(session.scalars(select(column).where(among(session, column, values)))) if values else set()
+
+
+def _made(answers: Iterable[str | DomainError]) -> list[str]:
+    return [answer for answer in answers if isinstance(answer, str)]
+
+
+def _one(answers: Sequence[str | DomainError]) -> str:
+    answer = answers[0]
+    if isinstance(answer, DomainError):
+        raise answer
+    return answer
 
 
 def edit_customer(session: Session, actor: Actor, customer: Customer, changes: dict[str, Any]) -> Customer:
@@ -90,20 +124,26 @@ def undelete_customer(session: Session, actor: Actor, customer: Customer) -> Cus
 
 
 def _check_references(session: Session, actor: Actor, values: dict[str, Any]) -> None:
-    faults: dict[str, list[str]] = {}
-    if "territory_id" in values and not session.scalar(
-        territories.visible_to(actor).where(Territory.id == values["territory_id"])
-    ):
-        faults["territory_id"] = ["unknown_reference"]
-    if values.get("owner_id") and not session.scalar(
-        users.visible_to(actor)
-        .where(User.id == values["owner_id"], User.role == REP, User.state == "active", User.partner_id.is_(None))
+    fault = _faulty_references(session, actor, [values])[0]
+    if fault:
+        raise FieldsInvalid(fault)
+
+
+def _faulty_references(session: Session, actor: Actor, many: Sequence[dict[str, Any]]) -> list[dict[str, list[str]]]:
+    """Return, for each, which of its territory and its owner the actor may not name."""
+    places = {values["territory_id"] for values in many if "territory_id" in values}
+    reps = {values["owner_id"] for values in many if values.get("owner_id")}
+    if places:
+        known = territories.visible_to(actor).where(among(session, Territory.id, sorted(places)))
+        places -= set(session.scalars(known.with_only_columns(Territory.id)))
+    if reps:
+        known_reps = users.visible_to(actor).where(
+            among(session, User.id, sorted(reps)), User.role == REP, User.state == "active", User.partner_id.is_(None)
+        )
         # Locked against leaving: a rep who is being deactivated must not be given a customer meanwhile.
-        .with_for_update(read=True)
-    ):
-        faults["owner_id"] = ["unknown_reference"]
-    if faults:
-        raise FieldsInvalid(faults)
+        reps -= set(session.scalars(known_reps.with_only_columns(User.id).order_by(User.id).with_for_update(read=True)))
+    unknown = {"territory_id": places, "owner_id": reps}
+    return [{name: ["unknown_reference"] for name, ids in unknown.items() if values.get(name) in ids} for values in many]
 
 
 def create_site(session: Session, actor: Actor, customer: Customer, values: dict[str, Any]) -> Site:
@@ -111,12 +151,41 @@ def create_site(session: Session, actor: Actor, customer: Customer, values: dict
 
     Args:
         values: name, lat, lon (WGS-84 degrees), and optionally id and address.
+
+    Raises:
+        FieldsInvalid: ``already_exists`` (id).
     """
-    if values.get("id") and session.get(Site, values["id"]):
-        raise FieldsInvalid({"id": ["already_exists"]})
-    site = add(session, Site(customer_id=customer.id, **values))
-    history.record(session, "site.created", history.Subject("site", site.id), actor_id=actor.id)
-    return site
+    return session.get_one(Site, _one(_add_sites(session, actor, [values | {"customer_id": customer.id}], {customer.id})))
+
+
+def create_sites(session: Session, actor: Actor, many: Sequence[dict[str, Any]]) -> list[str | DomainError]:
+    """As ``create_site``, of many, each with the ``customer_id`` of a customer the actor may see.
+
+    Returns:
+        For each its id, or what it is refused for: ``not_found`` for such a customer.
+    """
+    wanted = among(session, Customer.id, sorted({values["customer_id"] for values in many}))
+    seen = session.scalars(queries.visible_to(actor).where(wanted).with_only_columns(Customer.id))
+    return _add_sites(session, actor, many, set(seen))
+
+
+def _add_sites(
+    session: Session, actor: Actor, many: Sequence[dict[str, Any]], customers: Collection[str]
+) -> list[str | DomainError]:
+    ids = _taken(session, Site.id, [values["id"] for values in many if values.get("id")])
+    answers: list[str | DomainError] = []
+    for values in many:
+        if values["customer_id"] not in customers:
+            answers.append(NotFound())
+        elif values.get("id") in ids:
+            answers.append(FieldsInvalid({"id": ["already_exists"]}))
+        else:
+            answers.append("")
+            ids |= {values["id"]} if values.get("id") else set()
+    made = iter(add_many(session, Site, [{"address": ""} | v for v, answer in zip(many, answers, strict=True) if answer == ""]))
+    answers = [next(made) if answer == "" else answer for answer in answers]
+    history.record_many(session, "site.created", "site", _made(answers), actor_id=actor.id)
+    return answers
 
 
 def edit_site(session: Session, actor: Actor, site: Site, changes: dict[str, Any]) -> Site:
