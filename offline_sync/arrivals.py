@@ -7,24 +7,29 @@ phone must hear of although the row did not change for others is sent again with
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from functools import cache
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import msgspec
+from marshmallow import Schema, ValidationError
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.core import wire
-from app.core.db import insert_into, insert_once, now
+from app.core.db import among, insert_many, insert_once, now, raw_rows
 from app.core.errors import DomainError, FieldsInvalid, Forbidden, NotFound
 from app.core.ids import new_id
 from app.core.scopes import send_away
 from app.core.settings import Settings
-from app.core.tracked import FieldMark, Tracked, add, renumber
+from app.core.tracked import FieldMark, Tracked, add, renumber, renumber_many
 from app.users.rights import Actor, allows
 from offline_sync.changes import visible_ids
 from offline_sync.collections import COLLECTIONS, to_wire
@@ -35,6 +40,9 @@ from offline_sync.writers import WRITERS, Writer
 
 _ORDER = {name: i for i, name in enumerate((*WRITERS, "intents"))}
 _CONTENT_LIMIT = 20_000
+_ROW_LIMITS = wire.Limits(values=500)
+# From so many rows of one collection on, those that need no thought are settled together.
+_MANY = 8
 
 
 @dataclass(frozen=True)
@@ -57,20 +65,11 @@ class Arrival:
     base: Mapping[str, Any] | None = None
 
 
-@dataclass
-class Outcome:
-    """What became of an arrival.
-
-    Attributes:
-        refused: it was kept as a problem, and is not stored.
-        differs: the server's row is not what the phone sent.
-        gone: there is no such row for this person: deleted, or never theirs.
-    """
+class Outcome(NamedTuple):
+    """What became of an arrival. ``refused``: it was kept as a problem, and is not stored."""
 
     arrival: Arrival
     refused: bool = False
-    differs: bool = False
-    gone: bool = False
 
 
 @dataclass
@@ -97,13 +96,19 @@ def apply(session: Session, sender: Sender, arrivals: Iterable[Arrival]) -> list
         (deleted if arrival.deleted else written).append(arrival)
     written.sort(key=lambda found: _ORDER.get(found.collection, len(_ORDER)))
     deleted.sort(key=lambda found: -_ORDER.get(found.collection, -1))
-    return [_one(session, sender, arrival) for arrival in (*written, *deleted)]
+    outcomes: list[Outcome] = []
+    for name, group in groupby(written, key=lambda found: found.collection):
+        rows = list(group)
+        settled = _settle(session, sender, name, rows)
+        outcomes += [Outcome(row) if i in settled else _one(session, sender, row) for i, row in enumerate(rows)]
+    return outcomes + [_one(session, sender, arrival) for arrival in deleted]
 
 
 def _one(session: Session, sender: Sender, arrival: Arrival) -> Outcome:
     try:
         with session.begin_nested():
-            return take(session, sender, arrival)
+            take(session, sender, arrival)
+            return Outcome(arrival)
     except FieldsInvalid as fault:
         reasons = fault.errors
     except DomainError as fault:
@@ -112,10 +117,96 @@ def _one(session: Session, sender: Sender, arrival: Arrival) -> Outcome:
     except (IntegrityError, StaleDataError):
         reasons = {"id": ["already_exists"]}
     session.expire_all()
-    return _refuse(session, sender, arrival, reasons)
+    _refuse(session, sender, arrival, reasons)
+    return Outcome(arrival, refused=True)
 
 
-def take(session: Session, sender: Sender, arrival: Arrival) -> Outcome:
+def _settle(session: Session, sender: Sender, name: str, arrivals: Sequence[Arrival]) -> set[int]:
+    """Settle, in a few statements, what pushes of many rows are made of: new rows, and rows that were sent before.
+
+    All others, and those in which anything is wrong, are left to ``take``, row by row.
+
+    Returns:
+        The places of the settled ones in ``arrivals``.
+    """
+    writer = WRITERS.get(name)
+    if writer is None or writer.create_many is None or len(arrivals) < _MANY or not allows(sender.actor, writer.right):
+        return set()
+    times = Counter(arrival.row_id for arrival in arrivals if isinstance(arrival.row_id, str))
+    single = [i for i, arrival in enumerate(arrivals) if times.get(arrival.row_id, 0) == 1 and _is_sound(arrival)]
+    model: Any = COLLECTIONS[name].model
+    ids = [arrivals[i].row_id for i in single]
+    buried = set(
+        session.scalars(select(DeletedId.row_id).where(DeletedId.collection == name, among(session, DeletedId.row_id, ids)))
+    )
+    present = set(session.scalars(select(model.id).where(among(session, model.id, ids)).order_by(model.id).with_for_update()))
+    known = [i for i in single if arrivals[i].row_id in present]
+    no_news = present | buried
+    fresh = [i for i in single if arrivals[i].row_id not in no_news]
+    return _settle_same(session, sender, writer, arrivals, known) | _settle_new(session, sender, writer, arrivals, fresh)
+
+
+def _is_sound(arrival: Arrival) -> bool:
+    try:
+        wire.check_id(arrival.row_id)
+        wire.check_value(dict(arrival.values), _ROW_LIMITS)
+    except wire.WireError:
+        return False
+    return True
+
+
+def _settle_same(
+    session: Session, sender: Sender, writer: Writer, arrivals: Sequence[Arrival], places: Sequence[int]
+) -> set[int]:
+    """Settle rows whose fields that phones may edit are as the phone has them; it hears of the others' values again."""
+    if not places or writer.visible is None:
+        return set()
+    collection = COLLECTIONS[arrivals[places[0]].collection]
+    model: Any = collection.model
+    ids = [arrivals[i].row_id for i in places]
+    seen = select(*collection.selected).where(
+        collection.selected[0].in_(writer.visible(sender.actor).with_only_columns(model.id).where(among(session, model.id, ids)))
+    )
+    stored = {values[0]: collection.wired(values) for values in raw_rows(session, seen)}
+    editable = sorted(model.MERGED & set(collection.columns))
+    same = set()
+    unlike = []
+    for i in places:
+        row, sent = stored.get(arrivals[i].row_id), arrivals[i].values
+        if row is None or any(name in sent and sent[name] != row[name] for name in editable):
+            continue
+        same.add(i)
+        if any(name in sent and sent[name] != row[name] for name in collection.columns):
+            unlike.append(row["id"])
+    if unlike:
+        renumber_many(session, model, unlike)
+    _keep_receipts(session, sender, model, [arrivals[i] for i in sorted(same)])
+    return same
+
+
+def _settle_new(session: Session, sender: Sender, writer: Writer, arrivals: Sequence[Arrival], places: Sequence[int]) -> set[int]:
+    """Make rows that nobody knows yet."""
+    if not places or writer.create_many is None:
+        return set()
+    checked: dict[int, dict[str, Any]] = {}
+    for i in places:
+        try:
+            checked[i] = _new_values(writer, arrivals[i], arrivals[i].row_id)
+        except FieldsInvalid:
+            continue
+    try:
+        with session.begin_nested():
+            answers = writer.create_many(session, sender.actor, list(checked.values()))
+            made = {i for i, answer in zip(checked, answers, strict=True) if isinstance(answer, str)}
+            _keep_receipts(
+                session, sender, COLLECTIONS[arrivals[places[0]].collection].model, [arrivals[i] for i in sorted(made)]
+            )
+    except IntegrityError:  # somebody else was quicker with one of them: which, shows row by row
+        return set()
+    return made
+
+
+def take(session: Session, sender: Sender, arrival: Arrival) -> None:
     """Take one row.
 
     Raises:
@@ -127,45 +218,51 @@ def take(session: Session, sender: Sender, arrival: Arrival) -> Outcome:
         raise FieldsInvalid({"collection": ["unknown_collection"]})
     try:
         row_id = wire.check_id(arrival.row_id)
-        wire.check_value(dict(arrival.values), wire.Limits(values=500))
+        wire.check_value(dict(arrival.values), _ROW_LIMITS)
     except wire.WireError as fault:
         raise FieldsInvalid({"id" if fault.reason == "id_invalid" else "row": [fault.reason]}) from None
-    if arrival.collection == "intents":
-        return _intend(session, sender, arrival, row_id)
     writer = WRITERS.get(arrival.collection)
-    if writer is None:
-        return _restore_read_only(session, sender, arrival, row_id)
-    if not allows(sender.actor, writer.right):
+    if arrival.collection == "intents":
+        _intend(session, sender, arrival, row_id)
+    elif writer is None:
+        _restore_read_only(session, sender, arrival, row_id)
+    elif not allows(sender.actor, writer.right):
         raise Forbidden("forbidden")
-    model = collection.model
+    else:
+        _write(session, sender, arrival, writer, row_id)
+
+
+def _write(session: Session, sender: Sender, arrival: Arrival, writer: Writer, row_id: str) -> None:
+    model = COLLECTIONS[arrival.collection].model
     present = session.scalar(select(model).where(model.id == row_id).with_for_update(key_share=True))
     if present is None:
-        return _make(session, sender, arrival, writer, row_id)
-    if present.deleted_at is not None:
-        return _too_late(session, sender, arrival, present)
-    row = writer.find(session, sender.actor, row_id)
-    if arrival.deleted:
-        writer.delete(session, sender.actor, row)
-        return Outcome(arrival)
-    return _edit(session, sender, arrival, writer, row)
+        _make(session, sender, arrival, writer, row_id)
+    elif present.deleted_at is not None:
+        _too_late(session, sender, arrival, present)
+    elif arrival.deleted:
+        writer.delete(session, sender.actor, writer.find(session, sender.actor, row_id))
+    else:
+        _edit(session, sender, arrival, writer, writer.find(session, sender.actor, row_id))
 
 
-def _make(session: Session, sender: Sender, arrival: Arrival, writer: Writer, row_id: str) -> Outcome:
+def _make(session: Session, sender: Sender, arrival: Arrival, writer: Writer, row_id: str) -> None:
     buried = session.get(DeletedId, (arrival.collection, row_id)) is not None
     if arrival.deleted or buried:
         # Its creation may still be under way: remembered, so that the row does not rise from the dead.
         insert_once(session, DeletedId, collection=arrival.collection, row_id=row_id, at=now(session))
         if buried and not arrival.deleted:
             send_away(session, sender.actor.id, arrival.collection, row_id)
-        return Outcome(arrival, gone=True, differs=not arrival.deleted)
+        return
+    writer.create(session, sender.settings, sender.actor, _new_values(writer, arrival, row_id))
+    _keep_receipts(session, sender, COLLECTIONS[arrival.collection].model, [arrival])
+
+
+def _new_values(writer: Writer, arrival: Arrival, row_id: str) -> dict[str, Any]:
     values = {name: arrival.values[name] for name in writer.made_of if arrival.values.get(name) not in (None, "")}
-    row = writer.create(session, sender.settings, sender.actor, _checked(writer.new(), values | {"id": row_id}))
-    _keep_receipt(session, sender, arrival, row)
-    sent = {name: arrival.values.get(name) for name in COLLECTIONS[arrival.collection].columns}
-    return Outcome(arrival, differs=any(_wire(row, name, arrival) != sent[name] for name in sent))
+    return _checked(writer.new, values | {"id": row_id})
 
 
-def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, row: Any) -> Outcome:
+def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, row: Any) -> None:
     columns = COLLECTIONS[arrival.collection].columns
     editable = sorted(row.MERGED & set(columns))
     present = {name: _wire(row, name, arrival) for name in editable}
@@ -178,19 +275,18 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
         server_first=writer.server_first,
     )
     if merged.write:
-        changes = _checked(writer.edit(), merged.write)
+        changes = _checked(writer.edit, merged.write)
         writer.change(session, sender.actor, row, changes)
     for loss in merged.losses:
         _keep_loss(session, sender, arrival.collection, row.id, loss)
-    _keep_receipt(session, sender, arrival, row)
+    _keep_receipts(session, sender, type(row), [arrival])
     stored = {name: _wire(row, name, arrival) for name in columns if name in arrival.values}
     differs = merged.differs or any(value != arrival.values[name] for name, value in stored.items())
     if differs and not merged.write:
         renumber(session, row)
-    return Outcome(arrival, differs=differs)
 
 
-def _too_late(session: Session, sender: Sender, arrival: Arrival, row: Tracked) -> Outcome:
+def _too_late(session: Session, sender: Sender, arrival: Arrival, row: Tracked) -> None:
     """The row is deleted: that wins. What the phone had edited meanwhile goes to the journal."""
     if not arrival.deleted:
         receipt = session.get(Receipt, (sender.installation_id, arrival.collection, row.id))
@@ -204,22 +300,20 @@ def _too_late(session: Session, sender: Sender, arrival: Arrival, row: Tracked) 
         WRITERS[arrival.collection].find_deleted(session, sender.actor, row.id)
         if edits:
             _keep_loss(session, sender, arrival.collection, row.id, Loss("", kept=None, lost=edits))
-            _keep_receipt(session, sender, arrival, row)
+            _keep_receipts(session, sender, type(row), [arrival])
     send_away(session, sender.actor.id, arrival.collection, row.id)
-    return Outcome(arrival, gone=True, differs=not arrival.deleted)
 
 
-def _intend(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> Outcome:
+def _intend(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> None:
     present = session.scalar(select(Intent).where(Intent.id == row_id).with_for_update(key_share=True))
     if present is not None:
         if present.user_id != sender.actor.id:
             raise NotFound
         # Append-only: an edit or a deletion is not written; the next pull brings the row back as it is.
-        same = not arrival.deleted and all(arrival.values.get(name) == getattr(present, name) for name in ("kind", "body"))
         renumber(session, present)
-        return Outcome(arrival, differs=not same or present.verdict is not None)
+        return
     if arrival.deleted:
-        return Outcome(arrival, gone=True)
+        return
     kind, body = arrival.values.get("kind"), arrival.values.get("body")
     if not isinstance(kind, str) or not isinstance(body, str):
         raise FieldsInvalid({name: ["not_text"] for name in ("kind", "body") if not isinstance(arrival.values.get(name), str)})
@@ -235,10 +329,9 @@ def _intend(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> 
     refusal = decide(session, sender.settings, sender.actor, intent)
     if refusal is not None:
         sender.refusals.append(refusal)
-    return Outcome(arrival, differs=True)
 
 
-def _restore_read_only(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> Outcome:
+def _restore_read_only(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> None:
     """Nothing of this collection is written from phones: what the person may see comes again, the rest is refused."""
     shown = visible_ids(session, sender.actor, arrival.collection)
     model = COLLECTIONS[arrival.collection].model
@@ -246,10 +339,9 @@ def _restore_read_only(session: Session, sender: Sender, arrival: Arrival, row_i
     if row is None:
         raise FieldsInvalid({"row": ["read_only"]})
     renumber(session, row)
-    return Outcome(arrival, differs=True)
 
 
-def _refuse(session: Session, sender: Sender, arrival: Arrival, reasons: Mapping[str, list[str]]) -> Outcome:
+def _refuse(session: Session, sender: Sender, arrival: Arrival, reasons: Mapping[str, list[str]]) -> None:
     """Keep a row that cannot be taken, once for each content, with what is wrong with it."""
     content = msgspec.json.encode(
         {
@@ -284,14 +376,9 @@ def _refuse(session: Session, sender: Sender, arrival: Arrival, reasons: Mapping
         .values(last_error=first[:60])
     )
     writer = WRITERS.get(arrival.collection)
-    gone = True
     if writer is not None and isinstance(arrival.row_id, str) and wire.ID_PATTERN.fullmatch(arrival.row_id):
-        try:
+        with suppress(NotFound):
             renumber(session, writer.find(session, sender.actor, arrival.row_id))
-            gone = False
-        except NotFound:
-            pass
-    return Outcome(arrival, refused=True, differs=True, gone=gone)
 
 
 def _encodable(values: Mapping[str, Any]) -> bool:
@@ -302,11 +389,18 @@ def _encodable(values: Mapping[str, Any]) -> bool:
     return True
 
 
-def _checked(schema: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    faults = schema.validate(dict(values))
-    if faults:
-        raise FieldsInvalid({str(name): [str(code) for code in codes] for name, codes in faults.items()})
-    return dict(schema.load(dict(values)))
+def _checked(schema: type[Schema], values: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return dict(_instance(schema).load(dict(values)))
+    except ValidationError as fault:
+        faults: dict[str, list[str]] = fault.normalized_messages()  # type: ignore[no-untyped-call]
+        raise FieldsInvalid({str(name): [str(code) for code in codes] for name, codes in faults.items()}) from None
+
+
+@cache
+def _instance(schema: type[Schema]) -> Schema:
+    """Return the one instance of a schema: making one costs more than checking a row."""
+    return schema()
 
 
 def _wire(row: Any, name: str, arrival: Arrival) -> Any:
@@ -326,17 +420,20 @@ def _changed_by_others(session: Session, sender: Sender, collection: str, row_id
     )
 
 
-def _keep_receipt(session: Session, sender: Sender, arrival: Arrival, row: Any) -> None:
-    sent = {name: digest(arrival.values[name]) for name in sorted(row.MERGED) if name in arrival.values}
-    insert = insert_into(session, Receipt).values(
-        installation_id=sender.installation_id, collection=arrival.collection, row_id=row.id, digests=sent, at=now(session)
-    )
-    session.execute(
-        insert.on_conflict_do_update(
-            index_elements=["installation_id", "collection", "row_id"],
-            set_={"digests": insert.excluded.digests, "at": insert.excluded.at},
-        )
-    )
+def _keep_receipts(session: Session, sender: Sender, model: type[Tracked], arrivals: Sequence[Arrival]) -> None:
+    """Remember what this installation sent last, of rows of one collection."""
+    present = now(session)
+    rows = [
+        {
+            "installation_id": sender.installation_id,
+            "collection": arrival.collection,
+            "row_id": arrival.row_id,
+            "digests": {name: digest(arrival.values[name]) for name in sorted(model.MERGED) if name in arrival.values},
+            "at": present,
+        }
+        for arrival in arrivals
+    ]
+    insert_many(session, Receipt, rows, replacing=("installation_id", "collection", "row_id"))
 
 
 def _keep_loss(session: Session, sender: Sender, collection: str, row_id: str, loss: Loss) -> None:

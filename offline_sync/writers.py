@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import Schema, ValidationError
+from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from app.attachments import operations as attachment_verbs
@@ -18,7 +19,7 @@ from app.attachments import queries as attachment_queries
 from app.attachments.contents import TYPES
 from app.attachments.models import SUBJECT_KINDS
 from app.core import fields, wire
-from app.core.errors import Conflict
+from app.core.errors import Conflict, DomainError
 from app.core.settings import Settings
 from app.customers import operations, queries, schemas
 from app.users.rights import Actor
@@ -33,6 +34,7 @@ class Writer:
         new: schema of a row that is made; ``made_of`` are the fields taken from the phone for it.
         edit: schema of the fields that may be edited.
         server_first: of these, where both sides changed a field, the server's value is kept.
+        visible, create_many: as ``find`` and ``create``, of many rows, for collections of which phones send many.
     """
 
     right: str
@@ -46,6 +48,8 @@ class Writer:
     undelete: Callable[[Session, Actor, Any], Any]
     find_deleted: Callable[[Session, Actor, str], Any]
     server_first: Collection[str] = ()
+    visible: Callable[[Actor], Select[Any]] | None = None
+    create_many: Callable[[Session, Actor, list[dict[str, Any]]], list[str | DomainError]] | None = None
 
 
 class _NewSite(schemas.SiteSchema):
@@ -110,6 +114,8 @@ WRITERS: dict[str, Writer] = {
         delete=operations.delete_customer,
         undelete=operations.undelete_customer,
         find_deleted=queries.deleted_customer,
+        visible=queries.visible_to,
+        create_many=operations.create_customers,
     ),
     "sites": Writer(
         right="customers.write",
@@ -122,6 +128,8 @@ WRITERS: dict[str, Writer] = {
         delete=operations.delete_site,
         undelete=operations.undelete_site,
         find_deleted=queries.deleted_site,
+        visible=queries.visible_sites,
+        create_many=operations.create_sites,
     ),
     "attachments": Writer(
         right="attachments.write",

@@ -300,10 +300,10 @@ def insert_many(session: Session, model: type[Base], rows: Sequence[Mapping[str,
     insert = insert_into(session, model)
     if session.get_bind().dialect.name == "postgresql":
         # Faster than many parameters by far: one JSON document, which the server takes apart.
-        listed = func.json_to_recordset(cast(msgspec.json.encode(rows).decode(), _JsonText())).table_valued(
-            *[column(name, model.__table__.c[name].type) for name in names], joins_implicitly=True
-        )
-        insert = insert.from_select(names, select(*[listed.render_derived(with_types=True).c[name] for name in names]))
+        document = cast(msgspec.json.encode(rows).decode(), _JsonText())
+        columns = [column(name, model.__table__.c[name].type) for name in names]
+        listed = func.json_to_recordset(document).table_valued(*columns).render_derived(with_types=True)
+        insert = insert.from_select(names, select(*[listed.c[name] for name in names]))
     if replacing:
         changed = {name: insert.excluded[name] for name in names if name not in replacing}
         insert = insert.on_conflict_do_update(index_elements=list(replacing), set_=changed)

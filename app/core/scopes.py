@@ -12,7 +12,7 @@ follow one another, so that no two of them can decide membership by a state the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -129,9 +129,8 @@ def keep_scopes(connection: Connection, number: int, touched: frozenset[str]) ->
 
 def fill_scopes(connection: Connection, number: int) -> None:
     """Compute every entry and grant anew; for a database that has rows from before there were scopes."""
-    everything = {name: _Rows(rows.ways, {}) for name, rows in _ROWS.items()}
-    for name, rows in everything.items():
-        for statement in _entry_statements({name: (f"SELECT id FROM {name}", rows)}, {name}, connection.dialect.name, whole=True):
+    for name, rows in _ROWS.items():
+        for statement in _entry_statements({name: _Moved(rows, f"SELECT id FROM {name}", ())}, connection.dialect.name):
             _run(connection, statement, number)
     for name, rows in _HOLDERS.items():
         for statement in _grant_statements(f"SELECT id FROM {name}", rows):
@@ -179,15 +178,26 @@ def _run(connection: Connection, statement: str, number: int) -> None:
 @lru_cache(maxsize=1024)
 def _statements(touched: frozenset[str], dialect: str) -> tuple[str, ...]:
     """Return the statements after a transaction that wrote to these tables. There are few such sets, so they are kept."""
-    moved: dict[str, tuple[str, _Rows]] = {}
+    moved: dict[str, _Moved] = {}
     for name, rows in _ROWS.items():
-        if found := _candidates(name, rows, touched):
-            moved[name] = (found, rows)
-    statements = _entry_statements(moved, touched, dialect) if moved else ()
+        changed = f"SELECT id FROM {name} WHERE change_no = :n" if name in touched else ""
+        followers = [select for parent, select in rows.follows.items() if parent in touched]
+        if changed or followers:
+            moved[name] = _Moved(rows, changed, followers)
+    statements = _entry_statements(moved, dialect) if moved else ()
     for name, rows in _HOLDERS.items():
         if found := _candidates(name, rows, touched):
             statements += _grant_statements(found, rows)
     return statements
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """Rows of one table whose scopes may have changed: selects of those that changed themselves, and of others' followers."""
+
+    rows: _Rows
+    changed: str
+    followers: Sequence[str]
 
 
 def _candidates(name: str, rows: _Rows, touched: frozenset[str]) -> str:
@@ -197,46 +207,54 @@ def _candidates(name: str, rows: _Rows, touched: frozenset[str]) -> str:
     return " UNION ".join(selects)
 
 
-def _entry_statements(
-    moved: Mapping[str, tuple[str, _Rows]], touched: Collection[str], dialect: str, *, whole: bool = False
-) -> tuple[str, ...]:
+def _entry_statements(moved: Mapping[str, _Moved], dialect: str) -> tuple[str, ...]:
+    """Return what enters rows into scopes, and what lets them leave.
+
+    A row that changed itself gets the number in each of its scopes; one that follows another only where it is new.
+    """
     hint = "MATERIALIZED " if dialect == "postgresql" else ""
-    parts = [f"may_{name} (id) AS {hint}({select})" for name, (select, _) in moved.items()]
-    for name, (_, rows) in moved.items():
-        ways = " UNION ALL ".join(way.format(ids=f"SELECT id FROM may_{name}") for way in rows.ways)
-        parts.append(f"in_{name} (row_id, scope) AS ({ways})")
-    wanted = " UNION ".join(f"SELECT '{name}', row_id, scope FROM in_{name}" for name in moved)
-    parts.append(f"wanted (collection, row_id, scope) AS {hint}({wanted})")
-    ids = " UNION ALL ".join(f"SELECT '{name}', id FROM may_{name}" for name in moved)
-    parts.append(f"moved (collection, row_id) AS ({ids})")
-    fresh = [
-        "NOT EXISTS (SELECT 1 FROM scope_entries e WHERE e.scope = w.scope AND e.collection = w.collection"
-        " AND e.row_id = w.row_id AND NOT e.gone)"
-    ]
-    fresh += [
-        "1 = 1"
-        if whole
-        else f"(w.collection = '{name}' AND EXISTS (SELECT 1 FROM {name} r WHERE r.id = w.row_id AND r.change_no = :n))"
-        for name in moved
-        if name in touched
-    ]
     no, yes = ("false", "true") if dialect == "postgresql" else ("0", "1")
+    known: list[str] = []
+    entering: list[str] = []
+    leaving: list[str] = []
+    for name, found in moved.items():
+        both = []
+        if found.changed:
+            known.append(f"changed_{name} (id) AS {hint}({found.changed})")
+            known.append(f"in_{name} (row_id, scope) AS ({_ways(found.rows, f'SELECT id FROM changed_{name}')})")
+            entering.append(f"SELECT scope, '{name}', row_id, :n, {no} FROM in_{name}")
+            both.append(f"SELECT id FROM changed_{name}")
+        if found.followers:
+            others = " UNION ".join(found.followers) + (f" EXCEPT SELECT id FROM changed_{name}" if found.changed else "")
+            known.append(f"following_{name} (id) AS {hint}({others})")
+            known.append(f"behind_{name} (row_id, scope) AS ({_ways(found.rows, f'SELECT id FROM following_{name}')})")
+            entering.append(
+                f"SELECT b.scope, '{name}', b.row_id, :n, {no} FROM behind_{name} b WHERE NOT EXISTS (SELECT 1 FROM scope_entries e"
+                f" WHERE e.scope = b.scope AND e.collection = '{name}' AND e.row_id = b.row_id AND NOT e.gone)"
+            )
+            both.append(f"SELECT id FROM following_{name}")
+        ids = " UNION ALL ".join(both)
+        leaving.append(
+            f"UPDATE scope_entries SET gone = {yes}, change_no = :n WHERE collection = '{name}' AND NOT gone"
+            f" AND row_id IN ({ids}) AND (row_id, scope) NOT IN ({_ways(found.rows, ids)})"
+        )
     enter = (
-        "INSERT INTO scope_entries (scope, collection, row_id, change_no, gone)"
-        f" SELECT w.scope, w.collection, w.row_id, :n, {no} FROM wanted w WHERE {' OR '.join(fresh)}"
-        " ON CONFLICT (scope, collection, row_id) DO UPDATE SET change_no = excluded.change_no, gone = excluded.gone"
-    )
-    leave = (
-        f"UPDATE scope_entries SET gone = {yes}, change_no = :n FROM moved m"
-        " WHERE scope_entries.collection = m.collection AND scope_entries.row_id = m.row_id AND NOT scope_entries.gone"
-        " AND NOT EXISTS (SELECT 1 FROM wanted w WHERE w.scope = scope_entries.scope"
-        " AND w.collection = scope_entries.collection AND w.row_id = scope_entries.row_id)"
+        "INSERT INTO scope_entries (scope, collection, row_id, change_no, gone) "
+        + " UNION ALL ".join(entering)
+        # SQLite takes the ON of a SELECT's end for a join's without a WHERE there.
+        + ("" if dialect == "postgresql" else " LIMIT -1")
+        + " ON CONFLICT (scope, collection, row_id) DO UPDATE SET change_no = excluded.change_no, gone = excluded.gone"
     )
     if dialect == "postgresql":
-        # One round trip under the counter's lock; the two writes touch different rows.
-        return (f"WITH {', '.join(parts)}, entered AS ({enter}) {leave}",)
-    known = f"WITH {', '.join(parts)} "
-    return (known + enter, known + leave)
+        # One round trip under the counter's lock; the writes touch different rows.
+        left = "".join(f", left_{i} AS ({statement})" for i, statement in enumerate(leaving))
+        return (f"WITH {', '.join(known)}{left} {enter}",)
+    return tuple(f"WITH {', '.join(known)} {statement}" for statement in (enter, *leaving))
+
+
+def _ways(rows: _Rows, ids: str) -> str:
+    """Return a select of the (row id, scope) of some rows, each once."""
+    return " UNION ".join(way.format(ids=ids) for way in rows.ways)
 
 
 def _grant_statements(candidates: str, rows: _Rows) -> tuple[str, ...]:

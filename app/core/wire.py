@@ -19,6 +19,7 @@ from app.core.clock import EARLIEST, LATEST
 INT64 = 2**63
 ID_PATTERN = re.compile(r"[A-Za-z0-9_.-]{8,36}")
 # A whole string (possibly cut short), or a bracket. Possessive, and an open string runs to the end: linear.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|(?P<opening>[\[{])|(?P<closing>[\]}])', re.DOTALL)
 
 
@@ -142,7 +143,7 @@ def check_text(value: str, longest: int = HTTP_LIMITS.text) -> str:
     """
     if len(value) > longest:
         raise WireError("text_too_long", f"{len(value)} characters, at most {longest}")
-    if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+    if _UNSTORABLE.search(value):
         raise WireError("text_invalid", "NUL or a lone surrogate")
     return value
 
