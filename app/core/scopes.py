@@ -214,42 +214,44 @@ def _entry_statements(moved: Mapping[str, _Moved], dialect: str) -> tuple[str, .
     """
     hint = "MATERIALIZED " if dialect == "postgresql" else ""
     no, yes = ("false", "true") if dialect == "postgresql" else ("0", "1")
-    known: list[str] = []
+    known: dict[str, list[str]] = {}
     entering: list[str] = []
-    leaving: list[str] = []
+    leaving: dict[str, str] = {}
     for name, found in moved.items():
-        both = []
+        ids = []
+        known[name] = []
         if found.changed:
-            known.append(f"changed_{name} (id) AS {hint}({found.changed})")
-            known.append(f"in_{name} (row_id, scope) AS ({_ways(found.rows, f'SELECT id FROM changed_{name}')})")
-            entering.append(f"SELECT scope, '{name}', row_id, :n, {no} FROM in_{name}")
-            both.append(f"SELECT id FROM changed_{name}")
+            known[name].append(f"changed_{name} (id) AS {hint}({found.changed})")
+            ids.append(f"SELECT id FROM changed_{name}")
+            known[name].append(f"{name}_row (id, scope) AS ({_ways(found.rows, ids[-1])})")
+            entering.append(f"SELECT scope, '{name}', id, :n, {no} FROM {name}_row")
         if found.followers:
             others = " UNION ".join(found.followers) + (f" EXCEPT SELECT id FROM changed_{name}" if found.changed else "")
-            known.append(f"following_{name} (id) AS {hint}({others})")
-            known.append(f"behind_{name} (row_id, scope) AS ({_ways(found.rows, f'SELECT id FROM following_{name}')})")
+            known[name].append(f"following_{name} (id) AS {hint}({others})")
+            ids.append(f"SELECT id FROM following_{name}")
+            known[name].append(f"{name}_follower (id, scope) AS ({_ways(found.rows, ids[-1])})")
             entering.append(
-                f"SELECT b.scope, '{name}', b.row_id, :n, {no} FROM behind_{name} b WHERE NOT EXISTS (SELECT 1 FROM scope_entries e"
-                f" WHERE e.scope = b.scope AND e.collection = '{name}' AND e.row_id = b.row_id AND NOT e.gone)"
+                f"SELECT f.scope, '{name}', f.id, :n, {no} FROM {name}_follower f WHERE NOT EXISTS (SELECT 1"
+                f" FROM scope_entries e WHERE e.scope = f.scope AND e.collection = '{name}' AND e.row_id = f.id AND NOT e.gone)"
             )
-            both.append(f"SELECT id FROM following_{name}")
-        ids = " UNION ALL ".join(both)
-        leaving.append(
+        both = " UNION ALL ".join(ids)
+        leaving[name] = (
             f"UPDATE scope_entries SET gone = {yes}, change_no = :n WHERE collection = '{name}' AND NOT gone"
-            f" AND row_id IN ({ids}) AND (row_id, scope) NOT IN ({_ways(found.rows, ids)})"
+            f" AND row_id IN ({both}) AND (row_id, scope) NOT IN ({_ways(found.rows, both)})"
         )
     enter = (
         "INSERT INTO scope_entries (scope, collection, row_id, change_no, gone) "
         + " UNION ALL ".join(entering)
-        # SQLite takes the ON of a SELECT's end for a join's without a WHERE there.
+        # SQLite takes the ON of a SELECT's end for a join's without a clause between them.
         + ("" if dialect == "postgresql" else " LIMIT -1")
         + " ON CONFLICT (scope, collection, row_id) DO UPDATE SET change_no = excluded.change_no, gone = excluded.gone"
     )
+    everything = ", ".join(part for parts in known.values() for part in parts)
     if dialect == "postgresql":
         # One round trip under the counter's lock; the writes touch different rows.
-        left = "".join(f", left_{i} AS ({statement})" for i, statement in enumerate(leaving))
-        return (f"WITH {', '.join(known)}{left} {enter}",)
-    return tuple(f"WITH {', '.join(known)} {statement}" for statement in (enter, *leaving))
+        left = "".join(f", {name}_left AS ({statement})" for name, statement in leaving.items())
+        return (f"WITH {everything}{left} {enter}",)
+    return (f"WITH {everything} {enter}", *(f"WITH {', '.join(known[name])} {leave}" for name, leave in leaving.items()))
 
 
 def _ways(rows: _Rows, ids: str) -> str:
