@@ -164,10 +164,10 @@ def _settle_same(
     collection = COLLECTIONS[arrivals[places[0]].collection]
     model: Any = collection.model
     ids = [arrivals[i].row_id for i in places]
-    seen = select(*collection.selected).where(
-        collection.selected[0].in_(writer.visible(sender.actor).with_only_columns(model.id).where(among(session, model.id, ids)))
-    )
-    stored = {values[0]: collection.wired(values) for values in raw_rows(session, seen)}
+    seen = writer.visible(sender.actor).with_only_columns(model.id).where(among(session, model.id, ids))
+    stored, numbers = {}, {}
+    for *values, number in raw_rows(session, collection.query.add_columns(model.change_no).where(model.id.in_(seen))):
+        stored[values[0]], numbers[values[0]] = collection.wired(values), number
     editable = sorted(model.MERGED & set(collection.columns))
     same = set()
     unlike = []
@@ -176,7 +176,7 @@ def _settle_same(
         if row is None or any(name in sent and sent[name] != row[name] for name in editable):
             continue
         same.add(i)
-        if any(name in sent and sent[name] != row[name] for name in collection.columns):
+        if numbers[row["id"]] <= sender.since and any(name in sent and sent[name] != row[name] for name in collection.columns):
             unlike.append(row["id"])
     if unlike:
         renumber_many(session, model, unlike)
@@ -283,6 +283,12 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
     stored = {name: _wire(row, name, arrival) for name in columns if name in arrival.values}
     differs = merged.differs or any(value != arrival.values[name] for name, value in stored.items())
     if differs and not merged.write:
+        _tell_again(session, sender, row)
+
+
+def _tell_again(session: Session, sender: Sender, row: Tracked) -> None:
+    """Let the phone's next pull bring a row, unless it does so anyway."""
+    if row.change_no is not None and row.change_no <= sender.since:
         renumber(session, row)
 
 

@@ -18,9 +18,11 @@ from app.core.clock import EARLIEST, LATEST
 
 INT64 = 2**63
 ID_PATTERN = re.compile(r"[A-Za-z0-9_.-]{8,36}")
-# A whole string (possibly cut short), or a bracket. Possessive, and an open string runs to the end: linear.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|(?P<opening>[\[{])|(?P<closing>[\]}])', re.DOTALL)
+# A whole string, possibly cut short. Possessive, and an open string runs to the end: linear.
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
 class WireError(ValueError):
@@ -100,14 +102,17 @@ def _check_depth(raw: bytes, allowed: int) -> None:
     """Refuse deep nesting before any parser recurses into it. Brackets inside strings do not count."""
     if raw.count(b"[") + raw.count(b"{") <= allowed:
         return
+    brackets = _STRINGS.sub(b"", raw).translate(_ONE_KIND, _NO_BRACKETS)
+    left = brackets
+    for _ in range(allowed):  # each time the innermost pairs go
+        if not left:
+            return
+        left = left.replace(b"[]", b"")
     depth = 0
-    for bracket in _BRACKETS.finditer(raw):
-        if bracket.lastgroup == "opening":
-            depth += 1
-            if depth > allowed:
-                raise WireError("too_deep", f"nested deeper than {allowed}")
-        elif bracket.lastgroup == "closing":
-            depth -= 1
+    for bracket in brackets if left else b"":  # something is left where it is too deep, or no JSON at all
+        depth += 1 if bracket == ord("[") else -1
+        if depth > allowed:
+            raise WireError("too_deep", f"nested deeper than {allowed}")
 
 
 def check_value(value: object, limits: Limits = HTTP_LIMITS) -> None:
