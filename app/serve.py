@@ -16,17 +16,26 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
+
+from granian._granian import RSGIProtocolClosed as ProtocolClosed
+from granian._granian import RSGIProtocolError as ProtocolError
 
 from app.core.http import BODY_FAULT
 from app.core.logs import get_log
+from app.core.streams import HOLD, Listener
 
 log = get_log(__name__)
 
 _PATIENCE_S = 10.0
 _LEAST_BYTES_PER_S = 20_000  # a poor mobile line sends a file of 5 MB in four minutes
 _HELD_LIMIT = 64_000_000
+_MOST_STREAMS = 500  # of one worker; granian takes 1,024 requests at once by default
+_STREAM_S = 120.0
+_BEAT_S = 20.0
+_LOOK_EVERY_S = 1.0
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 Headers = list[tuple[str, str]]
@@ -68,6 +77,62 @@ async def _next(incoming: Any, until: float) -> bytes | None:
     return chunk
 
 
+class Streams:
+    """The answers of one worker that stay open (``app/core/streams.py``): none of them has a thread, a snapshot or a lock.
+
+    About once a second one look at the database tells what is new for all of them.
+    """
+
+    def __init__(self, pool: Executor) -> None:
+        self._pool = pool
+        self._inboxes: dict[Listener, asyncio.Queue[bytes]] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more may be kept; the others end at once, and their readers come again."""
+        return len(self._inboxes) < _MOST_STREAMS
+
+    async def keep(self, protocol: Any, headers: Headers, first: bytes, listener: Listener) -> None:
+        """Send ``first`` and then what is new, until the reader goes or has listened long enough to show its token again."""
+        kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        transport = protocol.response_stream(200, [*kept, ("X-Accel-Buffering", "no")])
+        clock = asyncio.get_running_loop().time
+        until = clock() + _STREAM_S
+        inbox = self._inboxes[listener] = asyncio.Queue()
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        try:
+            await transport.send_bytes(first)
+            while (left := until - clock()) > 0:
+                try:
+                    said = await asyncio.wait_for(inbox.get(), min(left, _BEAT_S))
+                except TimeoutError:
+                    said = b": still here\n\n"
+                await transport.send_bytes(said)
+        except (ProtocolClosed, ProtocolError):
+            pass
+        finally:
+            del self._inboxes[listener]
+
+    async def _look(self) -> None:
+        while self._inboxes:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            # Who has not read the last news yet is not told more: they come together later.
+            ready = [listener for listener, inbox in self._inboxes.items() if inbox.empty()]
+            kinds = {type(listener) for listener in ready}
+            for kind in kinds:
+                some = [listener for listener in ready if type(listener) is kind]
+                try:
+                    said = await asyncio.get_running_loop().run_in_executor(self._pool, kind.look, some)
+                except Exception as fault:  # noqa: BLE001 - the database may be away; the next look will tell
+                    log.warning("no news for open streams", problem=str(fault).splitlines()[0][:200])
+                    continue
+                for listener, text in zip(some, said, strict=True):
+                    if text and listener in self._inboxes:
+                        self._inboxes[listener].put_nowait(text)
+
+
 class Served:
     """A WSGI application as granian's RSGI wants it."""
 
@@ -76,6 +141,7 @@ class Served:
         self._app, self._body_limit = app, body_limit
         self._pool = ThreadPoolExecutor(threads, "request")
         self._held = 0
+        self._streams = Streams(self._pool)
 
     def __rsgi_init__(self, _loop: object) -> None:
         """Called in each worker. One that outlived its master would go on serving the port with nobody to stop it.
@@ -99,7 +165,11 @@ class Served:
             body = b""
         try:
             environ["wsgi.input"] = io.BytesIO(body)
-            protocol.response_bytes(*await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, environ))
+            status, headers, answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, environ)
+            if status == HTTPStatus.OK and HOLD in environ and self._streams.has_room:
+                await self._streams.keep(protocol, headers, answer, environ[HOLD])
+            else:
+                protocol.response_bytes(status, headers, answer)
         finally:
             self._held -= taken
 

@@ -13,13 +13,15 @@ from sqlalchemy.orm import Session
 from app.core import wire
 from app.core.errors import FieldsInvalid, NotFound
 from app.core.http import LARGEST_BODY, Malformed, PageQuery, Routes, edge_database, edge_settings, page, page_of, past_deadlocks
+from app.core.streams import hold
 from app.core.tracked import fetch
 from app.users.rights import Actor
 from offline_sync import digests, installations, operations, rxdb, schemas, watermelon
 from offline_sync.arrivals import Outcome, Sender, apply
-from offline_sync.changes import head_of, point_of
+from offline_sync.changes import Point, head_of, names_for, point_of
 from offline_sync.collections import COLLECTIONS
 from offline_sync.models import Installation, Intent, SyncConflict, SyncProblem
+from offline_sync.news import PhoneListener, changes_told
 
 routes = Routes("sync", __name__, description="Offline sync for WatermelonDB and RxDB")
 
@@ -97,16 +99,35 @@ def reconcile_rxdb(actor: Actor, collection: str) -> Response:
 
 @routes.door("GET", "/sync/rxdb/<collection>/stream", policy="sync", query=schemas.RxdbStreamQuery, own_transactions=True)
 def stream_rxdb(actor: Actor, query: dict[str, Any], collection: str) -> Response:
-    """Say RESYNC when there is something new, as server-sent events.
-
-    The answer ends at once and names the time of the next try: a phone that sleeps holds no thread here.
-    """
+    """Say RESYNC whenever there is something new, as server-sent events."""
     name = _collection(collection)
     with edge_database().reading() as session:
         installations.of_headers(session, actor, dict(request.headers), "rxdb")
+        head = head_of(session)
         news = rxdb.has_news(session, actor, name, query.get("since"))
-    retry = edge_settings().sync_retry_ms
-    return Response(f"retry: {retry}\n" + ("data: RESYNC\n\n" if news else ": nothing new\n\n"), mimetype="text/event-stream")
+    listener = PhoneListener(edge_database(), actor.id, frozenset({name}), Point(head.epoch, head.n), one=True)
+    return _held(listener, b"data: RESYNC\n\n" if news else b": nothing new\n\n")
+
+
+@routes.door("GET", "/sync/stream", policy="sync", query=schemas.StreamQuery, own_transactions=True)
+def stream(actor: Actor, query: dict[str, Any]) -> Response:
+    """Name the collections that have something new, as server-sent events: one stream for a whole phone.
+
+    ``since``, or the header Last-Event-ID: the id of the last event; without it, all collections are named first.
+    """
+    given = request.headers.get("Last-Event-ID", "")
+    since = query["since"] or (int(given) if given.isascii() and given.isdigit() and len(given) < 17 else 0)
+    with edge_database().reading() as session:
+        installations.of_headers(session, actor, dict(request.headers), "stream")
+        listener = PhoneListener(edge_database(), actor.id, frozenset(names_for(actor)), point_of(since))
+        (first,) = changes_told(session, head_of(session), [listener])
+    return _held(listener, first or b": nothing new\n\n")
+
+
+def _held(listener: PhoneListener, first: bytes) -> Response:
+    hold(listener)
+    # Where the server cannot hold the answer, it ends here, and the phone comes again.
+    return Response(b"retry: %d\n%s" % (edge_settings().sync_retry_ms, first), mimetype="text/event-stream")
 
 
 @routes.door("GET", "/sync/digest", policy="sync", query=schemas.DigestQuery, answer=schemas.DigestSchema)

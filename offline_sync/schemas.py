@@ -63,6 +63,12 @@ class RxdbStreamQuery(fields.Schema):
     since = fields.Text(500)
 
 
+class StreamQuery(fields.Schema):
+    """``since``: the id of the last event."""
+
+    since = Cursor(0, 2**53 - 1, from_text=True, load_default=0)
+
+
 class DigestQuery(fields.Schema):
     """Which collection."""
 

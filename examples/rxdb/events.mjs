@@ -24,24 +24,25 @@ const pause = (ms, signal) =>
   });
 
 /**
- * Emit 'RESYNC' each time the server says that there is something new after `since()`. Asking
- * again does not emit by itself, because the server compares with the checkpoint it is given.
+ * Emit the names of the collections in which there is something new: one stream for the whole phone.
+ * The server holds it open; when it ends, or the link was lost, `since` tells where to go on.
  */
-export function resyncs(server, path, since) {
+export function news(server) {
   return new Observable((subscriber) => {
     const stop = new AbortController();
     (async () => {
       let wait = FIRST_WAIT_MS;
+      let since;
       while (!stop.signal.aborted) {
         try {
-          const answer = await server.request('GET', path, { query: { since: since() }, signal: stop.signal });
+          const answer = await server.request('GET', '/sync/stream', { query: { since }, signal: stop.signal });
           for await (const line of linesOf(answer.body)) {
-            if (line === 'data: RESYNC') subscriber.next('RESYNC');
             if (line.startsWith('retry:')) wait = Number(line.slice('retry:'.length));
+            if (line.startsWith('id:')) since = line.slice('id:'.length).trim();
+            if (line.startsWith('data:')) subscriber.next(JSON.parse(line.slice('data:'.length)));
           }
-        } catch (fault) {
-          // The pull knows what to do about a checkpoint that is gone; no link just means to try later.
-          if (fault.code === 'checkpoint_gone') subscriber.next('RESYNC');
+        } catch {
+          // No link, or the server is away: try again later.
         }
         await pause(wait, stop.signal);
       }

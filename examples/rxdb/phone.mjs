@@ -1,6 +1,6 @@
 /** A phone that keeps its rows in RxDB and syncs them with Fieldloop. */
 
-import { BehaviorSubject, NEVER, distinctUntilChanged, filter, firstValueFrom, merge, switchMap } from 'rxjs';
+import { BehaviorSubject, NEVER, distinctUntilChanged, filter, firstValueFrom, map, merge, share, switchMap } from 'rxjs';
 import {
   createRxDatabase, deepEqual, getAssumedMasterState, getChangedDocumentsSince, writeDocToDocState,
 } from 'rxdb/plugins/core';
@@ -9,7 +9,7 @@ import { getRxStorageMemory } from 'rxdb/plugins/storage-memory';
 import { wrappedValidateAjvStorage } from 'rxdb/plugins/validate-ajv';
 import { collectionsOf } from '../common/collections.mjs';
 import { connect } from '../common/server.mjs';
-import { resyncs } from './events.mjs';
+import { news } from './events.mjs';
 
 function schemaOf(columns) {
   return {
@@ -66,14 +66,14 @@ export async function openPhone({
   const onceOnline = () => firstValueFrom(online.pipe(filter(Boolean)));
   const whileOnline = (open) => online.pipe(distinctUntilChanged(), switchMap((isOnline) => (isOnline ? open() : NEVER)));
 
+  const changed$ = whileOnline(() => news(server)).pipe(share());
+
   let pushes = 0;
 
   function replicate(table) {
     const collection = database[table];
     const path = `/sync/rxdb/${table}`;
     const fields = ['id', '_deleted', ...collections[table].map((column) => column.name)];
-    let seen;
-
     /** The server may be newer than this app: a field that the schema lacks would stop the replication. */
     const trim = (document) =>
       Object.fromEntries(fields.filter((name) => name in document).map((name) => [name, document[name]]));
@@ -101,7 +101,6 @@ export async function openPhone({
         if (fault.code === 'checkpoint_gone') return startAgain(limit);
         throw fault;
       });
-      seen = answer.checkpoint;
       return { checkpoint: answer.checkpoint, documents: answer.documents.map(trim) };
     }
 
@@ -112,7 +111,6 @@ export async function openPhone({
       return conflicts.map(trim);
     }
 
-    const news = () => resyncs(server, `${path}/stream`, () => seen && JSON.stringify(seen));
     return replicateRxCollection({
       replicationIdentifier: `fieldloop-${table}`,
       collection,
@@ -121,7 +119,7 @@ export async function openPhone({
       pull: {
         handler: pull,
         batchSize: 200,
-        stream$: live ? whileOnline(news) : undefined,
+        stream$: live ? changed$.pipe(filter((names) => names.includes(table)), map(() => 'RESYNC')) : undefined,
       },
       push: { handler: push, batchSize: 100 },
     });

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 
 from app.core.db import Database
 from app.core.settings import Settings
 from tests.factories import World, make_world
+from tests.iot.broker.brokers import ROOT, free_port, wait_until
 from tests.people import Http
 from tests.sync.phones import Phone
 
@@ -26,3 +32,38 @@ def phone(http: Http) -> Callable[..., Phone]:
         return Phone(http.as_(user_id), **more)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def server(world: World, database_url: str, settings: Settings, tmp_path: Path) -> Iterator[str]:
+    """The web process as a deployment runs it, with two workers, on this test's database."""
+    port = free_port()
+    variables = os.environ | {
+        "FIELDLOOP_DATABASE_URL": database_url,
+        "FIELDLOOP_VAR_DIR": str(tmp_path),
+        "FIELDLOOP_SECRET_KEY": settings.secret_key,
+        "FIELDLOOP_ARGON2_PROFILE": "test",
+        "FIELDLOOP_SYNC_RETRY_MS": "200",
+    }
+    command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", "2", "--workers-kill-timeout", "6", "--no-ws", "--log-level", "warning", "wsgi:served"]
+    with (tmp_path / "web.log").open("wb") as log:
+        process = subprocess.Popen(command, env=variables, cwd=ROOT, stdout=log, stderr=log)
+    base = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{base}/health/live", timeout=1).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        wait_until(answers, "the web process to answer", 30)
+        yield f"{base}/api/v1"
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()  # its workers end with it
+            process.wait(10)

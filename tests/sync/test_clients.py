@@ -14,14 +14,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from app.core.db import Database
-from app.core.settings import Settings
 from app.customers.models import Customer
 from tests.factories import PASSWORD, World
-from tests.iot.broker.brokers import ROOT, free_port, wait_until
+from tests.iot.broker.brokers import ROOT
 from tests.sync.test_watermelon import new_customer, new_site, stored
 
 HERE = Path(__file__).parent
@@ -79,41 +77,6 @@ class Client:
         if self.process.poll() is None:
             self.ask("close")
         self.process.communicate(timeout=20)
-
-
-@pytest.fixture
-def server(world: World, database_url: str, settings: Settings, tmp_path: Path) -> Iterator[str]:
-    """The web process as a deployment runs it, with two workers, on this test's database."""
-    port = free_port()
-    variables = os.environ | {
-        "FIELDLOOP_DATABASE_URL": database_url,
-        "FIELDLOOP_VAR_DIR": str(tmp_path),
-        "FIELDLOOP_SECRET_KEY": SECRET,
-        "FIELDLOOP_ARGON2_PROFILE": "test",
-        "FIELDLOOP_SYNC_RETRY_MS": "200",
-    }
-    command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "2", "--workers-kill-timeout", "6", "--no-ws", "--log-level", "warning", "wsgi:served"]
-    with (tmp_path / "web.log").open("wb") as log:
-        process = subprocess.Popen(command, env=variables, cwd=ROOT, stdout=log, stderr=log)
-    base = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        try:
-            return httpx.get(f"{base}/health/live", timeout=1).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    try:
-        wait_until(answers, "the web process to answer", 30)
-        yield f"{base}/api/v1"
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()  # its workers end with it
-            process.wait(10)
 
 
 @pytest.fixture

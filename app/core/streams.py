@@ -1,0 +1,26 @@
+"""Answers that stay open: what a view leaves to the server, which holds many of them without a thread (``app/serve.py``).
+
+Under a server that knows nothing of it, such an answer ends at once, and its reader comes again after ``retry``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, Self
+
+from flask import request
+
+HOLD = "fieldloop.hold"  # in the WSGI environment
+
+
+class Listener(Protocol):
+    """One open answer."""
+
+    @classmethod
+    def look(cls, listeners: Sequence[Self]) -> list[bytes]:
+        """Return what is to be sent to each now, or nothing; called in a thread, for all of one kind together."""
+
+
+def hold(listener: Listener) -> None:
+    """Ask the server to keep this request's answer open."""
+    request.environ[HOLD] = listener
