@@ -60,7 +60,8 @@ class _Finish(_Task):
 
 
 class _Redeem(fields.Schema):
-    code = fields.Text(60, 1, required=True)
+    # The code, or the whole content of the QR code.
+    code = fields.Text(2000, 1, required=True)
 
 
 class _Offer(fields.Schema):

@@ -10,15 +10,17 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.core import history
+from app.core.db import now
 from app.core.errors import Conflict, FieldsInvalid
 from app.core.settings import Settings
 from app.core.texts import field_text
-from app.core.tracked import transition
+from app.core.tracked import hold, touch, transition
 from app.users.auth import actor_of
 from app.users.models import User
 from app.users.rights import Actor
 from offline_sync.arrivals import Arrival, Sender, take
 from offline_sync.changes import head_of
+from offline_sync.intents import decide
 from offline_sync.models import Intent, SyncConflict, SyncProblem
 from offline_sync.writers import WRITERS
 
@@ -122,3 +124,29 @@ def intents(verdict: str | None) -> Select[Intent]:
     """Return what people asked for offline."""
     query = select(Intent).where(Intent.deleted_at.is_(None))
     return query.where(Intent.verdict == verdict) if verdict else query
+
+
+def settle(session: Session, settings: Settings, actor: Actor, intent_id: str, how: str, note: str) -> Intent:
+    """Decide what no rule could: something was done in the world, and the state of things did not allow it.
+
+    Args:
+        how: ``retry`` carries it out again, in the name of whoever asked, now that things may stand otherwise;
+            ``accepted`` says that the office saw to it, ``rejected`` that nothing comes of it.
+        note: what the person who asked is told.
+
+    Raises:
+        NotFound: when there is no such intent.
+        Conflict: ``state_conflict`` unless it waits for a person.
+    """
+    intent = hold(session, Intent, intent_id)
+    if intent.verdict != "needs_review":
+        raise Conflict("state_conflict", state=intent.verdict or "open", wanted="needs_review")
+    subject = history.Subject("intent", intent.id)
+    history.record(session, "intent.settled", subject, actor_id=actor.id, how=how, note=note)
+    if how == "retry":
+        decide(session, settings, actor_of(session, session.get_one(User, intent.user_id)), intent)
+        return intent
+    intent.verdict, intent.code, intent.facts = how, f"settled_{how}", {"reason": note}
+    intent.decided_at = now(session)
+    touch(session, intent)
+    return intent

@@ -221,6 +221,14 @@ def list_intents(session: Session, actor: Actor, query: dict[str, Any]) -> dict[
     return page(session, operations.intents(query.get("verdict")), Intent, query)
 
 
+@routes.door(
+    "POST", "/sync/intents/<intent_id>/settle", policy="sync.repair", body=schemas.SettleSchema, answer=schemas.IntentSchema
+)
+def settle(session: Session, actor: Actor, body: dict[str, Any], intent_id: str) -> Intent:
+    """Decide an intent that waits for a person."""
+    return operations.settle(session, edge_settings(), actor, intent_id, body["how"], body["note"])
+
+
 def _collection(name: str) -> str:
     """Return a collection's name. One that a role may not hold is empty to it: a client repeats a refusal for ever."""
     if name not in COLLECTIONS:

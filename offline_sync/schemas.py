@@ -207,3 +207,10 @@ class IntentSchema(fields.TrackedSchema):
     verdict = fields.Text(allow_none=True)
     code = fields.Text(allow_none=True)
     decided_at = fields.Instant(allow_none=True)
+
+
+class SettleSchema(fields.Schema):
+    """``retry``: carry it out again; ``accepted``: the office saw to it; ``rejected``: nothing comes of it."""
+
+    how = fields.OneOf("retry", "accepted", "rejected", required=True)
+    note = fields.Lines(500, load_default="")

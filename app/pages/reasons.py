@@ -117,6 +117,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "sync_problem.dismissed": ("A row a phone could not store was dismissed.", "手机提交失败的记录已放弃。"),
     "installation.wipe_asked": ("The app's data is to be wiped from a phone.", "已要求清除某台手机上的应用数据。"),
     "installation.wiped": ("A phone confirmed that the app's data was wiped.", "手机已确认清除应用数据。"),
+    "intent.settled": (
+        "The office looked at what was asked for offline: {how}. {note}",
+        "管理人员已复核离线提交的操作：{how}。{note}",
+    ),
     "intent.decided": ("What was asked for offline was judged: {verdict}.", "离线提交的操作已判定：{verdict}。"),
     "station.created": ("The station was added.", "服务站已创建。"),
     "station.edited": ("The station was changed.", "服务站信息已修改。"),

@@ -75,6 +75,8 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "POST /sync/rxdb/<collection>/push": "sync",
         "POST /sync/rxdb/<collection>/reconcile": "sync",
         "GET /sync/rxdb/<collection>/stream": "sync",
+        "GET /sync/stream": "sync",
+        "POST /sync/intents/<intent_id>/settle": "sync.repair",
         "GET /sync/digest": "sync",
         "POST /sync/wiped": "self",
         "GET /sync/explain": "sync.read",

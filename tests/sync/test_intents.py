@@ -188,6 +188,58 @@ def test_work_done_on_a_task_that_went_to_another_station_is_for_a_person_to_rev
     assert seen["id"] == "intent-finish-1"
 
 
+@pytest.mark.parametrize(("how", "code"), [("accepted", "settled_accepted"), ("rejected", "settled_rejected")])
+def test_the_office_settles_what_waits_for_a_person_once_and_the_phone_hears_why(
+    world: World, story: Story, phone: Phones, http: Http, how: str, code: str
+) -> None:
+    staff = in_review(story, phone, http)
+    office = http.as_(world.manager)
+    settled = office.post("/sync/intents/intent-finish-1/settle", {"how": how, "note": "seen on the spot"})
+    assert (settled["verdict"], settled["code"]) == (how, code)
+    staff.sync()
+
+    assert verdict(staff, "intent-finish-1") == (how, code)
+    assert "seen on the spot" in staff.rows["intents"]["intent-finish-1"]["text"]
+    office.post("/sync/intents/intent-finish-1/settle", {"how": "retry"}, expect=409)
+    assert office.get("/sync/intents?verdict=needs_review")["items"] == []
+
+
+def test_a_retry_carries_the_work_out_once_things_stand_so_that_it_can_be(
+    world: World, story: Story, phone: Phones, http: Http
+) -> None:
+    staff = phone(story.staff)
+    staff.pull()
+    ask(staff, "intent-begin-01", "station_task.begin", task_id=story.task)  # before anybody had accepted the task
+    staff.sync()
+    office = http.as_(world.manager)
+    settle = "/sync/intents/intent-begin-01/settle"
+    assert office.post(settle, {"how": "retry"})["verdict"] == "needs_review"  # nothing has changed yet
+
+    coupon_code(world, http, story)
+    assert office.post(settle, {"how": "retry"})["verdict"] == "accepted"
+    staff.sync()
+    assert verdict(staff, "intent-begin-01") == ("accepted", None)
+    assert staff.rows["station_tasks"][story.task]["state"] == "in_progress"
+
+
+def test_nobody_but_the_office_settles(world: World, story: Story, phone: Phones, http: Http) -> None:
+    in_review(story, phone, http)
+    for person in (story.staff, world.owner, world.rep):
+        http.as_(person).post("/sync/intents/intent-finish-1/settle", {"how": "accepted"}, expect=403)
+
+
+def in_review(story: Story, phone: Phones, http: Http) -> Phone:
+    """Let staff finish a task that their station gave back meanwhile."""
+    staff = phone(story.staff)
+    http.as_(story.staff).post(f"/station-tasks/{story.task}/accept")
+    staff.pull()
+    http.as_(story.staff).post(f"/station-tasks/{story.task}/reject", {"reason": "by a colleague"})
+    ask(staff, "intent-finish-1", "station_task.finish", task_id=story.task, serial="PACK-NEW-1")
+    staff.sync()
+    assert verdict(staff, "intent-finish-1")[0] == "needs_review"
+    return staff
+
+
 def test_an_intent_is_append_only_and_an_edited_or_deleted_one_comes_back(
     db: Database, world: World, story: Story, phone: Phones
 ) -> None:
