@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, select, update
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -35,6 +35,8 @@ from offline_sync.writers import WRITERS, Writer
 
 _ORDER = {name: i for i, name in enumerate((*WRITERS, "intents"))}
 _CONTENT_LIMIT = 20_000
+# In a receipt, beside the fields: this phone deleted the row.
+_DELETED = "deleted_at"
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,24 @@ class Outcome:
 
 @dataclass
 class Sender:
-    """Who sends, from which installation, having seen which changes."""
+    """Who sends, from which installation, having seen which changes.
+
+    Attributes:
+        since: the number the phone stood at when it sent this. What it wrote itself after that came with a later push.
+        seen: the number it stood at when the oldest of its edits was made; its library pulls before it pushes.
+    """
 
     actor: Actor
     settings: Settings
     installation_id: str
     since: int
+    seen: int
     refusals: list[DomainError] = field(default_factory=list)
+
+    @property
+    def mark(self) -> str:
+        """Name the local database that sends: people who share a phone have one each, and do not know each other's edits."""
+        return hashlib.sha256(f"{self.actor.id} {self.installation_id}".encode()).hexdigest()[:32]
 
 
 def apply(session: Session, sender: Sender, arrivals: Iterable[Arrival]) -> list[Outcome]:
@@ -90,7 +103,7 @@ def apply(session: Session, sender: Sender, arrivals: Iterable[Arrival]) -> list
     Refusals that must leave a trace of their own are collected in ``sender.refusals``, for the caller to write
     once this transaction is committed.
     """
-    session.info["installation"] = sender.installation_id
+    session.info["installation"], session.info["marked_by"] = sender.installation_id, sender.mark
     written: list[Arrival] = []
     deleted: list[Arrival] = []
     for arrival in arrivals:
@@ -145,7 +158,12 @@ def take(session: Session, sender: Sender, arrival: Arrival) -> Outcome:
         return _too_late(session, sender, arrival, present)
     row = writer.find(session, sender.actor, row_id)
     if arrival.deleted:
+        last = _last(session, sender, arrival, row_id)
+        if _is_repeated_deletion(sender, arrival, row, last):
+            renumber(session, row)
+            return Outcome(arrival, differs=True)
         writer.delete(session, sender.actor, row)
+        _keep_receipt(session, sender, arrival, row, last)
         return Outcome(arrival)
     return _edit(session, sender, arrival, writer, row)
 
@@ -160,7 +178,7 @@ def _make(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
         return Outcome(arrival, gone=True, differs=not arrival.deleted)
     values = {name: arrival.values[name] for name in writer.made_of if arrival.values.get(name) not in (None, "")}
     row = writer.create(session, sender.settings, sender.actor, _checked(writer.new(), values | {"id": row_id}))
-    _keep_receipt(session, sender, arrival, row)
+    _keep_receipt(session, sender, arrival, row, {})
     sent = {name: arrival.values.get(name) for name in COLLECTIONS[arrival.collection].columns}
     return Outcome(arrival, differs=any(_wire(row, name, arrival) != sent[name] for name in sent))
 
@@ -170,11 +188,11 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
     editable = sorted(row.MERGED & set(columns))
     present = {name: _wire(row, name, arrival) for name in editable}
     sent = {name: arrival.values[name] for name in editable if name in arrival.values}
-    receipt = session.get(Receipt, (sender.installation_id, arrival.collection, row.id))
+    last = _last(session, sender, arrival, row.id)
     merged = merge(
         present,
-        Sent(sent, arrival.claimed, arrival.base, receipt.digests if receipt else {}),
-        others=_changed_by_others(session, sender, arrival.collection, row.id),
+        Sent(sent, arrival.claimed, arrival.base, last),
+        others=_unseen(session, sender, arrival.collection, row.id),
         server_first=writer.server_first,
     )
     if merged.write:
@@ -182,7 +200,7 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
         writer.change(session, sender.actor, row, changes)
     for loss in merged.losses:
         _keep_loss(session, sender, arrival.collection, row.id, loss)
-    _keep_receipt(session, sender, arrival, row)
+    _keep_receipt(session, sender, arrival, row, last)
     stored = {name: _wire(row, name, arrival) for name in columns if name in arrival.values}
     differs = merged.differs or any(value != arrival.values[name] for name, value in stored.items())
     if differs and not merged.write:
@@ -192,9 +210,8 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
 
 def _too_late(session: Session, sender: Sender, arrival: Arrival, row: Tracked) -> Outcome:
     """The row is deleted: that wins. What the phone had edited meanwhile goes to the journal."""
+    last = _last(session, sender, arrival, row.id)
     if not arrival.deleted:
-        receipt = session.get(Receipt, (sender.installation_id, arrival.collection, row.id))
-        last = receipt.digests if receipt else {}
         names = arrival.claimed if arrival.claimed is not None else sorted(row.MERGED)
         edits = {
             name: arrival.values[name]
@@ -204,7 +221,9 @@ def _too_late(session: Session, sender: Sender, arrival: Arrival, row: Tracked) 
         WRITERS[arrival.collection].find_deleted(session, sender.actor, row.id)
         if edits:
             _keep_loss(session, sender, arrival.collection, row.id, Loss("", kept=None, lost=edits))
-            _keep_receipt(session, sender, arrival, row)
+            _keep_receipt(session, sender, arrival, row, last)
+    else:
+        _keep_receipt(session, sender, arrival, row, last)
     send_away(session, sender.actor.id, arrival.collection, row.id)
     return Outcome(arrival, gone=True, differs=not arrival.deleted)
 
@@ -313,23 +332,45 @@ def _wire(row: Any, name: str, arrival: Arrival) -> Any:
     return to_wire(getattr(row, COLLECTIONS[arrival.collection].columns[name]))
 
 
-def _changed_by_others(session: Session, sender: Sender, collection: str, row_id: str) -> set[str]:
+def _unseen(session: Session, sender: Sender, collection: str, row_id: str) -> set[str]:
     return set(
         session.scalars(
             select(FieldMark.field).where(
                 FieldMark.collection == collection,
                 FieldMark.row_id == row_id,
-                FieldMark.change_no > sender.since,
-                FieldMark.installation_id != sender.installation_id,
+                or_(
+                    # An old push that is late finds this phone's own newer values: it knew nothing of them, either.
+                    FieldMark.change_no > sender.since,
+                    and_(FieldMark.change_no > sender.seen, FieldMark.installation_id != sender.mark),
+                ),
             )
         )
     )
 
 
-def _keep_receipt(session: Session, sender: Sender, arrival: Arrival, row: Any) -> None:
+def _last(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> dict[str, str]:
+    """Return the digests of what this phone sent last of a row."""
+    receipt = session.get(Receipt, (sender.mark, arrival.collection, row_id))
+    return receipt.digests if receipt else {}
+
+
+def _is_repeated_deletion(sender: Sender, arrival: Arrival, row: Any, last: Mapping[str, str]) -> bool:
+    """Tell whether this phone deleted a row that lives again, and has not seen that it does: a repeat must not undo that."""
+    if _DELETED not in last:
+        return False
+    if arrival.base is not None:
+        return bool(arrival.base.get("updated_at") != to_wire(row.updated_at))
+    return row.change_no is None or row.change_no > sender.seen
+
+
+def _keep_receipt(session: Session, sender: Sender, arrival: Arrival, row: Any, last: Mapping[str, str]) -> None:
     sent = {name: digest(arrival.values[name]) for name in sorted(row.MERGED) if name in arrival.values}
+    if arrival.deleted:
+        sent = {**last, _DELETED: ""}
+    elif _DELETED in last:
+        sent |= {_DELETED: ""}
     insert = insert_into(session, Receipt).values(
-        installation_id=sender.installation_id, collection=arrival.collection, row_id=row.id, digests=sent, at=now(session)
+        installation_id=sender.mark, collection=arrival.collection, row_id=row.id, digests=sent, at=now(session)
     )
     session.execute(
         insert.on_conflict_do_update(
