@@ -422,15 +422,16 @@ class Worker:
         """A technician accepts, begins, redeems and finishes, whatever their mate on another phone does."""
         tasks = self.phone.live("station_tasks")
         mine = [job for job in self.company.jobs if job.task in tasks]
+        agreed = ("station_task.begin", "coupon.redeem", "station_task.finish")
         steps = [
             (kind, job.task)
             for job in mine
-            for kind in ("station_task.accept", "station_task.begin", "coupon.redeem", "station_task.finish")
+            for kind in (agreed if job.task in self.company.codes else ("station_task.accept",))
             if (kind, job.task) not in self.done
         ]
         if not steps:
             return
-        kind, task = self.chance.choice(steps[:4])
+        kind, task = self.chance.choice(steps[:2])
         self.done.add((kind, task))
         n = next(self.ledger.numbers)
         body = {"task_id": task} if kind != "coupon.redeem" else {"code": self.company.codes[task]}
@@ -479,7 +480,7 @@ class Company:
             ]
 
     def _open_jobs(self) -> None:
-        """Raise alarms on some vehicles: tasks and coupons come of them. Half of the tasks are accepted already."""
+        """Raise alarms on some vehicles: tasks and coupons come of them. A third of the tasks nobody has answered yet."""
         stock_up(self.world)
         vehicles = [make_vehicle(self.world, f"job-{n:03}") for n in range(self.plan.jobs)]
         start = self.db.clock.now() - 2 * DAY
@@ -491,8 +492,9 @@ class Company:
         self.jobs = [
             Round(v, offer, order, task, coupon) for v, (order, task, coupon, offer) in zip(vehicles, found, strict=True)
         ]
-        get_ready(self.world, self.jobs, accept=True)
-        self.codes = {job.task: code_of(self.world, job) for job in self.jobs}
+        agreed = self.jobs[: -(len(self.jobs) // 3)]
+        get_ready(self.world, agreed, accept=True)
+        self.codes = {job.task: code_of(self.world, job) for job in agreed}
 
     def _give_phones(self) -> list[Worker]:
         found: list[Worker] = []
@@ -552,7 +554,7 @@ class Company:
 
     def office(self, chance: random.Random) -> None:
         """Do a few things over REST while phones sync."""
-        for _ in range(3):
+        for _ in range(2):
             verb = chance.choices([self.assign, self.hand_over, self.correct, self.drop, self.add], [2, 4, 6, 1, 1])[0]
             verb(chance)
 

@@ -21,7 +21,7 @@ from tests.factories import make_world
 from tests.sync.simulation import Company, Plan, SpreadHttp, Ticking
 
 SMALL = Plan(
-    reps=3, managers=1, staff=2, areas=3, days=3, turns_a_day=4, operations_a_day=12, jobs=2, threads=4, rows=40, keep_days=1
+    reps=3, managers=1, staff=2, areas=3, days=2, turns_a_day=4, operations_a_day=20, jobs=3, threads=4, rows=40, keep_days=1
 )
 
 
