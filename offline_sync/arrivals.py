@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.core import wire
-from app.core.db import insert_into, insert_once, now
+from app.core.db import among, insert_into, insert_once, now
 from app.core.errors import DomainError, FieldsInvalid, Forbidden, NotFound
 from app.core.ids import new_id
 from app.core.scopes import send_away
@@ -35,8 +35,8 @@ from offline_sync.writers import WRITERS, Writer
 
 _ORDER = {name: i for i, name in enumerate((*WRITERS, "intents"))}
 _CONTENT_LIMIT = 20_000
-# In a receipt, beside the fields: this phone deleted the row.
-_DELETED = "deleted_at"
+# In a receipt, beside the fields: that this phone deleted the row, and where it stood when it sent this.
+_DELETED, _SINCE = "deleted_at", "since"
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,25 @@ def apply(session: Session, sender: Sender, arrivals: Iterable[Arrival]) -> list
     deleted: list[Arrival] = []
     for arrival in arrivals:
         (deleted if arrival.deleted else written).append(arrival)
+    _hold(session, [*written, *deleted])
     written.sort(key=lambda found: _ORDER.get(found.collection, len(_ORDER)))
     deleted.sort(key=lambda found: -_ORDER.get(found.collection, -1))
     return [_one(session, sender, arrival) for arrival in (*written, *deleted)]
+
+
+def _hold(session: Session, arrivals: Iterable[Arrival]) -> None:
+    """Keep all rows of a push from others, in one order for everybody: else pushes of the same rows wait in a circle."""
+    if session.get_bind().dialect.name == "sqlite":
+        return
+    wanted: dict[str, set[str]] = {}
+    for arrival in arrivals:
+        if isinstance(arrival.row_id, str) and wire.ID_PATTERN.fullmatch(arrival.row_id):
+            wanted.setdefault(arrival.collection, set()).add(arrival.row_id)
+    for name in WRITERS:
+        if ids := wanted.get(name):
+            model = COLLECTIONS[name].model
+            held = select(model.id).where(among(session, model.id, sorted(ids))).order_by(model.id)
+            session.execute(held.with_for_update(key_share=True))
 
 
 def _one(session: Session, sender: Sender, arrival: Arrival) -> Outcome:
@@ -193,7 +209,8 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
         present,
         Sent(sent, arrival.claimed, arrival.base, last),
         others=_unseen(session, sender, arrival.collection, row.id),
-        server_first=writer.server_first,
+        # What is older than the last push that was taken of this phone undoes nothing.
+        server_first=present.keys() if 0 < sender.since < int(last.get(_SINCE, 0)) else writer.server_first,
     )
     if merged.write:
         changes = _checked(writer.edit(), merged.write)
@@ -369,6 +386,7 @@ def _keep_receipt(session: Session, sender: Sender, arrival: Arrival, row: Any, 
         sent = {**last, _DELETED: ""}
     elif _DELETED in last:
         sent |= {_DELETED: ""}
+    sent[_SINCE] = str(max(sender.since, int(last.get(_SINCE, 0))))
     insert = insert_into(session, Receipt).values(
         installation_id=sender.mark, collection=arrival.collection, row_id=row.id, digests=sent, at=now(session)
     )

@@ -13,6 +13,7 @@ import json
 import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from tests.people import Http
 
@@ -183,7 +184,7 @@ class Phone:
 
     def pull(self, limit: int | None = None) -> None:
         path = f"/sync/watermelon?last_pulled_at={self.cursor or 'null'}&schema_version={1 if self.lacks else 2}"
-        path += f"&migration={json.dumps(self.migration, separators=(',', ':')) if self.cursor else 'null'}"
+        path += f"&migration={quote(json.dumps(self.migration)) if self.cursor else 'null'}"
         if limit:
             path += f"&limit={limit}"
         changes: Changes = {}
