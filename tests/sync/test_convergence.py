@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,11 @@ from app.core.settings import Settings
 from app.factory import create_app
 from tests.factories import make_world
 from tests.people import Http
+from tests.races.together import together
+from tests.sync.phones import Phone, Send
+from tests.sync.rxdb_phones import RxdbPhone
 from tests.sync.simulation import Company, Plan, SpreadHttp, Ticking
+from tests.sync.test_watermelon import new_customer, new_site
 from tests.sync.web_on_set_time import SharedClock, WebHttp, web_processes
 
 SMALL = Plan(
@@ -81,3 +86,122 @@ def test_phones_of_both_protocols_end_with_the_same_rows_and_nothing_acknowledge
         company.come_to_rest()
         company.check()
     print(f"{db.dialect}: {company.result()}; {time.monotonic() - began:.0f} s; SEED={seed}")
+
+
+# What the simulation found, each as small as it gets
+
+
+def test_the_sites_of_a_deleted_customer_come_back_with_it_also_when_time_goes_on(
+    db: Database, settings: Settings, phone: Callable[..., Phone]
+) -> None:
+    world = make_world(db, settings)
+    rep, office = phone(world.rep), phone(world.manager).person
+    rep.pull()
+    rep.create("customers", new_customer(world))
+    rep.create("sites", new_site("customer-from-phone"))
+    rep.sync()
+    rep.delete("customers", "customer-from-phone")
+    rep.sync()
+    office.post("/customers/customer-from-phone/undelete")
+    rep.sync()
+
+    assert "site-from-phone" in rep.rows["sites"]
+
+
+def test_a_value_that_came_with_the_pull_before_a_push_is_kept_in_the_journal(
+    db: Database, settings: Settings, phone: Callable[..., Phone]
+) -> None:
+    world = make_world(db, settings)
+    rep, manager = phone(world.rep), phone(world.manager)
+    for one in (rep, manager):
+        one.sync()
+    rep.update("customers", world.customer, name="By the rep")
+    manager.update("customers", world.customer, name="By the manager")
+    manager.sync()
+    rep.sync()  # the library pulls first, and keeps the rep's value over the one that comes
+
+    [lost] = manager.person.get("/sync/conflicts")["items"]
+    assert (lost["kept"], lost["lost"]) == ("By the rep", "By the manager")
+
+
+def test_an_old_push_that_is_late_does_not_undo_a_newer_one_of_the_same_phone(
+    db: Database, settings: Settings, phone: Callable[..., Phone]
+) -> None:
+    world = make_world(db, settings)
+    rep = phone(world.rep)
+    rep.sync()
+    rep.update("customers", world.customer, name="First")
+    old, cursor = rep.changes(), rep.cursor
+    rep.sync()
+    rep.update("customers", world.customer, name="Second")
+    rep.sync()
+    rep.http("POST", f"/sync/watermelon?last_pulled_at={cursor}", old)
+    rep.sync()
+
+    assert rep.rows["customers"][world.customer]["name"] == "Second"
+
+
+def test_two_people_who_share_a_device_do_not_overwrite_each_other_without_a_trace(
+    db: Database, settings: Settings, phone: Callable[..., Phone]
+) -> None:
+    world = make_world(db, settings)
+    rep, manager = phone(world.rep, name="one-device"), phone(world.manager, name="one-device")
+    for one in (rep, manager):
+        one.sync()
+    rep.update("customers", world.customer, name="By the rep")
+    manager.update("customers", world.customer, name="By the manager")
+    for one in (rep, manager):
+        one.sync()
+
+    [lost] = manager.person.get("/sync/conflicts")["items"]
+    assert (lost["kept"], lost["lost"]) == ("By the manager", "By the rep")
+
+
+@pytest.mark.parametrize("kind", [Phone, RxdbPhone])
+def test_a_deletion_that_arrives_again_does_not_undo_the_offices_undelete_but_a_new_one_deletes(
+    db: Database, settings: Settings, http: Http, kind: type[Any]
+) -> None:
+    world = make_world(db, settings)
+    sent: list[Send] = []
+
+    def network(send: Send) -> Any:
+        sent.append(send)
+        return send()
+
+    rep, office = kind(http.as_(world.rep), network=network), http.as_(world.manager)
+    rep.sync()
+    customer = new_customer(world)
+    rep.create("customers", customer)
+    rep.sync()
+    rep.delete("customers", customer["id"])
+    sent.clear()
+    rep.sync()
+    office.post(f"/customers/{customer['id']}/undelete")
+    for send in sent:
+        send()
+    rep.sync()
+
+    assert customer["id"] in rep.live("customers")
+    rep.delete("customers", customer["id"])
+    rep.sync()
+    office.refused("GET", f"/customers/{customer['id']}", 404, "not_found")
+
+
+def test_pushes_of_the_same_rows_do_not_wait_for_each_other_in_a_circle(
+    db: Database, settings: Settings, phone: Callable[..., Phone], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.core.http._DEADLOCK_TRIES", 1)
+    world = make_world(db, settings)
+    rep, manager = phone(world.rep), phone(world.manager)
+    rep.pull()
+    ids = [f"customer-{n:04}" for n in range(40)]
+    for row_id in ids:
+        rep.create("customers", new_customer(world, row_id))
+    for one in (rep, manager):
+        one.sync()
+    for n in range(3):
+        for one, order in ((rep, ids), (manager, ids[::-1])):
+            for row_id in order:
+                one.update("customers", row_id, name=f"{one.name} {n}")
+        for found in together(rep.push, manager.push):
+            assert found is True, found
