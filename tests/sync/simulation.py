@@ -11,9 +11,11 @@ import itertools
 import json
 import random
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -89,6 +91,8 @@ class Plan:
     threads: int
     rows: int  # customers and sites that live at the same time, about
     keep_days: int
+    # Whether a busy server may ask a phone to come again (503 ``unavailable``: a lock was held for longer than 8 s).
+    busy: bool = False
 
     @property
     def phones(self) -> int:
@@ -167,8 +171,8 @@ class Ledger:
 class Line:
     """One phone's network. ``late`` keeps messages that the network delivers once more, much later."""
 
-    def __init__(self, ledger: Ledger, chance: random.Random) -> None:
-        self.ledger, self.chance, self.good = ledger, chance, False
+    def __init__(self, ledger: Ledger, chance: random.Random, *, busy: bool) -> None:
+        self.ledger, self.chance, self.busy, self.good = ledger, chance, busy, False
         self.late: deque[Send] = deque(maxlen=4)
 
     def __call__(self, send: Send) -> Answer:
@@ -205,10 +209,14 @@ class Line:
         if self.late and self.chance.random() < 0.5:
             send = self.late.popleft()
             self.ledger.count("delivered late")
-            self._checked(send())
+            with suppress(LostError):
+                self._checked(send())
 
     def _checked(self, answer: Answer) -> Answer:
         self.ledger.count("requests")
+        if self.busy and answer.status_code == 503:
+            self.ledger.count("busy answers")
+            raise LostError("busy")
         if answer.status_code >= 500:
             self.ledger.faults.append(f"{answer.status_code}: {answer.get_data(as_text=True)}")
         return answer
@@ -297,7 +305,7 @@ class Worker:
     def __init__(self, company: Company, person: Http, phone_of: Callable[[Worker], Any], role: str, number: int) -> None:
         self.company, self.ledger, self.role = company, company.ledger, role
         self.chance = random.Random(f"{company.seed}-{number}")
-        self.line = Line(self.ledger, self.chance)
+        self.line = Line(self.ledger, self.chance, busy=company.plan.busy)
         self.kill_rate = 0.0
         self.kept: Any = None
         self.done: set[tuple[str, str]] = set()
@@ -528,7 +536,7 @@ class Company:
     def run(self) -> None:
         """Let all days pass: in each turn all phones and the office work side by side."""
         plan = self.plan
-        turns = plan.days * plan.turns_a_day
+        turns, began = plan.days * plan.turns_a_day, time.monotonic()
         each, rest = divmod(plan.operations_a_day, plan.turns_a_day)
         with ThreadPoolExecutor(plan.threads) as pool:
             for turn in range(turns):
@@ -540,6 +548,8 @@ class Company:
                     future.result()
                 assert not self.ledger.faults, self.ledger.faults[:3]
                 self.between(turn, turns)
+                if plan.busy and turn % plan.turns_a_day == plan.turns_a_day - 1:
+                    print(f"day {turn // plan.turns_a_day + 1}: {time.monotonic() - began:.0f} s; {self.result()}", flush=True)
                 self.advance(timedelta(days=1) / plan.turns_a_day)
 
     def between(self, turn: int, turns: int) -> None:
@@ -567,7 +577,7 @@ class Company:
     def call(self, person: Http, method: str, path: str, body: Any = None, **headers: str) -> Any:
         answer = person.call(method, path, body, **headers)
         self.ledger.count("office calls")
-        if answer.status_code >= 500:
+        if answer.status_code >= 500 and not (self.plan.busy and answer.status_code == 503):
             self.ledger.faults.append(f"{method} {path}: {answer.status_code} {answer.get_data(as_text=True)}")
         return answer
 
@@ -696,7 +706,7 @@ class Company:
     def come_to_rest(self) -> None:
         """Sync every phone over a good network until nothing waits and nothing is new; in a bounded number of rounds."""
         for worker in self.workers:
-            worker.line.good, worker.asleep = True, 0
+            worker.line.good, worker.line.busy, worker.asleep = True, False, 0
             while worker.line.late:
                 worker.line.deliver_late()
         for _ in range(8):
@@ -845,7 +855,8 @@ class Company:
     def result(self) -> str:
         n = self.ledger.n
         names = (
-            "operations", "syncs", "pushes", "requests", "requests lost", "answers lost", "doubled", "doubled at once",
+            "operations", "syncs", "pushes", "requests", "requests lost", "answers lost", "busy answers", "doubled",
+            "doubled at once",
             "delivered late", "kills", "office calls", "brought back", "conflicts", "conflicts restored", "refused rows",
             "values",
         )  # fmt: skip

@@ -35,7 +35,7 @@ SMALL = Plan(
 )
 LARGE = Plan(
     reps=17, managers=2, staff=6, areas=8, days=int(os.environ.get("DAYS", "30")), turns_a_day=6, operations_a_day=200,
-    jobs=18, threads=10, rows=600, keep_days=5,
+    jobs=18, threads=4, rows=600, keep_days=5, busy=True,
 )  # fmt: skip
 SOAK = bool(os.environ.get("SOAK"))
 
