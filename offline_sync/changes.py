@@ -114,7 +114,9 @@ def changes_since(
     if held and since is not None:
         arms.append(_entries(held, names, after).where(ScopeEntry.change_no > since))
     if gained:
-        arms.append(_entries(gained, names, after).where(ScopeEntry.gone.is_(False)))
+        # What left a scope gained since may be on the phone all the same: it made the row, or an earlier page brought it.
+        came = _entries(gained, names, after)
+        arms.append(came.where(or_(ScopeEntry.gone.is_(False), false() if since is None else ScopeEntry.change_no > since)))
     if lost:
         left = _entries(lost, names, after, gone=True)
         arms.append(left.where(or_(ScopeEntry.gone.is_(False), ScopeEntry.change_no > (since or 0))))
@@ -168,9 +170,14 @@ def rows_of(session: Session, actor: Actor, settings: Settings, name: str, ids: 
 
 
 def _grants(session: Session, actor: Actor, since: int | None) -> tuple[list[str], list[str], list[str]]:
-    """Return the scopes held then and now, those gained since, and those lost since."""
+    """Return the scopes held then and now, those gained since, and those lost since.
+
+    A scope that came and went since counts as lost: rows of it may be on the phone that it made itself, or that a page
+    of the pull before brought, which is read later than the number it leads to.
+    """
     then: set[str] = set()
     present: set[str] = set()
+    ended: set[str] = set()
     for grant in session.execute(
         select(ScopeGrant.scope, ScopeGrant.entered_no, ScopeGrant.left_no).where(ScopeGrant.user_id == actor.id)
     ):
@@ -178,7 +185,9 @@ def _grants(session: Session, actor: Actor, since: int | None) -> tuple[list[str
             present.add(grant.scope)
         if since is not None and grant.entered_no <= since and (grant.left_no is None or grant.left_no > since):
             then.add(grant.scope)
-    return sorted(then & present), sorted(present - then), sorted(then - present)
+        if since is not None and grant.left_no is not None and grant.left_no > since:
+            ended.add(grant.scope)
+    return sorted(then & present), sorted(present - then), sorted(ended - present)
 
 
 def _entries(scopes: list[str], names: Collection[str], after: tuple[str, str], *, gone: bool | None = None) -> Select[Any]:

@@ -755,7 +755,9 @@ class Company:
             if phone.protocol == "rxdb":
                 assert not phone.has_news(table), (phone.name, table, "the stream promises something that no pull brings")
             differ = {row_id for row_id in mine.keys() | should.keys() if mine.get(row_id) != should.get(row_id)}
-            assert not differ, (phone.name, worker.role, table, [(mine.get(i), should.get(i)) for i in sorted(differ)[:2]])
+            pairs = [(mine.get(row_id), should.get(row_id)) for row_id in sorted(differ)[:2]]
+            told = self.ledger.told_of((table, row_id) for row_id in sorted(differ))
+            assert not differ, f"{phone.name} of a {worker.role} differs in {table}: {pairs}\n{told}"
             told = self.call(worker.person, "GET", f"/sync/digest?collection={table}").json
             assert {"collection": table} | digest_of(mine.values()) == told, (phone.name, table)
         if worker.role != "station_staff":

@@ -21,7 +21,7 @@ from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.settings import Settings
 from app.factory import create_app
-from tests.factories import make_world
+from tests.factories import World, make_world
 from tests.people import Http
 from tests.races.together import together
 from tests.sync.phones import Phone, Send
@@ -205,3 +205,54 @@ def test_pushes_of_the_same_rows_do_not_wait_for_each_other_in_a_circle(
                 one.update("customers", row_id, name=f"{one.name} {n}")
         for found in together(rep.push, manager.push):
             assert found is True, found
+
+
+def _give(office: Http, world: World, *areas: str) -> None:
+    office.call("PUT", f"/users/{world.rep}/territories", {"territory_ids": list(areas)}, If_Match="*")
+
+
+def test_rows_of_a_scope_that_came_and_went_between_two_pages_leave_the_phone(
+    db: Database, settings: Settings, http: Http
+) -> None:
+    world = make_world(db, settings)
+    office = http.as_(world.admin)
+    area = office.post("/territories", {"code": "B", "name": "Elsewhere"}, expect=201)["id"]
+    for n in range(3):
+        office.post("/customers", {"id": f"zzz-elsewhere-{n}", "name": "x", "territory_id": area}, expect=201)
+        office.post("/customers", {"id": f"aaa-near-by-{n}", "name": "x", "territory_id": world.territory}, expect=201)
+    rep = RxdbPhone(http.as_(world.rep))
+    first = rep._page("customers", None, 2)
+    for doc in first["documents"]:
+        rep._persist("customers", doc)
+    rep.checkpoints["customers"] = first["checkpoint"]
+    _give(office, world, world.territory, area)
+    rep.pull("customers", limit=20)
+    _give(office, world, world.territory)
+    rep.sync()
+
+    assert not [row_id for row_id in rep.live("customers") if row_id.startswith("zzz")]
+    assert len(rep.live("customers")) == 4
+
+
+@pytest.mark.parametrize("goes", ["the scope", "the row"])
+def test_a_row_made_in_a_scope_that_came_and_went_since_the_last_pull_leaves_the_phone(
+    db: Database, settings: Settings, phone: Callable[..., Phone], http: Http, goes: str
+) -> None:
+    world = make_world(db, settings)
+    office = http.as_(world.admin)
+    area, other = (office.post("/territories", {"code": code, "name": code}, expect=201)["id"] for code in "BC")
+    customer = office.post("/customers", {"name": "x", "territory_id": world.territory}, expect=201)
+    path = f"/customers/{customer['id']}"
+    rep = phone(world.rep)
+    rep.pull()
+    rep.create("sites", new_site(customer["id"]))
+    office.edit(path, {"territory_id": area}, 1)
+    _give(office, world, world.territory, area)
+    rep.push()
+    if goes == "the scope":
+        _give(office, world, world.territory)
+    else:
+        office.edit(path, {"territory_id": other}, 2)
+    rep.sync()
+
+    assert set(rep.rows["sites"]) == {world.site}
