@@ -53,8 +53,9 @@ doctor: $(VENV)/.runtime ## say what is misconfigured, and how to mend it
 bench: $(VENV)/.dev ## measure speed; prints a table
 	@$(BIN)/python -m bench
 
-soak: $(VENV)/.dev ## the long crash and race tests (tens of minutes)
-	@SOAK=1 $(BIN)/python -m pytest tests/faults tests/races --timeout 3600 -p no:xdist
+soak: $(VENV)/.dev ## the long crash, race and sync tests (hours)
+	@SOAK=1 $(BIN)/python -m pytest tests/faults tests/races tests/sync/test_no_row_skipped.py tests/sync/test_convergence.py \
+		--timeout 14400 -p no:xdist
 
 eval: $(VENV)/.runtime ## run the default rule on real data: make eval DATA=<folder>
 	@$(BIN)/python -m evaluation $(DATA)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from marshmallow import Schema, ValidationError
-from sqlalchemy import delete, select, update
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -43,6 +43,8 @@ _CONTENT_LIMIT = 20_000
 _ROW_LIMITS = wire.Limits(values=500)
 # From so many rows of one collection on, those that need no thought are settled together.
 _MANY = 8
+# In a receipt, beside the fields: that this phone deleted the row, and where it stood when it sent this.
+_DELETED, _SINCE = "deleted_at", "since"
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,24 @@ class Outcome(NamedTuple):
 
 @dataclass
 class Sender:
-    """Who sends, from which installation, having seen which changes."""
+    """Who sends, from which installation, having seen which changes.
+
+    Attributes:
+        since: the number the phone stood at when it sent this. What it wrote itself after that came with a later push.
+        seen: the number it stood at when the oldest of its edits was made; its library pulls before it pushes.
+    """
 
     actor: Actor
     settings: Settings
     installation_id: str
     since: int
+    seen: int
     refusals: list[DomainError] = field(default_factory=list)
+
+    @property
+    def mark(self) -> str:
+        """Name the local database that sends: people who share a phone have one each, and do not know each other's edits."""
+        return hashlib.sha256(f"{self.actor.id} {self.installation_id}".encode()).hexdigest()[:32]
 
 
 def apply(session: Session, sender: Sender, arrivals: Iterable[Arrival]) -> list[Outcome]:
@@ -89,11 +102,12 @@ def apply(session: Session, sender: Sender, arrivals: Iterable[Arrival]) -> list
     Refusals that must leave a trace of their own are collected in ``sender.refusals``, for the caller to write
     once this transaction is committed.
     """
-    session.info["installation"] = sender.installation_id
+    session.info["installation"], session.info["marked_by"] = sender.installation_id, sender.mark
     written: list[Arrival] = []
     deleted: list[Arrival] = []
     for arrival in arrivals:
         (deleted if arrival.deleted else written).append(arrival)
+    _hold(session, [*written, *deleted])
     written.sort(key=lambda found: _ORDER.get(found.collection, len(_ORDER)))
     deleted.sort(key=lambda found: -_ORDER.get(found.collection, -1))
     outcomes: list[Outcome] = []
@@ -102,6 +116,21 @@ def apply(session: Session, sender: Sender, arrivals: Iterable[Arrival]) -> list
         settled = _settle(session, sender, name, rows)
         outcomes += [Outcome(row) if i in settled else _one(session, sender, row) for i, row in enumerate(rows)]
     return outcomes + [_one(session, sender, arrival) for arrival in deleted]
+
+
+def _hold(session: Session, arrivals: Iterable[Arrival]) -> None:
+    """Keep all rows of a push from others, in one order for everybody: else pushes of the same rows wait in a circle."""
+    if session.get_bind().dialect.name == "sqlite":
+        return
+    wanted: dict[str, set[str]] = {}
+    for arrival in arrivals:
+        if isinstance(arrival.row_id, str) and wire.ID_PATTERN.fullmatch(arrival.row_id):
+            wanted.setdefault(arrival.collection, set()).add(arrival.row_id)
+    for name in WRITERS:
+        if ids := wanted.get(name):
+            model = COLLECTIONS[name].model
+            held = select(model.id).where(among(session, model.id, sorted(ids))).order_by(model.id)
+            session.execute(held.with_for_update(key_share=True))
 
 
 def _one(session: Session, sender: Sender, arrival: Arrival) -> Outcome:
@@ -139,7 +168,7 @@ def _settle(session: Session, sender: Sender, name: str, arrivals: Sequence[Arri
     buried = set(
         session.scalars(select(DeletedId.row_id).where(DeletedId.collection == name, among(session, DeletedId.row_id, ids)))
     )
-    present = set(session.scalars(select(model.id).where(among(session, model.id, ids)).order_by(model.id).with_for_update()))
+    present = set(session.scalars(select(model.id).where(among(session, model.id, ids))))
     known = [i for i in single if arrivals[i].row_id in present]
     no_news = present | buried
     fresh = [i for i in single if arrivals[i].row_id not in no_news]
@@ -180,7 +209,8 @@ def _settle_same(
             unlike.append(row["id"])
     if unlike:
         renumber_many(session, model, unlike)
-    _keep_receipts(session, sender, model, [arrivals[i] for i in sorted(same)])
+    last = _last_of(session, sender, collection.name, [arrivals[i].row_id for i in same])
+    _keep_receipts(session, sender, [(arrivals[i], last.get(arrivals[i].row_id, {})) for i in sorted(same)])
     return same
 
 
@@ -198,9 +228,7 @@ def _settle_new(session: Session, sender: Sender, writer: Writer, arrivals: Sequ
         with session.begin_nested():
             answers = writer.create_many(session, sender.actor, list(checked.values()))
             made = {i for i, answer in zip(checked, answers, strict=True) if isinstance(answer, str)}
-            _keep_receipts(
-                session, sender, COLLECTIONS[arrivals[places[0]].collection].model, [arrivals[i] for i in sorted(made)]
-            )
+            _keep_receipts(session, sender, [(arrivals[i], {}) for i in sorted(made)])
     except IntegrityError:  # somebody else was quicker with one of them: which, shows row by row
         return set()
     return made
@@ -240,7 +268,7 @@ def _write(session: Session, sender: Sender, arrival: Arrival, writer: Writer, r
     elif present.deleted_at is not None:
         _too_late(session, sender, arrival, present)
     elif arrival.deleted:
-        writer.delete(session, sender.actor, writer.find(session, sender.actor, row_id))
+        _delete(session, sender, arrival, writer, writer.find(session, sender.actor, row_id))
     else:
         _edit(session, sender, arrival, writer, writer.find(session, sender.actor, row_id))
 
@@ -254,7 +282,7 @@ def _make(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
             send_away(session, sender.actor.id, arrival.collection, row_id)
         return
     writer.create(session, sender.settings, sender.actor, _new_values(writer, arrival, row_id))
-    _keep_receipts(session, sender, COLLECTIONS[arrival.collection].model, [arrival])
+    _keep_receipts(session, sender, [(arrival, {})])
 
 
 def _new_values(writer: Writer, arrival: Arrival, row_id: str) -> dict[str, Any]:
@@ -262,24 +290,34 @@ def _new_values(writer: Writer, arrival: Arrival, row_id: str) -> dict[str, Any]
     return _checked(writer.new, values | {"id": row_id})
 
 
+def _delete(session: Session, sender: Sender, arrival: Arrival, writer: Writer, row: Any) -> None:
+    last = _last(session, sender, arrival, row.id)
+    if _is_repeated_deletion(sender, arrival, row, last):
+        renumber(session, row)
+        return
+    writer.delete(session, sender.actor, row)
+    _keep_receipts(session, sender, [(arrival, last)])
+
+
 def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, row: Any) -> None:
     columns = COLLECTIONS[arrival.collection].columns
     editable = sorted(row.MERGED & set(columns))
     present = {name: _wire(row, name, arrival) for name in editable}
     sent = {name: arrival.values[name] for name in editable if name in arrival.values}
-    receipt = session.get(Receipt, (sender.installation_id, arrival.collection, row.id))
+    last = _last(session, sender, arrival, row.id)
     merged = merge(
         present,
-        Sent(sent, arrival.claimed, arrival.base, receipt.digests if receipt else {}),
-        others=_changed_by_others(session, sender, arrival.collection, row.id),
-        server_first=writer.server_first,
+        Sent(sent, arrival.claimed, arrival.base, last),
+        others=_unseen(session, sender, arrival.collection, row.id),
+        # What is older than the last push that was taken of this phone undoes nothing.
+        server_first=present.keys() if 0 < sender.since < int(last.get(_SINCE, 0)) else writer.server_first,
     )
     if merged.write:
         changes = _checked(writer.edit, merged.write)
         writer.change(session, sender.actor, row, changes)
     for loss in merged.losses:
         _keep_loss(session, sender, arrival.collection, row.id, loss)
-    _keep_receipts(session, sender, type(row), [arrival])
+    _keep_receipts(session, sender, [(arrival, last)])
     stored = {name: _wire(row, name, arrival) for name in columns if name in arrival.values}
     differs = merged.differs or any(value != arrival.values[name] for name, value in stored.items())
     if differs and not merged.write:
@@ -294,9 +332,8 @@ def _tell_again(session: Session, sender: Sender, row: Tracked) -> None:
 
 def _too_late(session: Session, sender: Sender, arrival: Arrival, row: Tracked) -> None:
     """The row is deleted: that wins. What the phone had edited meanwhile goes to the journal."""
+    last = _last(session, sender, arrival, row.id)
     if not arrival.deleted:
-        receipt = session.get(Receipt, (sender.installation_id, arrival.collection, row.id))
-        last = receipt.digests if receipt else {}
         names = arrival.claimed if arrival.claimed is not None else sorted(row.MERGED)
         edits = {
             name: arrival.values[name]
@@ -306,7 +343,9 @@ def _too_late(session: Session, sender: Sender, arrival: Arrival, row: Tracked) 
         WRITERS[arrival.collection].find_deleted(session, sender.actor, row.id)
         if edits:
             _keep_loss(session, sender, arrival.collection, row.id, Loss("", kept=None, lost=edits))
-            _keep_receipts(session, sender, type(row), [arrival])
+            _keep_receipts(session, sender, [(arrival, last)])
+    else:
+        _keep_receipts(session, sender, [(arrival, last)])
     send_away(session, sender.actor.id, arrival.collection, row.id)
 
 
@@ -413,33 +452,65 @@ def _wire(row: Any, name: str, arrival: Arrival) -> Any:
     return to_wire(getattr(row, COLLECTIONS[arrival.collection].columns[name]))
 
 
-def _changed_by_others(session: Session, sender: Sender, collection: str, row_id: str) -> set[str]:
+def _unseen(session: Session, sender: Sender, collection: str, row_id: str) -> set[str]:
     return set(
         session.scalars(
             select(FieldMark.field).where(
                 FieldMark.collection == collection,
                 FieldMark.row_id == row_id,
-                FieldMark.change_no > sender.since,
-                FieldMark.installation_id != sender.installation_id,
+                or_(
+                    # An old push that is late finds this phone's own newer values: it knew nothing of them, either.
+                    FieldMark.change_no > sender.since,
+                    and_(FieldMark.change_no > sender.seen, FieldMark.installation_id != sender.mark),
+                ),
             )
         )
     )
 
 
-def _keep_receipts(session: Session, sender: Sender, model: type[Tracked], arrivals: Sequence[Arrival]) -> None:
-    """Remember what this installation sent last, of rows of one collection."""
+def _last(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> dict[str, str]:
+    """Return the digests of what this phone sent last of a row."""
+    return _last_of(session, sender, arrival.collection, [row_id]).get(row_id, {})
+
+
+def _last_of(session: Session, sender: Sender, collection: str, ids: Collection[str]) -> dict[str, dict[str, str]]:
+    """Return, by row, the digests of what this phone sent last."""
+    mine = (Receipt.installation_id == sender.mark, Receipt.collection == collection, among(session, Receipt.row_id, ids))
+    return {row.row_id: row.digests for row in session.execute(select(Receipt.row_id, Receipt.digests).where(*mine))}
+
+
+def _is_repeated_deletion(sender: Sender, arrival: Arrival, row: Any, last: Mapping[str, str]) -> bool:
+    """Tell whether this phone deleted a row that lives again, and has not seen that it does: a repeat must not undo that."""
+    if _DELETED not in last:
+        return False
+    if arrival.base is not None:
+        return bool(arrival.base.get("updated_at") != to_wire(row.updated_at))
+    return row.change_no is None or row.change_no > sender.seen
+
+
+def _keep_receipts(session: Session, sender: Sender, sent: Sequence[tuple[Arrival, Mapping[str, str]]]) -> None:
+    """Remember what this phone sent last of some rows; each comes with what it had sent of the row before."""
     present = now(session)
     rows = [
         {
-            "installation_id": sender.installation_id,
+            "installation_id": sender.mark,
             "collection": arrival.collection,
             "row_id": arrival.row_id,
-            "digests": {name: digest(arrival.values[name]) for name in sorted(model.MERGED) if name in arrival.values},
+            "digests": _digests(sender, arrival, last),
             "at": present,
         }
-        for arrival in arrivals
+        for arrival, last in sent
     ]
     insert_many(session, Receipt, rows, replacing=("installation_id", "collection", "row_id"))
+
+
+def _digests(sender: Sender, arrival: Arrival, last: Mapping[str, str]) -> dict[str, str]:
+    since = {_SINCE: str(max(sender.since, int(last.get(_SINCE, 0))))}
+    if arrival.deleted:
+        return {**last, _DELETED: ""} | since
+    merged = sorted(COLLECTIONS[arrival.collection].model.MERGED)
+    deleted = {_DELETED: ""} if _DELETED in last else {}
+    return {name: digest(arrival.values[name]) for name in merged if name in arrival.values} | deleted | since
 
 
 def _keep_loss(session: Session, sender: Sender, collection: str, row_id: str, loss: Loss) -> None:

@@ -116,8 +116,10 @@ def changes_since(
     if held and since is not None:
         arms.append(_Arm(_entries(held, names).where(ScopeEntry.change_no > since), one=len(held) == 1))
     if gained:
+        # What left a scope gained since may be on the phone all the same: it made the row, or an earlier page brought it.
+        came = or_(ScopeEntry.gone.is_(False), ScopeEntry.change_no > since) if since is not None else ScopeEntry.gone.is_(False)
         apart = [[scope] for scope in gained] if len(gained) <= _FEW_SCOPES else [gained]
-        arms += [_Arm(_entries(some, names).where(ScopeEntry.gone.is_(False)), one=len(some) == 1) for some in apart]
+        arms += [_Arm(_entries(some, names).where(came), one=len(some) == 1) for some in apart]
     if lost:
         left = or_(ScopeEntry.gone.is_(False), ScopeEntry.change_no > (since or 0))
         arms.append(_Arm(_entries(lost, names, gone=True).where(left), one=len(lost) == 1))
@@ -192,9 +194,14 @@ def rows_of(session: Session, actor: Actor, settings: Settings, name: str, ids: 
 
 
 def _grants(session: Session, actor: Actor, since: int | None) -> tuple[list[str], list[str], list[str]]:
-    """Return the scopes held then and now, those gained since, and those lost since."""
+    """Return the scopes held then and now, those gained since, and those lost since.
+
+    A scope that came and went since counts as lost: rows of it may be on the phone that it made itself, or that a page
+    of the pull before brought, which is read later than the number it leads to.
+    """
     then: set[str] = set()
     present: set[str] = set()
+    ended: set[str] = set()
     for grant in session.execute(
         select(ScopeGrant.scope, ScopeGrant.entered_no, ScopeGrant.left_no).where(ScopeGrant.user_id == actor.id)
     ):
@@ -202,7 +209,9 @@ def _grants(session: Session, actor: Actor, since: int | None) -> tuple[list[str
             present.add(grant.scope)
         if since is not None and grant.entered_no <= since and (grant.left_no is None or grant.left_no > since):
             then.add(grant.scope)
-    return sorted(then & present), sorted(present - then), sorted(then - present)
+        if since is not None and grant.left_no is not None and grant.left_no > since:
+            ended.add(grant.scope)
+    return sorted(then & present), sorted(present - then), sorted(ended - present)
 
 
 def _entries(scopes: list[str], names: Collection[str], *, gone: bool | None = None) -> Select[Any]:

@@ -66,9 +66,8 @@ def replay(session: Session, settings: Settings, actor: Actor, problem: SyncProb
     if "as_text" in content:
         raise FieldsInvalid({"content": ["text_invalid"]})
     deleted, claimed = content.pop("deleted"), content.pop("claimed")
-    sender = Sender(
-        actor_of(session, session.get_one(User, problem.user_id)), settings, problem.installation_id, head_of(session).n
-    )
+    n = head_of(session).n
+    sender = Sender(actor_of(session, session.get_one(User, problem.user_id)), settings, problem.installation_id, n, n)
     # Whoever corrects it decides now: it counts as an edit of this moment.
     arrival = Arrival(problem.collection, problem.row_id, content | dict(values), deleted=deleted, claimed=claimed)
     take(session, sender, arrival)

@@ -53,7 +53,7 @@ def push_watermelon(actor: Actor, query: dict[str, Any]) -> Response:
     arrived = list(watermelon.arrivals(_body()))
 
     def take(session: Session) -> tuple[Sender, dict[str, Any]]:
-        sender = _sender(session, actor, "watermelon", query["last_pulled_at"])
+        sender = _sender(session, actor, "watermelon", query["last_pulled_at"], query.get("seen"))
         return sender, watermelon.rejected(apply(session, sender, arrived))
 
     return _json({"experimentalRejectedIds": _push(take)})
@@ -236,13 +236,18 @@ def _collection(name: str) -> str:
     return name
 
 
-def _sender(session: Session, actor: Actor, protocol: str, cursor: int | None) -> Sender:
+def _sender(session: Session, actor: Actor, protocol: str, cursor: int | None, seen: int | None = None) -> Sender:
     phone = installations.of_headers(session, actor, dict(request.headers), protocol)
     installations.note_push(session, phone)
-    head, point = head_of(session), point_of(cursor)
-    # A cursor of another history says nothing about what the phone has seen of this one.
-    since = point.since if point.since is not None and point.epoch == head.epoch else 0
-    return Sender(actor, edge_settings(), phone.id, since)
+    head = head_of(session)
+
+    def number(cursor: int | None) -> int:
+        point = point_of(cursor)
+        # A cursor of another history says nothing about what the phone has seen of this one.
+        return point.since if point.since is not None and point.epoch == head.epoch else 0
+
+    since = number(cursor)
+    return Sender(actor, edge_settings(), phone.id, since, since if seen is None else min(since, number(seen)))
 
 
 def _push(take: Callable[[Session], tuple[Sender, Any]]) -> Any:

@@ -45,9 +45,10 @@ class WatermelonPullQuery(fields.Schema):
 
 
 class WatermelonPushQuery(fields.Schema):
-    """``pushChanges``'s arguments."""
+    """``pushChanges``'s arguments. ``seen``: ``lastPulledAt`` as it was before the pull that went ahead of this push."""
 
     last_pulled_at = Cursor(0, 2**53 - 1, from_text=True, load_default=0)
+    seen = Cursor(0, 2**53 - 1, from_text=True)
 
 
 class RxdbPullQuery(fields.Schema):

@@ -87,7 +87,7 @@ def add_many(session: Session, model: type[Tracked], rows: Iterable[Mapping[str,
 def touch(session: Session, row: Tracked) -> None:
     """Date an edited row and flush it; a concurrent edit raises ``Conflict``.
 
-    Fields that phones may edit are marked with the installation in ``session.info["installation"]``, if any.
+    Fields that phones may edit are marked with the phone's database named in ``session.info["marked_by"]``, if any.
     """
     row.updated_at = now(session)
     # Also where nothing else changed and the clock did not move: somebody else's fact about this row may have.
@@ -111,7 +111,7 @@ def renumber_many(session: Session, model: type[Tracked], ids: Collection[str]) 
 
 
 def _mark(session: Session, row: Tracked, edited: list[str]) -> None:
-    by = session.info.get("installation", "")
+    by = session.info.get("marked_by", "")
     insert = insert_into(session, FieldMark).values(
         [
             {"collection": row.__tablename__, "row_id": row.id, "field": name, "change_no": None, "installation_id": by}

@@ -69,8 +69,19 @@ export async function openPhone({ schemaVersion = SCHEMA_VERSION, pageSize, stor
     modelClasses: tables.map((table) => modelOf(table, collections[table])),
   });
 
+  /**
+   * The library pulls before it pushes, and keeps a person's unsent values over what comes. What they had seen when they
+   * made them is where the phone stood before that pull; the push says so, or the server could not tell a conflict.
+   * It is written down until a push went through. In a new column nobody has seen anything.
+   */
+  async function noteSeen(lastPulledAt, migration) {
+    const before = await database.localStorage.get('seen');
+    await database.localStorage.set('seen', migration ? 0 : (before ?? lastPulledAt ?? 0));
+  }
+
   /** The library knows no pages: fetch them all and hand over one answer, applied as a whole. */
   async function pullChanges({ lastPulledAt, schemaVersion: version, migration }) {
+    await noteSeen(lastPulledAt, migration);
     const changes = Object.fromEntries(tables.map((table) => [table, { created: [], updated: [], deleted: [] }]));
     let answer;
     do {
@@ -100,13 +111,15 @@ export async function openPhone({ schemaVersion = SCHEMA_VERSION, pageSize, stor
       database,
       log,
       pullChanges,
-      pushChanges: ({ changes, lastPulledAt }) => {
+      pushChanges: async ({ changes, lastPulledAt }) => {
         intents = changes.intents.created.length;
-        return server.call('POST', '/sync/watermelon', { query: { last_pulled_at: lastPulledAt }, body: changes });
+        const query = { last_pulled_at: lastPulledAt, seen: await database.localStorage.get('seen') };
+        return server.call('POST', '/sync/watermelon', { query, body: changes });
       },
       sendCreatedAsUpdated: true,
       migrationsEnabledAtVersion: 1,
     });
+    await database.localStorage.remove('seen');
     return { log, intents };
   }
 

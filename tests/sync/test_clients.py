@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from app.core.db import Database
 from app.customers.models import Customer
+from offline_sync.models import SyncConflict
 from tests.factories import PASSWORD, World
 from tests.iot.broker.brokers import ROOT
 from tests.sync.test_watermelon import new_customer, new_site, stored
@@ -139,6 +141,25 @@ def test_watermelondb_and_rxdb_on_one_account_see_each_others_changes(
     assert melon.call("pending")["count"] == rx.call("pending")["count"] == 0
     assert melon.complaints() == []
     assert rx.complaints() == []
+
+
+@pytest.mark.parametrize("kind", ["watermelon", "rxdb"])
+def test_what_somebody_else_wrote_to_the_same_field_is_in_the_journal_also_when_it_came_with_the_pull_before_the_push(
+    db: Database, world: World, client: Callable[..., Client], kind: str
+) -> None:
+    one, other = client(kind, "rep"), client("watermelon", "manager")
+    for phone in (one, other):
+        phone.call("sync")
+    one.call("update", collection="customers", id=world.customer, changes={"name": "Last to arrive"})
+    other.call("update", collection="customers", id=world.customer, changes={"name": "First to arrive"})
+    other.call("sync")
+    one.call("sync")
+
+    assert same(one, other, collection="customers")[world.customer]["name"] == "Last to arrive"
+    with db.reading() as session:
+        [lost] = session.scalars(select(SyncConflict))
+    assert (lost.kept, lost.lost) == ("Last to arrive", "First to arrive")
+    assert one.complaints() == other.complaints() == []
 
 
 @pytest.mark.parametrize("kind", ["watermelon", "rxdb"])

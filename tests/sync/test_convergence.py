@@ -1,0 +1,258 @@
+"""Convergence: whatever phones, network and office do, nothing acknowledged is lost, and all end with the same rows.
+
+SOAK=1 lets 50 phones work for 30 days against web processes, as `make soak` does (DAYS=<n>: for fewer of them).
+SEED=<n> repeats a run's choices.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core.clock import to_ms
+from app.core.db import Database
+from app.core.settings import Settings
+from app.factory import create_app
+from tests.factories import World, make_world
+from tests.people import Http
+from tests.races.together import together
+from tests.sync.phones import Phone, Send
+from tests.sync.rxdb_phones import RxdbPhone
+from tests.sync.simulation import Company, Plan, SpreadHttp, Ticking
+from tests.sync.test_watermelon import new_customer, new_site
+from tests.sync.web_on_set_time import SharedClock, WebHttp, web_processes
+
+SMALL = Plan(
+    reps=3, managers=1, staff=2, areas=3, days=2, turns_a_day=4, operations_a_day=20, jobs=3, threads=4, rows=40, keep_days=1
+)
+LARGE = Plan(
+    reps=17, managers=2, staff=6, areas=8, days=int(os.environ.get("DAYS", "30")), turns_a_day=6, operations_a_day=200,
+    jobs=18, threads=4, rows=600, keep_days=5, busy=True,
+)  # fmt: skip
+SOAK = bool(os.environ.get("SOAK"))
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> SharedClock | Ticking:
+    return SharedClock(tmp_path / "clock") if SOAK else Ticking()
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    # Work waits for days on a phone here: no task lapses, and nobody is locked out for asking too often.
+    return replace(settings, station_lease_s=2_000_000, redeem_tries_per_minute=10_000)
+
+
+@contextmanager
+def servers(db: Database, url: str, settings: Settings, folder: Path) -> Iterator[Http]:
+    """Several servers on one database: web processes for the soak, else instances of the application with own connections."""
+    if SOAK:
+        with web_processes(url, settings, folder) as port:
+            web = WebHttp(None, db, settings)  # type: ignore[arg-type]
+            web.port = port
+            yield web
+    else:
+        with ExitStack() as stack:
+            others = [Database(url, db.clock, pool_size=8) for _ in range(2)]
+            for other in others:
+                stack.callback(other.close)
+            spread = SpreadHttp(create_app(settings, db), db, settings)
+            spread.apps = [create_app(settings, found) for found in (db, *others)]
+            yield spread
+
+
+@pytest.mark.timeout(3600 if SOAK else 300)
+def test_phones_of_both_protocols_end_with_the_same_rows_and_nothing_acknowledged_is_lost(
+    db: Database, database_url: str, settings: Settings, clock: SharedClock | Ticking, tmp_path: Path
+) -> None:
+    seed = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+    print(f"again with: SEED={seed}")
+    began = time.monotonic()
+    world = make_world(db, settings)
+    with servers(db, database_url, settings, tmp_path) as http:
+        company = Company(
+            world, http, LARGE if SOAK else SMALL, seed,
+            now_ms=lambda: to_ms(clock.now()), advance=lambda span: clock.advance(seconds=span.total_seconds()),
+        )  # fmt: skip
+        company.run()
+        company.come_to_rest()
+        company.check()
+    print(f"{db.dialect}: {company.result()}; {time.monotonic() - began:.0f} s; SEED={seed}")
+
+
+# What the simulation found, each as small as it gets
+
+
+def test_the_sites_of_a_deleted_customer_come_back_with_it_also_when_time_goes_on(
+    db: Database, settings: Settings, phone: Callable[..., Phone]
+) -> None:
+    world = make_world(db, settings)
+    rep, office = phone(world.rep), phone(world.manager).person
+    rep.pull()
+    rep.create("customers", new_customer(world))
+    rep.create("sites", new_site("customer-from-phone"))
+    rep.sync()
+    rep.delete("customers", "customer-from-phone")
+    rep.sync()
+    office.post("/customers/customer-from-phone/undelete")
+    rep.sync()
+
+    assert "site-from-phone" in rep.rows["sites"]
+
+
+def test_a_value_that_came_with_the_pull_before_a_push_is_kept_in_the_journal(
+    db: Database, settings: Settings, phone: Callable[..., Phone]
+) -> None:
+    world = make_world(db, settings)
+    rep, manager = phone(world.rep), phone(world.manager)
+    for one in (rep, manager):
+        one.sync()
+    rep.update("customers", world.customer, name="By the rep")
+    manager.update("customers", world.customer, name="By the manager")
+    manager.sync()
+    rep.sync()  # the library pulls first, and keeps the rep's value over the one that comes
+
+    [lost] = manager.person.get("/sync/conflicts")["items"]
+    assert (lost["kept"], lost["lost"]) == ("By the rep", "By the manager")
+
+
+def test_an_old_push_that_is_late_does_not_undo_a_newer_one_of_the_same_phone(
+    db: Database, settings: Settings, phone: Callable[..., Phone]
+) -> None:
+    world = make_world(db, settings)
+    rep = phone(world.rep)
+    rep.sync()
+    rep.update("customers", world.customer, name="First")
+    old, cursor = rep.changes(), rep.cursor
+    rep.sync()
+    rep.update("customers", world.customer, name="Second")
+    rep.sync()
+    rep.http("POST", f"/sync/watermelon?last_pulled_at={cursor}", old)
+    rep.sync()
+
+    assert rep.rows["customers"][world.customer]["name"] == "Second"
+
+
+def test_two_people_who_share_a_device_do_not_overwrite_each_other_without_a_trace(
+    db: Database, settings: Settings, phone: Callable[..., Phone]
+) -> None:
+    world = make_world(db, settings)
+    rep, manager = phone(world.rep, name="one-device"), phone(world.manager, name="one-device")
+    for one in (rep, manager):
+        one.sync()
+    rep.update("customers", world.customer, name="By the rep")
+    manager.update("customers", world.customer, name="By the manager")
+    for one in (rep, manager):
+        one.sync()
+
+    [lost] = manager.person.get("/sync/conflicts")["items"]
+    assert (lost["kept"], lost["lost"]) == ("By the manager", "By the rep")
+
+
+@pytest.mark.parametrize("kind", [Phone, RxdbPhone])
+def test_a_deletion_that_arrives_again_does_not_undo_the_offices_undelete_but_a_new_one_deletes(
+    db: Database, settings: Settings, http: Http, kind: type[Any]
+) -> None:
+    world = make_world(db, settings)
+    sent: list[Send] = []
+
+    def network(send: Send) -> Any:
+        sent.append(send)
+        return send()
+
+    rep, office = kind(http.as_(world.rep), network=network), http.as_(world.manager)
+    rep.sync()
+    customer = new_customer(world)
+    rep.create("customers", customer)
+    rep.sync()
+    rep.delete("customers", customer["id"])
+    sent.clear()
+    rep.sync()
+    office.post(f"/customers/{customer['id']}/undelete")
+    for send in sent:
+        send()
+    rep.sync()
+
+    assert customer["id"] in rep.live("customers")
+    rep.delete("customers", customer["id"])
+    rep.sync()
+    office.refused("GET", f"/customers/{customer['id']}", 404, "not_found")
+
+
+def test_pushes_of_the_same_rows_do_not_wait_for_each_other_in_a_circle(
+    db: Database, settings: Settings, phone: Callable[..., Phone], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.core.http._DEADLOCK_TRIES", 1)
+    world = make_world(db, settings)
+    rep, manager = phone(world.rep), phone(world.manager)
+    rep.pull()
+    ids = [f"customer-{n:04}" for n in range(40)]
+    for row_id in ids:
+        rep.create("customers", new_customer(world, row_id))
+    for one in (rep, manager):
+        one.sync()
+    for n in range(3):
+        for one, order in ((rep, ids), (manager, ids[::-1])):
+            for row_id in order:
+                one.update("customers", row_id, name=f"{one.name} {n}")
+        for found in together(rep.push, manager.push):
+            assert found is True, found
+
+
+def _give(office: Http, world: World, *areas: str) -> None:
+    office.call("PUT", f"/users/{world.rep}/territories", {"territory_ids": list(areas)}, If_Match="*")
+
+
+def test_rows_of_a_scope_that_came_and_went_between_two_pages_leave_the_phone(
+    db: Database, settings: Settings, http: Http
+) -> None:
+    world = make_world(db, settings)
+    office = http.as_(world.admin)
+    area = office.post("/territories", {"code": "B", "name": "Elsewhere"}, expect=201)["id"]
+    for n in range(3):
+        office.post("/customers", {"id": f"zzz-elsewhere-{n}", "name": "x", "territory_id": area}, expect=201)
+        office.post("/customers", {"id": f"aaa-near-by-{n}", "name": "x", "territory_id": world.territory}, expect=201)
+    rep = RxdbPhone(http.as_(world.rep))
+    first = rep._page("customers", None, 2)
+    for doc in first["documents"]:
+        rep._persist("customers", doc)
+    rep.checkpoints["customers"] = first["checkpoint"]
+    _give(office, world, world.territory, area)
+    rep.pull("customers", limit=20)
+    _give(office, world, world.territory)
+    rep.sync()
+
+    assert not [row_id for row_id in rep.live("customers") if row_id.startswith("zzz")]
+    assert len(rep.live("customers")) == 4
+
+
+@pytest.mark.parametrize("goes", ["the scope", "the row"])
+def test_a_row_made_in_a_scope_that_came_and_went_since_the_last_pull_leaves_the_phone(
+    db: Database, settings: Settings, phone: Callable[..., Phone], http: Http, goes: str
+) -> None:
+    world = make_world(db, settings)
+    office = http.as_(world.admin)
+    area, other = (office.post("/territories", {"code": code, "name": code}, expect=201)["id"] for code in "BC")
+    customer = office.post("/customers", {"name": "x", "territory_id": world.territory}, expect=201)
+    path = f"/customers/{customer['id']}"
+    rep = phone(world.rep)
+    rep.pull()
+    rep.create("sites", new_site(customer["id"]))
+    office.edit(path, {"territory_id": area}, 1)
+    _give(office, world, world.territory, area)
+    rep.push()
+    if goes == "the scope":
+        _give(office, world, world.territory)
+    else:
+        office.edit(path, {"territory_id": other}, 2)
+    rep.sync()
+
+    assert set(rep.rows["sites"]) == {world.site}
