@@ -1,4 +1,4 @@
-"""``python -m bench [--quick] [--only ingest,latency,http,writers,sync]``: measure, print, keep in docs/bench.md."""
+"""``python -m bench [--quick] [--only ingest,latency,http,writers,sync,peer]``: measure, print, keep in docs/bench.md."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import fleet, ingest, latency, machine, sync, web, writers
+from bench import couch, fleet, ingest, latency, machine, sync, web, writers
 from bench.figures import Table
 from bench.lab import KINDS, ROOT, Lab, stop_on_signals
 
@@ -22,6 +22,7 @@ SECTIONS: dict[str, Section] = {
     "http": web.measure,
     "writers": writers.measure,
     "sync": sync.measure,
+    "peer": couch.measure,
 }
 
 

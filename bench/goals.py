@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench.figures import short
+from bench.figures import middle_of
 
 KINDS = ("sqlite", "postgresql")
 WRITERS = 4
@@ -72,9 +72,7 @@ class Goal:
         """Return the median and the spread; bold where the goal is missed."""
         if not values:
             return "-"
-        text = short(statistics.median(values))
-        text += f" ({short(min(values))} - {short(max(values))})" if len(values) > 1 else ""
-        return f"**{text}**" if self.missed(kind, values) else text
+        return f"**{middle_of(values)}**" if self.missed(kind, values) else middle_of(values)
 
 
 def goals(sizes: Sizes) -> tuple[Goal, ...]:

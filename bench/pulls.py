@@ -35,6 +35,11 @@ def first_syncs(lab: Lab, url: str, filled: Filled, sizes: Sizes, found: Found) 
             found.note("memory", max(grown))
 
 
+def few_deltas(served: Served, filled: Filled, sizes: Sizes, found: Found) -> None:
+    """As ``deltas``, in the small database."""
+    deltas(served, filled, sizes, found, "few")
+
+
 def deltas(served: Served, filled: Filled, sizes: Sizes, found: Found, name: str) -> None:
     """Change a hundred rows over all collections and pull them, again and again; ``name``: few or many."""
     wanted = {model.__tablename__: sorted(ids) for model, ids in filled.delta.items()}

@@ -26,9 +26,12 @@ class Served:
     def phone(self, user_id: str) -> Phone:
         """Return a new installation of a person."""
         self.made += 1
+        return Phone(self.settings.http_port, self.token(user_id), f"bench-phone-{self.made:04d}")
+
+    def token(self, user_id: str) -> str:
+        """Return an access token of a person."""
         with self.database.transaction() as session:
-            token = sign_in(session, self.settings, user_id)
-        return Phone(self.settings.http_port, token, f"bench-phone-{self.made:04d}")
+            return sign_in(session, self.settings, user_id)
 
     def memory(self, name: str = "VmRSS") -> dict[int, float]:
         """Return a figure of /proc/<pid>/status of each process, in MB; none where there is no /proc."""

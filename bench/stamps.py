@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,7 +25,8 @@ from app.customers.models import Customer, Site
 from bench.goals import WRITERS, Found, Sizes
 from bench.lab import Lab, wait_for
 
-_READY_S = 8.0
+_GO = "go"
+_READY_S = 60.0
 _BETWEEN_S = 1.0
 
 
@@ -35,16 +38,16 @@ class Work(msgspec.Struct):
         writer: number of this process, which is in the ids of its rows.
         customer: whose sites they are.
         ways: how rows are inserted, one for each round in turn.
-        starts: when each round begins, in seconds of the clock that all processes share.
         lasts_s: how long a round is.
+        folder: where it says that it is ready, and reads when the first round begins.
     """
 
     url: str
     writer: int
     customer: str
     ways: list[str]
-    starts: list[float]
     lasts_s: float
+    folder: str
 
 
 def _values(work: Work, number: int, place: int) -> dict[str, Any]:
@@ -68,21 +71,21 @@ WAYS: dict[str, Callable[[Session, Work, int], None]] = {"verbs": _as_verbs, "bu
 
 
 def run(work: Work) -> list[int]:
-    """Return how many transactions were committed in each round.
-
-    Raises:
-        TimeoutError: when a round should have begun before this process was ready.
-    """
-    database = Database(work.url, pool_size=1)
+    """Return how many transactions were committed in each round."""
+    database, folder = Database(work.url, pool_size=1), Path(work.folder)
     with database.reading() as session:
         session.get(Site, "warm")
+    (folder / f"ready-{work.writer}").touch()
+    go = folder / _GO
+    wait_for("go", go.exists, _READY_S)
+    first = float(go.read_text())
     number, found = 0, []
-    for way, start in zip(work.ways, work.starts, strict=True):
-        if time.monotonic() > start:
-            raise TimeoutError(f"writer {work.writer} was late")
-        time.sleep(start - time.monotonic())
-        began_at, until = number, start + work.lasts_s
-        while time.monotonic() < until:
+    for turn, way in enumerate(work.ways):
+        # Whoever still waits for a lock when a round begins comes to it later, and commits less in it.
+        start = first + turn * (work.lasts_s + _BETWEEN_S)
+        time.sleep(max(0.0, start - time.monotonic()))
+        began_at = number
+        while time.monotonic() < start + work.lasts_s:
             with database.transaction() as session:
                 WAYS[way](session, work, number)
             number += 1
@@ -98,15 +101,20 @@ def measure(lab: Lab, url: str, sizes: Sizes, found: Found) -> None:
         customer = session.scalars(select(Customer.id).order_by(Customer.id)).first() or ""
         before, began = session.scalar(select(func.count()).select_from(Site)) or 0, last_change(session)
     ways = list(WAYS) * sizes.rounds
-    starts = [time.monotonic() + _READY_S + turn * (sizes.stamps_s + _BETWEEN_S) for turn in range(len(ways))]
+    folder = lab.folder / f"writers-{uuid.uuid4()}"
+    folder.mkdir()
     with contextlib.ExitStack() as running:
         writers = []
         for writer in range(WRITERS):
-            work = Work(url, writer, customer, ways, starts, sizes.stamps_s)
+            work = Work(url, writer, customer, ways, sizes.stamps_s, str(folder))
             command = [sys.executable, "-m", "bench.stamps", msgspec.json.encode(work).decode()]
             writers.append(running.enter_context(lab.process(f"writer-{writer}", command)))
-        longest_s = _READY_S + len(ways) * (sizes.stamps_s + _BETWEEN_S) + 30
-        wait_for("writers", lambda: all(one.process.poll() is not None for one in writers), longest_s, 0.1)
+        ready = [folder / f"ready-{writer}" for writer in range(WRITERS)]
+        wait_for("writers", lambda: all(one.must_run() for one in writers) and all(file.exists() for file in ready), _READY_S)
+        (folder / "soon").write_text(str(time.monotonic() + _BETWEEN_S))  # the clock that all processes share
+        (folder / "soon").rename(folder / _GO)
+        longest_s = len(ways) * (sizes.stamps_s + _BETWEEN_S) + _READY_S
+        wait_for("end of the writers", lambda: all(one.process.poll() is not None for one in writers), longest_s, 0.1)
         for one in writers:
             if one.process.returncode:
                 raise RuntimeError(f"{one.log_file.stem} ended with code {one.process.returncode}:\n{one.tail()}")

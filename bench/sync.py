@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
+from collections.abc import Callable
+
 from bench import pulls, pushes, stamps
 from bench.figures import Table, short
 from bench.filled import Filled, fill
@@ -9,7 +13,7 @@ from bench.fleet import Fleet
 from bench.goals import KINDS, QUICK, WHOLE, WRITERS, Found, Sizes, goals
 from bench.lab import DATABASE_NAMES, Lab
 from bench.rows import GROUP, SEED
-from bench.served import serve
+from bench.served import Served, serve
 
 
 def measure(lab: Lab, _fleets: dict[str, Fleet], quick: bool) -> tuple[Table, bool]:
@@ -26,23 +30,39 @@ def measure(lab: Lab, _fleets: dict[str, Fleet], quick: bool) -> tuple[Table, bo
 
 
 def _database(lab: Lab, kind: str, sizes: Sizes) -> Found:
+    """Measure one database. A part that fails is told of at the end: the others are worth having."""
     found = Found()
+
+    def part(name: str, work: Callable[[], None]) -> None:
+        print(f"bench: {DATABASE_NAMES[kind]}, {name}", file=sys.stderr, flush=True)
+        try:
+            work()
+        except Exception as fault:  # noqa: BLE001
+            traceback.print_exc()
+            found.faults.append(f"{name}: {type(fault).__name__}: {fault}".replace("\n", " "))
+
+    def many() -> None:
+        filled = _filled(lab, kind, "sync-many", rows=sizes.many, areas=sizes.areas, entries=sizes.entries)
+        with serve(lab, lab.original(kind, "sync-many")) as served:
+            pulls.deltas(served, filled, sizes, found, "many")
+
+    def on(name: str, filled: Filled, *works: Callable[[Served, Filled, Sizes, Found], None]) -> Callable[[], None]:
+        def served() -> None:
+            with serve(lab, lab.database(kind, name)) as process:
+                for work in works:
+                    work(process, filled, sizes, found)
+
+        return served
+
     whole = _filled(lab, kind, "sync-whole", rows=sizes.first, areas=1)
-    pulls.first_syncs(lab, lab.database(kind, "sync-whole"), whole, sizes, found)
-    with serve(lab, lab.database(kind, "sync-whole")) as served:
-        pushes.hand_over(served, whole, sizes, found)
-        pushes.moves(served, whole, sizes, found)
     few = _filled(lab, kind, "sync-few", rows=sizes.few, areas=1)
-    with serve(lab, lab.database(kind, "sync-few")) as served:
-        pulls.deltas(served, few, sizes, found, "few")
-        pulls.idle(served, few, sizes, found)
-    with serve(lab, lab.database(kind, "sync-few")) as served:
-        pushes.pushes(served, few, sizes, found)
-    stamps.measure(lab, lab.database(kind, "sync-few"), sizes, found)
-    many = _filled(lab, kind, "sync-many", rows=sizes.many, areas=sizes.areas, entries=sizes.entries)
-    with serve(lab, lab.original(kind, "sync-many")) as served:
-        pulls.deltas(served, many, sizes, found, "many")
-    for one, other in zip(found.figures["many p50"], found.figures["few p50"], strict=True):
+    part("first syncs", lambda: pulls.first_syncs(lab, lab.database(kind, "sync-whole"), whole, sizes, found))
+    part("moves", on("sync-whole", whole, pushes.hand_over, pushes.moves))
+    part("deltas and idle pulls", on("sync-few", few, pulls.few_deltas, pulls.idle))
+    part("pushes", on("sync-few", few, pushes.pushes))
+    part("commits", lambda: stamps.measure(lab, lab.database(kind, "sync-few"), sizes, found))
+    part("deltas among many", many)
+    for one, other in zip(found.figures.get("many p50", []), found.figures.get("few p50", []), strict=False):
         found.note("ratio", one / other)
     return found
 
