@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -127,11 +126,11 @@ def _play(lab: Lab, side: str, sizes: Sizes, turn: int, whose: tuple[str, str], 
     }
     file = lab.folder / f"plan-{side}-{turn}.json"
     file.write_bytes(msgspec.json.encode(plan))
-    command = [str(node()), str(HERE / f"{side}.mjs"), str(file)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{side}.mjs ended with code {done.returncode}:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
-    return msgspec.json.decode(done.stdout.strip().splitlines()[-1], type=dict[str, _Figure])
+    with lab.process(f"phones-{side}", [str(node()), str(HERE / f"{side}.mjs"), str(file)]) as phones:
+        wait_for(f"phones of {side}", lambda: phones.process.poll() is not None, _TIMEOUT_S, 0.05)
+        if phones.process.returncode:
+            raise RuntimeError(f"{side}.mjs ended with code {phones.process.returncode}:\n{phones.tail()}")
+        return msgspec.json.decode(phones.tail().splitlines()[-1], type=dict[str, _Figure])
 
 
 def _notes(sizes: Sizes) -> list[str]:
