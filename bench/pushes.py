@@ -22,6 +22,9 @@ from offline_sync.models import SyncProblem
 # What a phone sends with a row it made.
 _MADE = {"created_at": 0, "updated_at": 0, "_status": "created", "_changed": ""}
 
+# Of a push that takes longer, one round is enough.
+LONG_S = 20.0
+
 
 def pushes(served: Served, filled: Filled, sizes: Sizes, found: Found) -> None:
     """Push rows a phone made offline in one request, then the same request again, as after a lost answer."""
@@ -44,6 +47,8 @@ def pushes(served: Served, filled: Filled, sizes: Sizes, found: Found) -> None:
             if turn:
                 found.note("push", first_s)
                 found.note("replay", again_s)
+            if first_s > LONG_S:
+                break
 
 
 def moves(served: Served, filled: Filled, sizes: Sizes, found: Found) -> None:

@@ -88,7 +88,7 @@ def _notes(sizes: Sizes) -> list[str]:
         f"entries a row, and {sizes.entries - 3 * sizes.many:,} entries of rows that left a territory.",
         f"Idle: {sizes.idles} pulls a round in the small database. The head is every line before the body.",
         f"Push: one uncompressed request of {customers:,} customers without a code and {sites:,} sites. Again: the same bytes "
-        "from the same phone; nothing is made twice.",
+        f"from the same phone; nothing is made twice. One round where it takes longer than {pushes.LONG_S:.0f} s.",
         f"Moved: `edit_customer`, the verb behind `PATCH /customers/<id>`, for {sizes.moved // GROUP:,} customers, whose sites "
         "follow, in one transaction of our own process with its commit; no route of the API moves many. Handed over: "
         "`PUT /users/<id>/territories` for the one rep and for the other, two requests added up.",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import msgspec
@@ -22,6 +26,7 @@ from bench.goals import QUICK, WHOLE, Found, Goal, goals
 from bench.lab import ROOT
 from bench.load import METRICS, Traffic, message
 from bench.mqtt import BrokerFault, connect_frame, count_acks, publish_frame, publish_frames, remaining_length
+from bench.phone import Phone
 from bench.rows import GROUP, Rows
 from iot.adapters import decode
 
@@ -211,6 +216,44 @@ def test_a_difference_is_a_fault() -> None:
     found.check("rows", 2, 3)
 
     assert found.faults == ["rows: 2 instead of 3"]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_phone_counts_bytes_as_they_come_over_the_wire(chunked: bool) -> None:
+    empty = {"created": [], "updated": [], "deleted": []}
+    rows = {"customers": empty | {"updated": [{"id": "a"}, {"id": "b"}]}, "sites": empty | {"deleted": ["c"]}}
+    plain = msgspec.json.encode({"changes": rows, "timestamp": 7, "has_more": False, "next_page": None})
+    packed = gzip.compress(plain)
+    length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % len(packed)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n" + length + b"\r\n\r\n"
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(packed), packed) if chunked else packed
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            link = server.accept()[0]
+            with link:
+                asked.append(link.recv(65_536))
+                link.sendall(head + body)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        with Phone(server.getsockname()[1], "token", "phone-1") as phone:
+            pulled = phone.pull()
+        thread.join(5)
+
+    assert b"Accept-Encoding: gzip\r\n" in asked[0]
+    assert b"last_pulled_at=0" in asked[0]
+    assert (pulled.head_bytes, pulled.body_bytes, pulled.plain_bytes) == (len(head), len(packed), len(plain))
+    assert (pulled.count, pulled.removed, phone.cursor) == (2, 1, 7)
+
+
+def test_the_peers_lock_file_names_no_registry() -> None:
+    locked = json.loads((ROOT / "bench" / "peer" / "package-lock.json").read_text())
+
+    assert len(locked["packages"]) > 100
+    assert not any("resolved" in package for package in locked["packages"].values())
+    assert all("integrity" in package for path, package in locked["packages"].items() if path)
 
 
 def test_sections_are_chosen_by_name() -> None:
