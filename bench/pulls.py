@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from bench.figures import percentile
 from bench.filled import Filled, change
 from bench.goals import Found, Sizes
@@ -35,27 +37,28 @@ def first_syncs(lab: Lab, url: str, filled: Filled, sizes: Sizes, found: Found) 
             found.note("memory", max(grown))
 
 
-def few_deltas(served: Served, filled: Filled, sizes: Sizes, found: Found) -> None:
-    """As ``deltas``, in the small database."""
-    deltas(served, filled, sizes, found, "few")
-
-
-def deltas(served: Served, filled: Filled, sizes: Sizes, found: Found, name: str) -> None:
-    """Change a hundred rows over all collections and pull them, again and again; ``name``: few or many."""
-    wanted = {model.__tablename__: sorted(ids) for model, ids in filled.delta.items()}
-    with _standing(served, filled) as phone:
+def deltas(sides: dict[str, tuple[Served, Filled]], sizes: Sizes, found: Found) -> None:
+    """Change a hundred rows over all collections and pull them, again and again, among few and many entries in turn."""
+    with contextlib.ExitStack() as kept:
+        phones = {name: kept.enter_context(_standing(*side)) for name, side in sides.items()}
         for _ in range(sizes.rounds):
-            took_ms = []
-            for _ in range(sizes.deltas):
-                change(served.database, filled.delta)
-                pulled = phone.pull()
-                took_ms.append(pulled.took_s * 1000)
-                came = {table: sorted(row["id"] for row in rows) for table, rows in pulled.rows.items()}
-                found.check(f"rows of a delta among {name}", (came, pulled.removed), (wanted, 0))
-            found.note(f"{name} p50", percentile(took_ms, 50))
-            found.note(f"{name} p95", percentile(took_ms, 95))
-            if name == "few":
-                found.note("delta bytes", pulled.body_bytes)
+            for name, (served, filled) in sides.items():
+                took_ms = [_delta(served, filled, phones[name], found, name) for _ in range(sizes.deltas)]
+                found.note(f"{name} p50", percentile(took_ms, 50))
+                found.note(f"{name} p95", percentile(took_ms, 95))
+            found.note("ratio", found.figures["many p50"][-1] / found.figures["few p50"][-1])
+
+
+def _delta(served: Served, filled: Filled, phone: Phone, found: Found, name: str) -> float:
+    """Return the milliseconds of one delta."""
+    change(served.database, filled.delta)
+    pulled = phone.pull()
+    came = {table: sorted(row["id"] for row in rows) for table, rows in pulled.rows.items()}
+    wanted = {model.__tablename__: sorted(ids) for model, ids in filled.delta.items()}
+    found.check(f"rows of a delta among {name}", (came, pulled.removed), (wanted, 0))
+    if name == "few":
+        found.figures["delta bytes"] = [pulled.body_bytes]
+    return pulled.took_s * 1000
 
 
 def idle(served: Served, filled: Filled, sizes: Sizes, found: Found) -> None:
