@@ -89,6 +89,8 @@ def goals(sizes: Sizes) -> tuple[Goal, ...]:
         Goal("many p50", f"delta of 100 rows, {many}, p50 ms"),
         Goal("many p95", f"delta of 100 rows, {many}, to a rep who sees {seen} of {sizes.many:,} rows, p95 ms", (10, 10)),
         Goal("ratio", "delta, many entries to few, ratio of the p50", (1.5, 1.5)),
+        Goal("few change", f"the transaction that changes these rows, {few}, p50 ms"),
+        Goal("many change", f"the transaction that changes these rows, {many}, p50 ms"),
         Goal("delta bytes", "delta of 100 rows, bytes of body"),
         Goal("idle p50", "idle pull, p50 ms"),
         Goal("idle p95", "idle pull, p95 ms", (3, 3)),

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 _TIMEOUT_S = 600.0
+_IDLE_S = 10.0
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -55,6 +56,7 @@ class Phone:
         self._link = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
         self._headers = {"Authorization": f"Bearer {token}", "X-Installation": installation, "Accept-Encoding": "gzip"}
         self.cursor = 0
+        self._used = time.monotonic()
 
     def pull(self) -> Pulled:
         """Ask for everything new, page by page, and move the cursor."""
@@ -91,11 +93,15 @@ class Phone:
             RuntimeError: when it is no success.
         """
         more = {"Content-Type": "application/json"} if body is not None else {}
+        if time.monotonic() - self._used > _IDLE_S:
+            self._link.close()  # the server will have closed it, too
+            self._link.connect()
         began = time.perf_counter()
         self._link.request(method, "/api/v1" + path, body, self._headers | more | (headers or {}))
         answer = self._link.getresponse()
         raw = answer.read()
         took_s = time.perf_counter() - began
+        self._used = time.monotonic()
         if not 200 <= answer.status < 300:
             raise RuntimeError(f"{method} {path}: {answer.status} {raw[:300]!r}")
         # As they stand on the wire: "HTTP/1.1 200 OK", then "name: value", each with CR and LF, and an empty line.

@@ -79,8 +79,8 @@ def _notes(sizes: Sizes) -> list[str]:
         "First sync: WatermelonDB's pull by a new phone in the pages the server chooses, from a web process that has answered "
         "five small pulls before. Growth: a worker's highest resident memory during it (VmHWM) less its memory before.",
         "Delta: 10 customers, 10 sites and 8 rows of each of the ten other collections get a new change number in one "
-        f"transaction, then the phone pulls; {sizes.deltas} times a round, both databases in turn. The same request writes down "
-        "how far the phone has come, so that it is a reading and a writing transaction.",
+        f"transaction, then the phone pulls; {sizes.deltas} times a round (or for {pulls.LONG_S:.0f} s), both databases in "
+        "turn. The same request writes down how far the phone has come, so that it is a reading and a writing transaction.",
         f"{sizes.entries:,} entries: {sizes.many:,} customers and sites in {sizes.areas} territories with a rep each, three "
         f"entries a row, and {sizes.entries - 3 * sizes.many:,} entries of rows that left a territory.",
         f"Idle: {sizes.idles} pulls a round in the small database. The head is every line before the body.",
