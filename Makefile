@@ -19,6 +19,11 @@ examples/node_modules/.installed: examples/package-lock.json $(VENV)/.dev
 	@echo "     installing the client libraries of examples/ · 安装示例所需的客户端库"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix examples --no-audit --no-fund --loglevel=error && touch $@
 
+# What the bench sets sync beside.
+bench/peer/node_modules/.installed: bench/peer/package-lock.json $(VENV)/.dev
+	@echo "     installing the peer of the bench · 安装基准测试的对照软件"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix bench/peer --no-audit --no-fund --loglevel=error && touch $@
+
 run: $(VENV)/.runtime ## install, migrate, seed the demo, run everything on this machine
 	@echo "3/3  starting Fieldloop · 启动 Fieldloop"
 	@$(BIN)/python -m app up --demo
@@ -51,6 +56,8 @@ doctor: $(VENV)/.runtime ## say what is misconfigured, and how to mend it
 	@$(BIN)/python -m app doctor
 
 bench: $(VENV)/.dev ## measure speed; prints a table
+	@$(MAKE) --no-print-directory examples/node_modules/.installed bench/peer/node_modules/.installed \
+	  || echo "     not installed: the bench goes on without the peer · 未安装，基准测试将跳过对照"
 	@$(BIN)/python -m bench
 
 soak: $(VENV)/.dev ## the long crash, race and sync tests (hours)
@@ -64,4 +71,4 @@ lock: $(VENV)/.dev ## pin requirements.in and requirements-dev.in again
 	@for group in "" -dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements$$group.in -o requirements$$group.txt; done
 
 clean: ## remove the environment and all local data
-	@rm -rf $(VENV) var examples/node_modules
+	@rm -rf $(VENV) var examples/node_modules bench/peer/node_modules

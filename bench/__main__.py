@@ -1,4 +1,4 @@
-"""``python -m bench [--quick] [--only ingest,latency,http,writers]``: measure, print, keep in docs/bench.md."""
+"""``python -m bench [--quick] [--only ingest,latency,http,writers,sync,peer]``: measure, print, keep in docs/bench.md."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import fleet, ingest, latency, machine, web, writers
+from bench import couch, fleet, ingest, latency, machine, sync, web, writers
 from bench.figures import Table
 from bench.lab import KINDS, ROOT, Lab, stop_on_signals
 
@@ -21,6 +21,8 @@ SECTIONS: dict[str, Section] = {
     "latency": latency.measure,
     "http": web.measure,
     "writers": writers.measure,
+    "sync": sync.measure,
+    "peer": couch.measure,
 }
 
 
@@ -90,7 +92,7 @@ def run(lab: Lab, names: Sequence[str], quick: bool) -> tuple[list[Table], bool]
 
 def head(command: str, good: bool, took_s: float) -> str:
     """Return the first lines of the report as Markdown."""
-    verdict = "Every message was stored exactly once." if good else "**FAILED: see the tables.**"
+    verdict = "Every message and every row was stored exactly once." if good else "**FAILED: see the tables.**"
     return (
         f"# Speed\n\nMeasured on {time.strftime('%Y-%m-%d')} by `{command}` in {took_s:.0f} s. {verdict}\n"
         "Publisher, broker, database and product share one machine over loopback; compare ratios, not figures,\n"

@@ -32,6 +32,12 @@ def spread(values: Sequence[float]) -> str:
     return " / ".join(short(value) for value in (min(values), statistics.median(values), max(values)))
 
 
+def middle_of(values: Sequence[float]) -> str:
+    """Return ``median (min - max)``, or the one value there is."""
+    text = short(statistics.median(values))
+    return text if len(values) == 1 else f"{text} ({short(min(values))} - {short(max(values))})"
+
+
 @dataclass
 class Table:
     """One table of the report, and the sentences under it."""

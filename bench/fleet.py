@@ -26,7 +26,7 @@ from iot.ingest import Message, ingest_batch
 AREAS = 8
 ROAD, ILL = 500, 300
 PART = "PACK-60"
-_BOSS = Actor("bench-seed", "admin", "bench", "en")
+BOSS = Actor("bench-seed", "admin", "bench", "en")
 
 
 @dataclass
@@ -56,8 +56,8 @@ def fill(database: Database, settings: Settings) -> Fleet:
     with database.transaction() as session:
         install_default_rules(session)
         metrics = {name: {"unit": ""} for name in METRICS} | {RULE_METRIC: {"unit": "%", "component": "battery_pack"}}
-        profile = create_profile(session, _BOSS, {"code": "bench", "name": "Bench", "adapter": "native", "metrics": metrics})
-        _person(session, "manager", "manager")
+        profile = create_profile(session, BOSS, {"code": "bench", "name": "Bench", "adapter": "native", "metrics": metrics})
+        person(session, "manager", "manager")
         fleet.areas = [_area(session, number) for number in range(AREAS)]
         fleet.road = [f"bench-road-{number:04d}" for number in range(ROAD)]
         fleet.ill = [f"bench-ill-{number:04d}" for number in range(ILL)]
@@ -79,20 +79,21 @@ def fill(database: Database, settings: Settings) -> Fleet:
     return fleet
 
 
-def _person(session: Session, login: str, role: str, **links: str) -> User:
+def person(session: Session, login: str, role: str, **links: str) -> User:
+    """Add a person who is active."""
     values = {"login": login, "name": login, "role": role, "state": "active", "locale": "en"}
     return add(session, User(**values, valid_from=now(session) - timedelta(days=1), **links))
 
 
 def _area(session: Session, number: int) -> Area:
-    territory = territories.create_territory(session, _BOSS, f"T{number}", f"Territory {number}")
-    rep = _person(session, f"rep{number}", "rep")
+    territory = territories.create_territory(session, BOSS, f"T{number}", f"Territory {number}")
+    rep = person(session, f"rep{number}", "rep")
     session.add(UserTerritory(user_id=rep.id, territory_id=territory.id))
     session.flush()
     place = {"lat": 22.5 + number / 100, "lon": 114.05}
     station = stations.create_station(
         session,
-        _BOSS,
+        BOSS,
         {
             "code": f"S{number}",
             "name": f"Station {number}",
@@ -105,13 +106,13 @@ def _area(session: Session, number: int) -> Area:
             "active": True,
         },
     )
-    stations.set_stock(session, _BOSS, station, PART, 100_000)
-    staff = _person(session, f"staff{number}", "station_staff", station_id=station.id)
+    stations.set_stock(session, BOSS, station, PART, 100_000)
+    staff = person(session, f"staff{number}", "station_staff", station_id=station.id)
     customer = customers.create_customer(
-        session, _BOSS, {"code": f"C{number}", "name": f"Customer {number}", "territory_id": territory.id, "owner_id": rep.id}
+        session, BOSS, {"code": f"C{number}", "name": f"Customer {number}", "territory_id": territory.id, "owner_id": rep.id}
     )
-    site = customers.create_site(session, _BOSS, customer, {"name": "Depot", "address": "", **place})
-    _person(session, f"owner{number}", "customer", customer_id=customer.id)
+    site = customers.create_site(session, BOSS, customer, {"name": "Depot", "address": "", **place})
+    person(session, f"owner{number}", "customer", customer_id=customer.id)
     return Area(rep.id, staff.id, station.id, customer.id, site.id)
 
 

@@ -105,7 +105,7 @@ class Lab:
     def __init__(self) -> None:
         self.kept = contextlib.ExitStack()
         self._server: URL | None = None
-        self._templates: dict[str, str] = {}
+        self._templates: dict[tuple[str, str], str] = {}
         self._made = 0
 
     def __enter__(self) -> Lab:
@@ -151,17 +151,22 @@ class Lab:
             self._server = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
         return self._server
 
-    def template(self, kind: str, fill: Callable[[Database], T]) -> T:
+    def template(self, kind: str, fill: Callable[[Database], T], name: str = "fleet") -> T:
         """Make a migrated database of a kind and fill it; ``database`` copies it. Return what ``fill`` did."""
-        url = f"sqlite:///{self.folder / 'template.db'}" if kind == "sqlite" else self._create("template_fleet", "template1")
+        file = self.folder / f"template-{name}.db"
+        url = f"sqlite:///{file}" if kind == "sqlite" else self._create(f"template_{name}", "template1")
         database = Database(url)
         migrate(database)
         filled = fill(database)
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)" if kind == "sqlite" else "VACUUM ANALYZE")
         database.close()
-        self._templates[kind] = url
+        self._templates[kind, name] = url
         return filled
+
+    def original(self, kind: str, name: str) -> str:
+        """Return the URL of a template itself, for one that is too large to copy and is used once."""
+        return self._templates[kind, name]
 
     def _create(self, name: str, template: str) -> str:
         admin = create_engine(self.postgres(), isolation_level="AUTOCOMMIT")
@@ -170,13 +175,13 @@ class Lab:
         admin.dispose()
         return self.postgres().set(database=name).render_as_string(hide_password=False)
 
-    def database(self, kind: str) -> str:
-        """Return the URL of a fresh copy of the template."""
+    def database(self, kind: str, name: str = "fleet") -> str:
+        """Return the URL of a fresh copy of a template."""
         self._made += 1
         if kind == "postgresql":
-            return self._create(f"run_{self._made}", "template_fleet")
+            return self._create(f"run_{self._made}", f"template_{name}")
         target = self.folder / f"run-{self._made}.db"
-        shutil.copy(self._templates[kind].removeprefix("sqlite:///"), target)
+        shutil.copy(self._templates[kind, name].removeprefix("sqlite:///"), target)
         return f"sqlite:///{target}"
 
     def settings(self, database_url: str, **overrides: object) -> Settings:

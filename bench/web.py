@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from app.core.db import Database
 from app.core.ids import new_id
 from app.core.settings import Settings
@@ -127,7 +129,7 @@ def _database(lab: Lab, fleet: Fleet, kind: str, quick: bool) -> dict[tuple[str,
     database = Database(url)
     try:
         with lab.product("web", settings) as web:
-            wait_for("granian", lambda: web.must_run() and _answers(port), 30, 0.1)
+            wait_for("granian", lambda: web.must_run() and answers(port), 30, 0.1)
             found: dict[tuple[str, int], tuple[float, float, float]] = {}
             for clients, requests in _plan(quick):
                 desks = [_desk(database, settings, port, fleet.areas[i], f"{clients}-{i}", requests) for i in range(clients)]
@@ -144,7 +146,8 @@ def _database(lab: Lab, fleet: Fleet, kind: str, quick: bool) -> dict[tuple[str,
         database.close()
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Tell whether the web process takes requests."""
     link = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         link.request("GET", "/health/live")
@@ -156,15 +159,18 @@ def _answers(port: int) -> bool:
 
 
 def _desk(database: Database, settings: Settings, port: int, area: Area, name: str, vehicles: int) -> Desk:
-    """Sign two people in without the cost of a password and give them vehicles."""
-    tokens = []
+    """Sign two people in and give them vehicles."""
     with database.transaction() as session:
         owned = [add_asset(session, area, f"{name}-{i:04d}") for i in range(vehicles)]
-        for user_id in (area.rep, area.staff):
-            opened = SignInSession(id=new_id(), user_id=user_id, began_at=datetime.now(UTC), label="bench")
-            session.add(opened)
-            tokens.append(make_access_token(settings, user_id=user_id, session_id=opened.id, issued_s=time.time()))
+        tokens = [sign_in(session, settings, user_id) for user_id in (area.rep, area.staff)]
     return Desk(Client(port, tokens[0]), Client(port, tokens[1]), owned)
+
+
+def sign_in(session: Session, settings: Settings, user_id: str) -> str:
+    """Return an access token of a person, without the cost of a password."""
+    opened = SignInSession(id=new_id(), user_id=user_id, began_at=datetime.now(UTC), label="bench")
+    session.add(opened)
+    return make_access_token(settings, user_id=user_id, session_id=opened.id, issued_s=time.time())
 
 
 def _together(desks: list[Desk], step: Callable[[Desk, int], None], requests: int) -> tuple[float, float, float]:
