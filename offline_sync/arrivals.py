@@ -308,7 +308,7 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
     merged = merge(
         present,
         Sent(sent, arrival.claimed, arrival.base, last),
-        others=_unseen(session, sender, arrival.collection, row.id),
+        others=_unseen(session, sender, arrival, row.id, present, last),
         # What is older than the last push that was taken of this phone undoes nothing.
         server_first=present.keys() if 0 < sender.since < int(last.get(_SINCE, 0)) else writer.server_first,
     )
@@ -452,11 +452,14 @@ def _wire(row: Any, name: str, arrival: Arrival) -> Any:
     return to_wire(getattr(row, COLLECTIONS[arrival.collection].columns[name]))
 
 
-def _unseen(session: Session, sender: Sender, collection: str, row_id: str) -> set[str]:
-    return set(
+def _unseen(
+    session: Session, sender: Sender, arrival: Arrival, row_id: str, present: Mapping[str, Any], last: Mapping[str, str]
+) -> set[str]:
+    """Return the fields whose present values the phone did not know when it sent this."""
+    marked = set(
         session.scalars(
             select(FieldMark.field).where(
-                FieldMark.collection == collection,
+                FieldMark.collection == arrival.collection,
                 FieldMark.row_id == row_id,
                 or_(
                     # An old push that is late finds this phone's own newer values: it knew nothing of them, either.
@@ -466,6 +469,10 @@ def _unseen(session: Session, sender: Sender, collection: str, row_id: str) -> s
             )
         )
     )
+    if sender.seen == 0:
+        # It had seen nothing, so not what the row was made with, either, unless that came from itself.
+        marked |= {name for name, value in present.items() if last.get(name) != digest(value)}
+    return marked
 
 
 def _last(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> dict[str, str]:

@@ -201,6 +201,8 @@ class Phone:
         if self.seen is None or self.migration is not None:
             # In a new column nobody could see what stands there on the server.
             self.seen = 0 if self.migration is not None else self.cursor or 0
+        if not self.state and not any(self.deleted.values()):
+            self.seen = None  # nothing waits to be sent: the library's sync ends here, and what comes is seen
         self._apply(changes, replacement=strategy == "replacement")
         assert isinstance(answer["timestamp"], int)
         assert 0 < answer["timestamp"] < 2**53

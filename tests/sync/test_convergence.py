@@ -124,6 +124,22 @@ def test_a_value_that_came_with_the_pull_before_a_push_is_kept_in_the_journal(
     assert (lost["kept"], lost["lost"]) == ("By the rep", "By the manager")
 
 
+def test_what_a_row_was_made_with_is_kept_in_the_journal_when_an_upgraded_app_overwrites_it_unseen(
+    db: Database, settings: Settings, phone: Callable[..., Phone]
+) -> None:
+    world = make_world(db, settings)
+    rep, manager = phone(world.rep), phone(world.manager)
+    rep.pull()
+    rep.create("customers", new_customer(world) | {"email": "by.the.rep@example.test"})
+    rep.sync()
+    manager.sync()
+    manager.update("customers", "customer-from-phone", email="by.the.manager@example.test")  # in a column new to this app
+    manager.http("POST", f"/sync/watermelon?last_pulled_at={manager.cursor}&seen=0", manager.changes())
+
+    [lost] = manager.person.get("/sync/conflicts")["items"]
+    assert (lost["kept"], lost["lost"]) == ("by.the.manager@example.test", "by.the.rep@example.test")
+
+
 def test_an_old_push_that_is_late_does_not_undo_a_newer_one_of_the_same_phone(
     db: Database, settings: Settings, phone: Callable[..., Phone]
 ) -> None:
