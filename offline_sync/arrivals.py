@@ -36,7 +36,7 @@ from offline_sync.writers import WRITERS, Writer
 _ORDER = {name: i for i, name in enumerate((*WRITERS, "intents"))}
 _CONTENT_LIMIT = 20_000
 # In a receipt, beside the fields: that this phone deleted the row, and where it stood when it sent this.
-_DELETED, _SINCE = "deleted_at", "since"
+_DELETED, _STOOD = "deleted_at", "stood"
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ class Sender:
     Attributes:
         since: the number the phone stood at when it sent this. What it wrote itself after that came with a later push.
         seen: the number it stood at when the oldest of its edits was made; its library pulls before it pushes.
+        cursor: ``since`` as the phone keeps it, with the epoch; 0 where its protocol has none.
+        replayed: an operator sends it, corrected, for somebody else's phone, and knows the row as it is.
     """
 
     actor: Actor
@@ -89,6 +91,8 @@ class Sender:
     installation_id: str
     since: int
     seen: int
+    cursor: int = 0
+    replayed: bool = False
     refusals: list[DomainError] = field(default_factory=list)
 
     @property
@@ -205,19 +209,22 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
     present = {name: _wire(row, name, arrival) for name in editable}
     sent = {name: arrival.values[name] for name in editable if name in arrival.values}
     last = _last(session, sender, arrival, row.id)
+    # What is older than a push that was taken of this phone undoes nothing. Where nothing tells, both values are kept.
+    old = _is_old(sender, arrival, row, last)
+    unknown = arrival.base is None and not sender.cursor and not sender.replayed
     merged = merge(
         present,
         Sent(sent, arrival.claimed, arrival.base, last),
-        others=_unseen(session, sender, arrival.collection, row.id),
-        # What is older than the last push that was taken of this phone undoes nothing.
-        server_first=present.keys() if 0 < sender.since < int(last.get(_SINCE, 0)) else writer.server_first,
+        others=editable if old or unknown else _unseen(session, sender, arrival.collection, row.id),
+        server_first=editable if old else writer.server_first,
     )
     if merged.write:
         changes = _checked(writer.edit(), merged.write)
         writer.change(session, sender.actor, row, changes)
     for loss in merged.losses:
         _keep_loss(session, sender, arrival.collection, row.id, loss)
-    _keep_receipt(session, sender, arrival, row, last)
+    if not old:
+        _keep_receipt(session, sender, arrival, row, last, wrote=bool(merged.write))
     stored = {name: _wire(row, name, arrival) for name in columns if name in arrival.values}
     differs = merged.differs or any(value != arrival.values[name] for name, value in stored.items())
     if differs and not merged.write:
@@ -380,13 +387,37 @@ def _is_repeated_deletion(sender: Sender, arrival: Arrival, row: Any, last: Mapp
     return row.change_no is None or row.change_no > sender.seen
 
 
-def _keep_receipt(session: Session, sender: Sender, arrival: Arrival, row: Any, last: Mapping[str, str]) -> None:
+def _is_old(sender: Sender, arrival: Arrival, row: Any, last: Mapping[str, str]) -> bool:
+    """Tell whether a push was made before another one of this phone that was taken already.
+
+    WatermelonDB pulls before each push, so the next one stands behind the change that the last one made. RxDB sends the
+    state that it takes the server's row to be, which is dated.
+    """
+    before = int(last.get(_STOOD, -1))
+    if sender.cursor:
+        return sender.cursor <= before
+    knows = arrival.base is not None and arrival.base.get("updated_at") == to_wire(row.updated_at)
+    return not sender.replayed and not knows and _stood(sender, arrival) < before
+
+
+def _stood(sender: Sender, arrival: Arrival) -> int:
+    stamp = (arrival.base or {}).get("updated_at")
+    return sender.cursor or (stamp if isinstance(stamp, int) else 0)
+
+
+def _keep_receipt(
+    session: Session, sender: Sender, arrival: Arrival, row: Any, last: Mapping[str, str], *, wrote: bool = True
+) -> None:
+    if sender.replayed:
+        return
     sent = {name: digest(arrival.values[name]) for name in sorted(row.MERGED) if name in arrival.values}
     if arrival.deleted:
         sent = {**last, _DELETED: ""}
     elif _DELETED in last:
         sent |= {_DELETED: ""}
-    sent[_SINCE] = str(max(sender.since, int(last.get(_SINCE, 0))))
+    stood = max(_stood(sender, arrival) if wrote else -1, int(last.get(_STOOD, -1)))
+    if stood >= 0:
+        sent[_STOOD] = str(stood)
     insert = insert_into(session, Receipt).values(
         installation_id=sender.mark, collection=arrival.collection, row_id=row.id, digests=sent, at=now(session)
     )

@@ -113,9 +113,14 @@ def create_site(session: Session, actor: Actor, customer: Customer, values: dict
 
     Args:
         values: name, lat, lon (WGS-84 degrees), and optionally id and address.
+
+    Raises:
+        FieldsInvalid: ``already_exists`` (id).
+        Conflict: ``state_conflict`` when the customer is just being deleted.
     """
     if values.get("id") and session.get(Site, values["id"]):
         raise FieldsInvalid({"id": ["already_exists"]})
+    _keep_live(session, customer)
     site = add(session, Site(customer_id=customer.id, **values))
     history.record(session, "site.created", history.Subject("site", site.id), actor_id=actor.id)
     return site
@@ -147,10 +152,16 @@ def undelete_site(session: Session, actor: Actor, site: Site) -> Site:
     Raises:
         Conflict: ``state_conflict`` when it is not deleted, or its customer is.
     """
-    if session.get_one(Customer, site.customer_id).deleted_at is not None:
-        raise Conflict("state_conflict", state="deleted", wanted="live")
+    _keep_live(session, session.get_one(Customer, site.customer_id))
     _dig_out_site(session, actor, site)
     return site
+
+
+def _keep_live(session: Session, customer: Customer) -> None:
+    """Refuse where a customer was deleted, and let nobody delete it meanwhile: its site would be seen by nobody."""
+    session.refresh(customer, with_for_update={"read": True, "key_share": True})
+    if customer.deleted_at is not None:
+        raise Conflict("state_conflict", state="deleted", wanted="live")
 
 
 def _refuse_used(session: Session, row: Customer | Site, column: str) -> None:

@@ -10,21 +10,24 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.settings import Settings
+from app.customers.models import Customer, Site
 from app.factory import create_app
 from tests.factories import World, make_world
 from tests.people import Http
 from tests.races.together import together
-from tests.sync.phones import Phone, Send
+from tests.sync.phones import LostError, Phone, Send
 from tests.sync.rxdb_phones import RxdbPhone
 from tests.sync.simulation import Company, Plan, SpreadHttp, Ticking
 from tests.sync.test_watermelon import new_customer, new_site
@@ -139,6 +142,48 @@ def test_an_old_push_that_is_late_does_not_undo_a_newer_one_of_the_same_phone(
     rep.sync()
 
     assert rep.rows["customers"][world.customer]["name"] == "Second"
+
+
+@pytest.mark.parametrize("kind", [Phone, RxdbPhone])
+def test_a_creation_that_is_late_does_not_undo_what_its_phone_edited_since_without_a_trace(
+    db: Database, settings: Settings, http: Http, kind: type[Any]
+) -> None:
+    world = make_world(db, settings)
+    late: list[Send] = []
+
+    def network(send: Send) -> Any:
+        if send.__name__ == "send" and not late:
+            late.append(send)
+            raise LostError("request")
+        return send()
+
+    rep = kind(http.as_(world.rep), network=network)
+    rep.pull() if kind is Phone else rep.pull("customers")
+    rep.create("customers", new_customer(world, name="Made"))
+    with suppress(LostError):
+        rep.sync()
+    rep.update("customers", "customer-from-phone", name="Edited")
+    rep.sync()
+    late[0]()
+    rep.sync()
+
+    lost = http.as_(world.manager).get("/sync/conflicts")["items"]
+    assert "Edited" in {rep.live("customers")["customer-from-phone"]["name"], *(one["lost"] for one in lost)}
+
+
+def test_no_site_is_made_in_a_customer_that_is_just_being_deleted(db: Database, settings: Settings, http: Http) -> None:
+    world = make_world(db, settings)
+    office = http.as_(world.manager)
+    for _ in range(8):
+        customer = office.post("/customers", {"name": "x", "territory_id": world.territory}, expect=201)
+        path = f"/customers/{customer['id']}"
+        together(
+            *(partial(office.call, "POST", f"{path}/sites", {"name": f"s{i}", "lat": 1, "lon": 1}) for i in range(3)),
+            partial(office.call, "DELETE", path, If_Match="*"),
+        )
+    with db.reading() as session:
+        orphans = select(Site.id).join(Customer).where(Site.deleted_at.is_(None), Customer.deleted_at.is_not(None))
+        assert session.scalars(orphans).all() == []
 
 
 def test_two_people_who_share_a_device_do_not_overwrite_each_other_without_a_trace(
