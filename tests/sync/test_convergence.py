@@ -21,6 +21,7 @@ from sqlalchemy import select
 
 from app.core.clock import to_ms
 from app.core.db import Database
+from app.core.scopes import begin_history_anew
 from app.core.settings import Settings
 from app.customers.models import Customer, Site
 from app.factory import create_app
@@ -301,3 +302,29 @@ def test_a_row_made_in_a_scope_that_came_and_went_since_the_last_pull_leaves_the
     rep.sync()
 
     assert set(rep.rows["sites"]) == {world.site}
+
+
+def test_what_goes_between_reconciling_and_the_rows_that_follow_leaves_the_phone(
+    db: Database, settings: Settings, http: Http
+) -> None:
+    world = make_world(db, settings)
+    office = http.as_(world.manager)
+    office.post("/customers", {"id": "customer-to-go", "name": "x", "territory_id": world.territory}, expect=201)
+    asked: list[Send] = []
+
+    def network(send: Send) -> Any:
+        asked.append(send)
+        if len(asked) == 3:  # refused, reconciled, and now the rows
+            office.call("DELETE", "/customers/customer-to-go", If_Match="*")
+        return send()
+
+    rep = RxdbPhone(http.as_(world.rep))
+    rep.pull("customers")
+    with db.transaction() as session:
+        begin_history_anew(session)
+    rep._network = network
+    rep.pull("customers")
+    rep.pull("customers")
+
+    assert len(asked) == 4
+    assert set(rep.live("customers")) == {world.customer}
