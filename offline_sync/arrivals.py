@@ -81,7 +81,8 @@ class Sender:
 
     Attributes:
         since: the number the phone stood at when it sent this. What it wrote itself after that came with a later push.
-        seen: the number it stood at when the oldest of its edits was made; its library pulls before it pushes.
+        seen: the number it stood at when the oldest of its edits was made; its library pulls before it pushes. 0: it had seen
+            nothing, as in a column that an upgrade of the app has just brought.
         cursor: ``since`` as the phone keeps it, with the epoch; 0 where its protocol has none.
         replayed: an operator sends it, corrected, for somebody else's phone, and knows the row as it is.
     """
@@ -211,7 +212,7 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
     last = _last(session, sender, arrival, row.id)
     # What is older than a push that was taken of this phone undoes nothing. Where nothing tells, both values are kept.
     old = _is_old(sender, arrival, row, last)
-    unknown = arrival.base is None and not sender.cursor and not sender.replayed
+    unknown = arrival.base is None and not (sender.cursor and sender.seen) and not sender.replayed
     merged = merge(
         present,
         Sent(sent, arrival.claimed, arrival.base, last),

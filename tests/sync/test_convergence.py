@@ -328,3 +328,21 @@ def test_what_goes_between_reconciling_and_the_rows_that_follow_leaves_the_phone
 
     assert len(asked) == 4
     assert set(rep.live("customers")) == {world.customer}
+
+
+def test_a_column_that_an_upgrade_brought_and_that_is_filled_before_the_next_pull_loses_nothing(
+    db: Database, settings: Settings, phone: Callable[..., Phone]
+) -> None:
+    world = make_world(db, settings)
+    manager = phone(world.manager)
+    manager.pull()
+    manager.create("customers", new_customer(world, email="first@example.test"))
+    manager.sync()
+    rep = phone(world.rep, lacks={"customers": {"email"}})
+    rep.sync()
+    rep.upgrade()
+    rep.update("customers", "customer-from-phone", email="second@example.test")
+    rep.sync()
+
+    [lost] = manager.person.get("/sync/conflicts")["items"]
+    assert (lost["kept"], lost["lost"]) == ("second@example.test", "first@example.test")
