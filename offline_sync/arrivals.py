@@ -44,7 +44,7 @@ _ROW_LIMITS = wire.Limits(values=500)
 # From so many rows of one collection on, those that need no thought are settled together.
 _MANY = 8
 # In a receipt, beside the fields: that this phone deleted the row, and where it stood when it sent this.
-_DELETED, _SINCE = "deleted_at", "since"
+_DELETED, _STOOD = "deleted_at", "stood"
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,10 @@ class Sender:
 
     Attributes:
         since: the number the phone stood at when it sent this. What it wrote itself after that came with a later push.
-        seen: the number it stood at when the oldest of its edits was made; its library pulls before it pushes.
+        seen: the number it stood at when the oldest of its edits was made; its library pulls before it pushes. 0: it had seen
+            nothing, as in a column that an upgrade of the app has just brought.
+        cursor: ``since`` as the phone keeps it, with the epoch; 0 where its protocol has none.
+        replayed: an operator sends it, corrected, for somebody else's phone, and knows the row as it is.
     """
 
     actor: Actor
@@ -88,6 +91,8 @@ class Sender:
     installation_id: str
     since: int
     seen: int
+    cursor: int = 0
+    replayed: bool = False
     refusals: list[DomainError] = field(default_factory=list)
 
     @property
@@ -210,7 +215,9 @@ def _settle_same(
     if unlike:
         renumber_many(session, model, unlike)
     last = _last_of(session, sender, collection.name, [arrivals[i].row_id for i in same])
-    _keep_receipts(session, sender, [(arrivals[i], last.get(arrivals[i].row_id, {})) for i in sorted(same)])
+    again = [(arrivals[i], last.get(arrivals[i].row_id, {})) for i in sorted(same)]
+    known = [(one, last) for one, last in again if not _is_old(sender, one, stored[one.row_id]["updated_at"], last)]
+    _keep_receipts(session, sender, known, wrote=False)
     return same
 
 
@@ -305,19 +312,22 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
     present = {name: _wire(row, name, arrival) for name in editable}
     sent = {name: arrival.values[name] for name in editable if name in arrival.values}
     last = _last(session, sender, arrival, row.id)
+    # What is older than a push that was taken of this phone undoes nothing. Where nothing tells, both values are kept.
+    old = _is_old(sender, arrival, to_wire(row.updated_at), last)
+    unknown = arrival.base is None and not (sender.cursor and sender.seen) and not sender.replayed
     merged = merge(
         present,
         Sent(sent, arrival.claimed, arrival.base, last),
-        others=_unseen(session, sender, arrival, row.id, present, last),
-        # What is older than the last push that was taken of this phone undoes nothing.
-        server_first=present.keys() if 0 < sender.since < int(last.get(_SINCE, 0)) else writer.server_first,
+        others=editable if old or unknown else _unseen(session, sender, arrival.collection, row.id),
+        server_first=editable if old else writer.server_first,
     )
     if merged.write:
         changes = _checked(writer.edit, merged.write)
         writer.change(session, sender.actor, row, changes)
     for loss in merged.losses:
         _keep_loss(session, sender, arrival.collection, row.id, loss)
-    _keep_receipts(session, sender, [(arrival, last)])
+    if not old:
+        _keep_receipts(session, sender, [(arrival, last)], wrote=bool(merged.write))
     stored = {name: _wire(row, name, arrival) for name in columns if name in arrival.values}
     differs = merged.differs or any(value != arrival.values[name] for name, value in stored.items())
     if differs and not merged.write:
@@ -452,14 +462,11 @@ def _wire(row: Any, name: str, arrival: Arrival) -> Any:
     return to_wire(getattr(row, COLLECTIONS[arrival.collection].columns[name]))
 
 
-def _unseen(
-    session: Session, sender: Sender, arrival: Arrival, row_id: str, present: Mapping[str, Any], last: Mapping[str, str]
-) -> set[str]:
-    """Return the fields whose present values the phone did not know when it sent this."""
-    marked = set(
+def _unseen(session: Session, sender: Sender, collection: str, row_id: str) -> set[str]:
+    return set(
         session.scalars(
             select(FieldMark.field).where(
-                FieldMark.collection == arrival.collection,
+                FieldMark.collection == collection,
                 FieldMark.row_id == row_id,
                 or_(
                     # An old push that is late finds this phone's own newer values: it knew nothing of them, either.
@@ -469,10 +476,6 @@ def _unseen(
             )
         )
     )
-    if sender.seen == 0:
-        # It had seen nothing, so not what the row was made with, either, unless that came from itself.
-        marked |= {name for name, value in present.items() if last.get(name) != digest(value)}
-    return marked
 
 
 def _last(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> dict[str, str]:
@@ -495,15 +498,37 @@ def _is_repeated_deletion(sender: Sender, arrival: Arrival, row: Any, last: Mapp
     return row.change_no is None or row.change_no > sender.seen
 
 
-def _keep_receipts(session: Session, sender: Sender, sent: Sequence[tuple[Arrival, Mapping[str, str]]]) -> None:
+def _is_old(sender: Sender, arrival: Arrival, updated_ms: int, last: Mapping[str, str]) -> bool:
+    """Tell whether a push was made before another one of this phone that was taken already.
+
+    WatermelonDB pulls before each push, so the next one stands behind the change that the last one made. RxDB sends the
+    state that it takes the server's row to be, which is dated.
+    """
+    before = int(last.get(_STOOD, -1))
+    if sender.cursor:
+        return sender.cursor <= before
+    knows = arrival.base is not None and arrival.base.get("updated_at") == updated_ms
+    return not sender.replayed and not knows and _stood(sender, arrival) < before
+
+
+def _stood(sender: Sender, arrival: Arrival) -> int:
+    stamp = (arrival.base or {}).get("updated_at")
+    return sender.cursor or (stamp if isinstance(stamp, int) else 0)
+
+
+def _keep_receipts(
+    session: Session, sender: Sender, sent: Sequence[tuple[Arrival, Mapping[str, str]]], *, wrote: bool = True
+) -> None:
     """Remember what this phone sent last of some rows; each comes with what it had sent of the row before."""
+    if sender.replayed:
+        return
     present = now(session)
     rows = [
         {
             "installation_id": sender.mark,
             "collection": arrival.collection,
             "row_id": arrival.row_id,
-            "digests": _digests(sender, arrival, last),
+            "digests": _digests(sender, arrival, last, wrote=wrote),
             "at": present,
         }
         for arrival, last in sent
@@ -511,13 +536,14 @@ def _keep_receipts(session: Session, sender: Sender, sent: Sequence[tuple[Arriva
     insert_many(session, Receipt, rows, replacing=("installation_id", "collection", "row_id"))
 
 
-def _digests(sender: Sender, arrival: Arrival, last: Mapping[str, str]) -> dict[str, str]:
-    since = {_SINCE: str(max(sender.since, int(last.get(_SINCE, 0))))}
+def _digests(sender: Sender, arrival: Arrival, last: Mapping[str, str], *, wrote: bool) -> dict[str, str]:
+    stood = max(_stood(sender, arrival) if wrote else -1, int(last.get(_STOOD, -1)))
+    where = {_STOOD: str(stood)} if stood >= 0 else {}
     if arrival.deleted:
-        return {**last, _DELETED: ""} | since
+        return {**last, _DELETED: ""} | where
     merged = sorted(COLLECTIONS[arrival.collection].model.MERGED)
     deleted = {_DELETED: ""} if _DELETED in last else {}
-    return {name: digest(arrival.values[name]) for name in merged if name in arrival.values} | deleted | since
+    return {name: digest(arrival.values[name]) for name in merged if name in arrival.values} | deleted | where
 
 
 def _keep_loss(session: Session, sender: Sender, collection: str, row_id: str, loss: Loss) -> None:

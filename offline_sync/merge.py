@@ -80,9 +80,6 @@ def merge(present: Mapping[str, Any], sent: Sent, others: Collection[str], serve
                 merged.losses.append(Loss(name, kept=present[name], lost=value))
             merged.differs = True
         elif not concurrent:
-            if sent.claimed is None and sent.base is None and name in sent.last:
-                # It sent this row before: nothing tells whether this is what it says now, or an old message that is late.
-                merged.losses.append(Loss(name, kept=value, lost=present[name]))
             merged.write[name] = value
         elif name in server_first:
             merged.losses.append(Loss(name, kept=present[name], lost=value))

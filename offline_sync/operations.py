@@ -67,7 +67,8 @@ def replay(session: Session, settings: Settings, actor: Actor, problem: SyncProb
         raise FieldsInvalid({"content": ["text_invalid"]})
     deleted, claimed = content.pop("deleted"), content.pop("claimed")
     n = head_of(session).n
-    sender = Sender(actor_of(session, session.get_one(User, problem.user_id)), settings, problem.installation_id, n, n)
+    whose = actor_of(session, session.get_one(User, problem.user_id))
+    sender = Sender(whose, settings, problem.installation_id, n, n, replayed=True)
     # Whoever corrects it decides now: it counts as an edit of this moment.
     arrival = Arrival(problem.collection, problem.row_id, content | dict(values), deleted=deleted, claimed=claimed)
     take(session, sender, arrival)

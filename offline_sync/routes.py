@@ -247,7 +247,7 @@ def _sender(session: Session, actor: Actor, protocol: str, cursor: int | None, s
         return point.since if point.since is not None and point.epoch == head.epoch else 0
 
     since = number(cursor)
-    return Sender(actor, edge_settings(), phone.id, since, since if seen is None else min(since, number(seen)))
+    return Sender(actor, edge_settings(), phone.id, since, since if seen is None else min(since, number(seen)), cursor or 0)
 
 
 def _push(take: Callable[[Session], tuple[Sender, Any]]) -> Any:

@@ -31,8 +31,8 @@ class CheckpointGone(DomainError):
 class Checkpoint(msgspec.Struct):
     """Where a phone is in one collection; always all four keys, because the client merges checkpoints key by key.
 
-    ``since``: everything up to this change number was sent. ``upto`` and ``after``: in the middle of the way from ``since``
-    to ``upto``, behind a row; 0 and empty else.
+    ``since``: everything up to this change number was sent. ``upto`` and ``after``: on the way from ``since`` to ``upto``,
+    behind a row (empty: before the first one); 0 and empty else.
     """
 
     epoch: int
@@ -60,7 +60,7 @@ def pull(session: Session, actor: Actor, settings: Settings, name: str, *, check
     elif given.epoch != head.epoch or not head.knows(Point(given.epoch, given.since if given.since >= 0 else None)):
         raise CheckpointGone("checkpoint_gone")
     since = None if given.since < 0 else given.since
-    upto = given.upto if given.after else head.n
+    upto = given.upto or head.n
     after = (name, given.after) if given.after else ("", "")
     found = changes_since(session, actor, since, [name], after=after, limit=limit + 1)
     more, found = len(found) > limit, found[:limit]
@@ -85,7 +85,8 @@ def reconcile(session: Session, actor: Actor, name: str, ids: Any) -> dict[str, 
     head = head_of(session)
     shown = set(session.scalars(select(visible_ids(session, actor, name).c.row_id)))
     gone = [tombstone(name, row_id) for row_id in ids if row_id not in shown and wire.ID_PATTERN.fullmatch(row_id)]
-    return {"documents": gone, "checkpoint": msgspec.to_builtins(Checkpoint(head.epoch, -1, 0, ""))}
+    # The rows that follow are read later. They lead only up to here, so that what goes meanwhile is told by the pull after them.
+    return {"documents": gone, "checkpoint": msgspec.to_builtins(Checkpoint(head.epoch, -1, head.n, ""))}
 
 
 def has_news(session: Session, actor: Actor, name: str, since: str | None) -> bool:

@@ -156,6 +156,7 @@ def create_site(session: Session, actor: Actor, customer: Customer, values: dict
 
     Raises:
         FieldsInvalid: ``already_exists`` (id).
+        Conflict: ``state_conflict`` when the customer is just being deleted.
     """
     return session.get_one(Site, _one(_add_sites(session, actor, [values | {"customer_id": customer.id}], {customer.id})))
 
@@ -175,10 +176,13 @@ def _add_sites(
     session: Session, actor: Actor, many: Sequence[dict[str, Any]], customers: Collection[str]
 ) -> list[str | DomainError]:
     ids = _taken(session, Site.id, [values["id"] for values in many if values.get("id")])
+    live = _keep_live(session, customers)
     answers: list[str | DomainError] = []
     for values in many:
         if values["customer_id"] not in customers:
             answers.append(NotFound())
+        elif values["customer_id"] not in live:
+            answers.append(Conflict("state_conflict", state="deleted", wanted="live"))
         elif values.get("id") in ids:
             answers.append(FieldsInvalid({"id": ["already_exists"]}))
         else:
@@ -216,10 +220,16 @@ def undelete_site(session: Session, actor: Actor, site: Site) -> Site:
     Raises:
         Conflict: ``state_conflict`` when it is not deleted, or its customer is.
     """
-    if session.get_one(Customer, site.customer_id).deleted_at is not None:
+    if not _keep_live(session, {site.customer_id}):
         raise Conflict("state_conflict", state="deleted", wanted="live")
     _dig_out_site(session, actor, site)
     return site
+
+
+def _keep_live(session: Session, customers: Collection[str]) -> set[str]:
+    """Return those of some customers that live, and let nobody delete them meanwhile: a site of one would be seen by nobody."""
+    live = select(Customer.id).where(among(session, Customer.id, sorted(customers)), Customer.deleted_at.is_(None))
+    return set(session.scalars(live.order_by(Customer.id).with_for_update(read=True, key_share=True)))
 
 
 def _refuse_used(session: Session, row: Customer | Site, column: str) -> None:

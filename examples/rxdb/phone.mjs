@@ -91,7 +91,7 @@ export async function openPhone({
     async function startAgain(limit) {
       const ids = (await collection.find().exec()).map((document) => document.primary);
       const gone = await server.call('POST', `${path}/reconcile`, { body: { ids } });
-      const first = await page(undefined, limit);
+      const first = await page(gone.checkpoint, limit);
       return { checkpoint: first.checkpoint, documents: [...gone.documents, ...first.documents] };
     }
 

@@ -210,6 +210,8 @@ class Phone:
         self.cursor = answer["timestamp"]
         self.witness.step(self)
         self.migration = None
+        if not self.waiting():
+            self.seen = None  # nothing to push: the library is done
 
     def _get(self, path: str) -> Any:
         answer = self.http("GET", path)

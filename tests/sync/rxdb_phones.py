@@ -172,7 +172,7 @@ class RxdbPhone:
             self.gone += 1
             left = self.http("POST", f"/sync/rxdb/{table}/reconcile", {"ids": sorted(self.live(table))})
             assert left.status_code == 200, left.get_data(as_text=True)
-            first = self._page(table, None, limit)
+            first = self._page(table, left.get_json()["checkpoint"], limit)
             return {"documents": left.get_json()["documents"] + first["documents"], "checkpoint": first["checkpoint"]}
         assert answer.status_code == 200, (answer.status_code, answer.get_data(as_text=True))
         found = answer.get_json()

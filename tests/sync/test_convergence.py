@@ -10,21 +10,25 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from app.core.clock import to_ms
 from app.core.db import Database
+from app.core.scopes import begin_history_anew
 from app.core.settings import Settings
+from app.customers.models import Customer, Site
 from app.factory import create_app
 from tests.factories import World, make_world
 from tests.people import Http
 from tests.races.together import together
-from tests.sync.phones import Phone, Send
+from tests.sync.phones import LostError, Phone, Send
 from tests.sync.rxdb_phones import RxdbPhone
 from tests.sync.simulation import Company, Plan, SpreadHttp, Ticking
 from tests.sync.test_watermelon import new_customer, new_site
@@ -157,6 +161,48 @@ def test_an_old_push_that_is_late_does_not_undo_a_newer_one_of_the_same_phone(
     assert rep.rows["customers"][world.customer]["name"] == "Second"
 
 
+@pytest.mark.parametrize("kind", [Phone, RxdbPhone])
+def test_a_creation_that_is_late_does_not_undo_what_its_phone_edited_since_without_a_trace(
+    db: Database, settings: Settings, http: Http, kind: type[Any]
+) -> None:
+    world = make_world(db, settings)
+    late: list[Send] = []
+
+    def network(send: Send) -> Any:
+        if send.__name__ == "send" and not late:
+            late.append(send)
+            raise LostError("request")
+        return send()
+
+    rep = kind(http.as_(world.rep), network=network)
+    rep.pull() if kind is Phone else rep.pull("customers")
+    rep.create("customers", new_customer(world, name="Made"))
+    with suppress(LostError):
+        rep.sync()
+    rep.update("customers", "customer-from-phone", name="Edited")
+    rep.sync()
+    late[0]()
+    rep.sync()
+
+    lost = http.as_(world.manager).get("/sync/conflicts")["items"]
+    assert "Edited" in {rep.live("customers")["customer-from-phone"]["name"], *(one["lost"] for one in lost)}
+
+
+def test_no_site_is_made_in_a_customer_that_is_just_being_deleted(db: Database, settings: Settings, http: Http) -> None:
+    world = make_world(db, settings)
+    office = http.as_(world.manager)
+    for _ in range(8):
+        customer = office.post("/customers", {"name": "x", "territory_id": world.territory}, expect=201)
+        path = f"/customers/{customer['id']}"
+        together(
+            *(partial(office.call, "POST", f"{path}/sites", {"name": f"s{i}", "lat": 1, "lon": 1}) for i in range(3)),
+            partial(office.call, "DELETE", path, If_Match="*"),
+        )
+    with db.reading() as session:
+        orphans = select(Site.id).join(Customer).where(Site.deleted_at.is_(None), Customer.deleted_at.is_not(None))
+        assert session.scalars(orphans).all() == []
+
+
 def test_two_people_who_share_a_device_do_not_overwrite_each_other_without_a_trace(
     db: Database, settings: Settings, phone: Callable[..., Phone]
 ) -> None:
@@ -272,3 +318,47 @@ def test_a_row_made_in_a_scope_that_came_and_went_since_the_last_pull_leaves_the
     rep.sync()
 
     assert set(rep.rows["sites"]) == {world.site}
+
+
+def test_what_goes_between_reconciling_and_the_rows_that_follow_leaves_the_phone(
+    db: Database, settings: Settings, http: Http
+) -> None:
+    world = make_world(db, settings)
+    office = http.as_(world.manager)
+    office.post("/customers", {"id": "customer-to-go", "name": "x", "territory_id": world.territory}, expect=201)
+    asked: list[Send] = []
+
+    def network(send: Send) -> Any:
+        asked.append(send)
+        if len(asked) == 3:  # refused, reconciled, and now the rows
+            office.call("DELETE", "/customers/customer-to-go", If_Match="*")
+        return send()
+
+    rep = RxdbPhone(http.as_(world.rep))
+    rep.pull("customers")
+    with db.transaction() as session:
+        begin_history_anew(session)
+    rep._network = network
+    rep.pull("customers")
+    rep.pull("customers")
+
+    assert len(asked) == 4
+    assert set(rep.live("customers")) == {world.customer}
+
+
+def test_a_column_that_an_upgrade_brought_and_that_is_filled_before_the_next_pull_loses_nothing(
+    db: Database, settings: Settings, phone: Callable[..., Phone]
+) -> None:
+    world = make_world(db, settings)
+    manager = phone(world.manager)
+    manager.pull()
+    manager.create("customers", new_customer(world, email="first@example.test"))
+    manager.sync()
+    rep = phone(world.rep, lacks={"customers": {"email"}})
+    rep.sync()
+    rep.upgrade()
+    rep.update("customers", "customer-from-phone", email="second@example.test")
+    rep.sync()
+
+    [lost] = manager.person.get("/sync/conflicts")["items"]
+    assert (lost["kept"], lost["lost"]) == ("second@example.test", "first@example.test")
