@@ -776,6 +776,24 @@ def test_rxdb_brings_a_row_and_is_told_what_the_server_made_of_it(world: World, 
     assert gone.get_json() == []
 
 
+def test_no_row_holds_the_bytes_of_a_file_and_none_are_taken_from_a_row(world: World, phone: PhoneOf, settings: Settings) -> None:
+    rep, office = phone(world.rep), phone(world.manager)
+    row = pushed(rep, row_of(world, TEXT) | {"content": b64(TEXT[:600]), "data": TEXT[:600].decode()})
+    assert kept_files(settings) == set()
+    assert send(rep.person, row, TEXT).status_code == 204
+    rep.sync()
+    pulled = [
+        office.http("GET", "/sync/watermelon?last_pulled_at=0").get_data(as_text=True),
+        office.http("GET", "/sync/rxdb/attachments/pull").get_data(as_text=True),
+    ]
+
+    assert rep.rows["attachments"][row["id"]]["state"] == "stored"
+    for text in pulled:
+        assert row["id"] in text
+        assert "crack in housing" not in text
+        assert b64(TEXT)[:40] not in text
+
+
 def test_its_maker_and_the_office_delete_it_and_nobody_else(world: World, phone: PhoneOf, db: Database) -> None:
     """Planted: whoever sees it may delete it."""
     rep, office, owner = phone(world.rep), phone(world.manager), phone(world.owner)

@@ -18,6 +18,7 @@ from offline_sync.models import SyncConflict
 from tests.factories import World, make_user
 from tests.people import Http
 from tests.sync.phones import Phone
+from tests.sync.rxdb_phones import RxdbPhone
 from tests.sync.test_watermelon import new_customer, stored
 
 Row = dict[str, Any]
@@ -236,6 +237,29 @@ def test_a_checkpoint_of_another_history_is_gone_and_reconciling_names_what_must
     rep.checkpoint = found["checkpoint"]
     rep.pull()
     assert world.customer in rep.docs
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7])
+def test_removals_at_and_across_the_ends_of_pages_all_arrive_and_what_is_still_seen_stays(
+    world: World, http: Http, limit: int
+) -> None:
+    office = http.as_(world.admin)
+    mine = [f"customer-{n:04}" for n in (2, 5, 8, 9)]
+    for n in range(12):
+        row_id = f"customer-{n:04}"
+        owner = {"owner_id": world.rep} if row_id in mine else {}
+        office.post("/customers", {"id": row_id, "name": "x", "territory_id": world.territory} | owner, expect=201)
+    rep = RxdbPhone(http.as_(world.rep), names=("customers",))
+    rep.sync()
+    assert len(rep.live("customers")) == 13
+    office.call("DELETE", "/customers/customer-0009", If_Match="*")
+    office.edit("/customers/customer-0005", {"name": "changed"}, 1)
+    # The territory goes, and with it all but the rep's own rows: those are removals that another scope takes back.
+    office.call("PUT", f"/users/{world.rep}/territories", {"territory_ids": []}, If_Match="*")
+    rep.pull("customers", limit=limit)
+
+    assert set(rep.live("customers")) == {world.customer, *mine} - {"customer-0009"}
+    assert rep.live("customers")["customer-0005"]["name"] == "changed"
 
 
 def test_the_stream_says_resync_only_when_there_is_something_new_and_holds_nothing(
