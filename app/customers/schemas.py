@@ -43,7 +43,7 @@ class SiteEditSchema(fields.Schema):
     """What may change of a site."""
 
     name = fields.Text(200, 1)
-    address = fields.Text(300)
+    address = fields.Lines(300)
     lat = fields.Real(-90, 90)
     lon = fields.Real(-180, 180)
 
