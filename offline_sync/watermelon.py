@@ -53,7 +53,7 @@ def pull(
         limit: rows in this page, at most.
 
     Returns:
-        ``{"changes", "timestamp", "has_more", "next_page"}``, and ``experimentalStrategy`` when the cursor is of no use.
+        ``{"changes", "timestamp", "has_more", "next_page"}``, and ``experimentalStrategy`` unless the cursor is of use.
 
     Raises:
         FieldsInvalid: for a page or a migration that cannot be read.
@@ -122,7 +122,8 @@ def _arrival(table: str, kind: str, row: Any) -> Arrival:
 def _begin(head: Head, point: Point) -> Page:
     known = head.knows(point)
     since = point.since if known else None
-    return Page(since, head.n, head.epoch, ("", ""), replacement=not known)
+    # Also at the first sync: an app that was killed in it may hold rows, but not the cursor that their removals come after.
+    return Page(since, head.n, head.epoch, ("", ""), replacement=since is None)
 
 
 def _changes(

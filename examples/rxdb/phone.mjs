@@ -83,13 +83,14 @@ export async function openPhone({
         query: { checkpoint: checkpoint && JSON.stringify(checkpoint), limit },
       });
 
+    const idsHere = async () => (await collection.find().exec()).map((document) => document.primary);
+
     /**
      * The server no longer knows what was deleted since the checkpoint: ask which rows are gone.
      * They go out with the first page of a fresh pull, as a page without rows would end the pull
      * and leave the old checkpoint in place.
      */
-    async function startAgain(limit) {
-      const ids = (await collection.find().exec()).map((document) => document.primary);
+    async function startAgain(limit, ids) {
       const gone = await server.call('POST', `${path}/reconcile`, { body: { ids } });
       const first = await page(gone.checkpoint, limit);
       return { checkpoint: first.checkpoint, documents: [...gone.documents, ...first.documents] };
@@ -97,10 +98,14 @@ export async function openPhone({
 
     async function pull(checkpoint, limit) {
       await onceOnline();
-      const answer = await page(checkpoint, limit).catch((fault) => {
-        if (fault.code === 'checkpoint_gone') return startAgain(limit);
-        throw fault;
-      });
+      // Rows without a checkpoint are those of an app that was killed in its first pull: which of them are gone since?
+      const begun = checkpoint ? [] : await idsHere();
+      const answer = begun.length
+        ? await startAgain(limit, begun)
+        : await page(checkpoint, limit).catch(async (fault) => {
+            if (fault.code === 'checkpoint_gone') return startAgain(limit, await idsHere());
+            throw fault;
+          });
       return { checkpoint: answer.checkpoint, documents: answer.documents.map(trim) };
     }
 

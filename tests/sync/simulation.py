@@ -93,6 +93,8 @@ class Plan:
     keep_days: int
     # Whether a busy server may ask a phone to come again (503 ``unavailable``: a lock was held for longer than 8 s).
     busy: bool = False
+    # After so long no further day begins; 0 for as long as it takes.
+    limit_s: float = 0
 
     @property
     def phones(self) -> int:
@@ -181,7 +183,7 @@ class Line:
         luck = self.chance.random()
         if luck < 0.06:
             self.ledger.count("requests lost")
-            if luck < 0.02:  # for the phone; it arrives when nobody waits for it any more
+            if luck < 0.03:  # for the phone; it arrives when nobody waits for it any more
                 self.late.append(send)
             raise LostError("request")
         if luck < 0.12:
@@ -311,6 +313,7 @@ class Worker:
         self.done: set[tuple[str, str]] = set()
         self.skew_ms = self.chance.choice([0, 1, -1]) * self.chance.randrange(40) * _YEAR_MS + self.chance.randrange(100_000)
         self.asleep = 0
+        self.newest: tuple[str, str] | None = None
         self.person = person
         self.phone: Any = phone_of(self)
         self.phone.headers = self.headers
@@ -423,10 +426,14 @@ class Worker:
         with self.ledger.lock:
             self.ledger.made.add((table, row["id"]))
         self.phone.create(table, row)
+        if table in FIELDS:
+            self.newest = (table, row["id"])
 
     def delete(self) -> None:
         table = self.chance.choices(["customers", "sites"], [1, 2])[0]
         row = self.phone.some(table, self.chance)
+        if self.newest is not None and self.chance.random() < 0.4:  # made by mistake: maybe it was not even sent yet
+            table, row = self.newest[0], self.phone.live(self.newest[0]).get(self.newest[1])
         # What equipment belongs to is not deleted; an app would not offer it.
         if row is not None and row["id"] not in {self.company.world.customer, self.company.world.site}:
             self.phone.delete(table, row["id"])
@@ -465,7 +472,7 @@ class Company:
         self.http, self.now_ms, self.advance = http, now_ms, advance
         self.ledger = Ledger()
         self.chance = random.Random(f"{seed}-office")
-        self.live_rows = 0
+        self.days = 0
         self.admin, self.manager = http.as_(world.admin), http.as_(world.manager)
         self._hire()
         self._open_jobs()
@@ -548,8 +555,12 @@ class Company:
                     future.result()
                 assert not self.ledger.faults, self.ledger.faults[:3]
                 self.between(turn, turns)
-                if plan.busy and turn % plan.turns_a_day == plan.turns_a_day - 1:
-                    print(f"day {turn // plan.turns_a_day + 1}: {time.monotonic() - began:.0f} s; {self.result()}", flush=True)
+                if turn % plan.turns_a_day == plan.turns_a_day - 1:
+                    self.days, spent = turn // plan.turns_a_day + 1, time.monotonic() - began
+                    if plan.busy:
+                        print(f"day {self.days}: {spent:.0f} s; {self.result()}", flush=True)
+                    if 0 < plan.limit_s < spent:
+                        return
                 self.advance(timedelta(days=1) / plan.turns_a_day)
 
     def between(self, turn: int, turns: int) -> None:
@@ -717,10 +728,15 @@ class Company:
                 worker.phone.give_up_refused()
             if not pushed and not any(worker.phone.waiting() for worker in self.workers):
                 return
-        waiting = {
-            w.phone.name: (w.role, w.phone.waiting(), getattr(w.phone, "rejected", "")) for w in self.workers if w.phone.waiting()
-        }
-        raise AssertionError(f"still not at rest: {waiting}")
+        waiting = {w.phone.name: (w.role, w.phone.waiting()) for w in self.workers if w.phone.waiting()}
+        told = ""
+        for worker in self.workers:
+            for table, ids in getattr(worker.phone, "rejected", {}).items():
+                for row_id in ids:
+                    whose = worker.person.bearer[0]  # type: ignore[index]
+                    why = self.call(self.manager, "GET", f"/sync/explain?collection={table}&id={row_id}&user={whose}")
+                    told += f"{why.json}\n{self.ledger.told_of([(table, row_id)])}\n"
+        raise AssertionError(f"still not at rest: {waiting}\n{told}")
 
     def check(self) -> None:
         """Compare every phone with the server, and the server with the ledger."""
@@ -863,4 +879,8 @@ class Company:
             "values",
         )  # fmt: skip
         verdicts = ", ".join(f"{n[name]} {name[9:]}" for name in sorted(n) if name.startswith("verdicts"))
-        return f"{len(self.workers)} phones; " + ", ".join(f"{n[name]:,} {name}" for name in names) + f"; verdicts: {verdicts}"
+        return (
+            f"{len(self.workers)} phones, {self.days} days; "
+            + ", ".join(f"{n[name]:,} {name}" for name in names)
+            + f"; verdicts: {verdicts}"
+        )

@@ -1,6 +1,7 @@
 """Convergence: whatever phones, network and office do, nothing acknowledged is lost, and all end with the same rows.
 
-SOAK=1 lets 50 phones work for 30 days against web processes, as `make soak` does (DAYS=<n>: for fewer of them).
+SOAK=1 lets 50 phones work for 30 days against web processes, as `make soak` does (DAYS=<n>: fewer of them; MINUTES=<n>: no
+further day begins after so long).
 SEED=<n> repeats a run's choices.
 """
 
@@ -28,7 +29,7 @@ from app.factory import create_app
 from tests.factories import World, make_world
 from tests.people import Http
 from tests.races.together import together
-from tests.sync.phones import LostError, Phone, Send
+from tests.sync.phones import KilledError, LostError, Phone, Send, Witness
 from tests.sync.rxdb_phones import RxdbPhone
 from tests.sync.simulation import Company, Plan, SpreadHttp, Ticking
 from tests.sync.test_watermelon import new_customer, new_site
@@ -40,6 +41,7 @@ SMALL = Plan(
 LARGE = Plan(
     reps=17, managers=2, staff=6, areas=8, days=int(os.environ.get("DAYS", "30")), turns_a_day=6, operations_a_day=200,
     jobs=18, threads=4, rows=600, keep_days=5, busy=True,
+    limit_s=60 * float(os.environ.get("MINUTES", "0")),
 )  # fmt: skip
 SOAK = bool(os.environ.get("SOAK"))
 
@@ -362,3 +364,26 @@ def test_a_column_that_an_upgrade_brought_and_that_is_filled_before_the_next_pul
 
     [lost] = manager.person.get("/sync/conflicts")["items"]
     assert (lost["kept"], lost["lost"]) == ("second@example.test", "first@example.test")
+
+
+@pytest.mark.parametrize("kind", [Phone, RxdbPhone])
+def test_what_goes_after_an_app_was_killed_in_its_first_pull_leaves_the_phone(
+    db: Database, settings: Settings, http: Http, kind: type[Any]
+) -> None:
+    world = make_world(db, settings)
+    office = http.as_(world.manager)
+    office.post("/customers", {"id": "customer-to-go", "name": "x", "territory_id": world.territory}, expect=201)
+
+    class Killer(Witness):
+        def step(self, phone: Any) -> None:
+            if "customer-to-go" in phone.live("customers"):
+                raise KilledError
+
+    rep = kind(http.as_(world.rep), witness=Killer())
+    with suppress(KilledError):
+        rep.sync()
+    rep.witness = Witness()
+    office.call("DELETE", "/customers/customer-to-go", If_Match="*")
+    rep.sync()
+
+    assert set(rep.live("customers")) == {world.customer}

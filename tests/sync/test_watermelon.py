@@ -62,7 +62,7 @@ def test_every_way_to_say_never_is_a_first_sync(world: World, phone: Phones, cur
     answer = phone(world.rep).http("GET", f"/sync/watermelon?last_pulled_at={cursor}").get_json()
 
     assert answer["changes"]["customers"]["updated"]
-    assert "experimentalStrategy" not in answer
+    assert answer["experimentalStrategy"] == "replacement"
 
 
 def test_an_empty_server_hands_out_a_cursor_that_the_first_row_comes_after(db: Database, world: World, phone: Phones) -> None:
