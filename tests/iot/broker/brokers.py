@@ -174,6 +174,7 @@ class RunningBroker:
         self.command, self.port, self.log, self._ready = command, port, log, ready
         self.env = os.environ | (env or {})
         self.process: subprocess.Popen[bytes] | None = None
+        self._begun = 0
 
     @property
     def pid(self) -> int:
@@ -182,10 +183,15 @@ class RunningBroker:
 
     def start(self) -> RunningBroker:
         with self.log.open("ab") as log:
+            self._begun = log.tell()
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=self.env, cwd=ROOT)
         wait_until(lambda: self._ready() or self.ended(), "the broker to accept connections")
         assert not self.ended(), self.log.read_text(errors="replace")
         return self
+
+    def says(self, word: bytes) -> bool:
+        """Return whether the log has this word since the last start."""
+        return word in self.log.read_bytes()[self._begun :]
 
     def ended(self) -> bool:
         return self.process is None or self.process.poll() is not None

@@ -62,9 +62,8 @@ def embedded(tmp_path: Path) -> Iterator[Callable[..., RunningBroker]]:
         port = free_port()
         variables = {"FIELDLOOP_MQTT_PORT": str(port), "FIELDLOOP_VAR_DIR": str(tmp_path), **env}
         command = [sys.executable, "-m", "iot.broker"]
-        log = tmp_path / "log"
         # By its own word: a broker that answers here may not have answered its own first look yet.
-        broker = RunningBroker(command, port, log, lambda: b"broker_ready" in log.read_bytes(), variables)
+        broker = RunningBroker(command, port, tmp_path / "log", lambda: broker.says(b"broker_ready"), variables)
         started.append(broker)
         return broker.start()
 
