@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.assets.models import Device
 from app.core.settings import read_settings
-from iot.broker import HOST, answers, configuration
+from iot.broker import configuration
 from tests.iot.broker.brokers import Client, RunningBroker, Site, accepts, free_port
 
 
