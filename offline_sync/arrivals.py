@@ -170,9 +170,8 @@ def _settle(session: Session, sender: Sender, name: str, arrivals: Sequence[Arri
     single = [i for i, arrival in enumerate(arrivals) if times.get(arrival.row_id, 0) == 1 and _is_sound(arrival)]
     model: Any = COLLECTIONS[name].model
     ids = [arrivals[i].row_id for i in single]
-    buried = set(
-        session.scalars(select(DeletedId.row_id).where(DeletedId.collection == name, among(session, DeletedId.row_id, ids)))
-    )
+    own = (DeletedId.user_id == sender.actor.id, DeletedId.collection == name)
+    buried = set(session.scalars(select(DeletedId.row_id).where(*own, among(session, DeletedId.row_id, ids))))
     present = set(session.scalars(select(model.id).where(among(session, model.id, ids))))
     known = [i for i in single if arrivals[i].row_id in present]
     no_news = present | buried
@@ -281,10 +280,11 @@ def _write(session: Session, sender: Sender, arrival: Arrival, writer: Writer, r
 
 
 def _make(session: Session, sender: Sender, arrival: Arrival, writer: Writer, row_id: str) -> None:
-    buried = session.get(DeletedId, (arrival.collection, row_id)) is not None
+    key = {"user_id": sender.actor.id, "collection": arrival.collection, "row_id": row_id}
+    buried = session.get(DeletedId, key) is not None
     if arrival.deleted or buried:
         # Its creation may still be under way: remembered, so that the row does not rise from the dead.
-        insert_once(session, DeletedId, collection=arrival.collection, row_id=row_id, at=now(session))
+        insert_once(session, DeletedId, **key, at=now(session))
         if buried and not arrival.deleted:
             send_away(session, sender.actor.id, arrival.collection, row_id)
         return
@@ -310,7 +310,11 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
     columns = COLLECTIONS[arrival.collection].columns
     editable = sorted(row.MERGED & set(columns))
     present = {name: _wire(row, name, arrival) for name in editable}
-    sent = {name: arrival.values[name] for name in editable if name in arrival.values}
+    sent = {
+        name: arrival.values[name]
+        for name in editable
+        if name in arrival.values and not _comes_to(writer, name, arrival.values[name], present[name])
+    }
     last = _last(session, sender, arrival, row.id)
     # What is older than a push that was taken of this phone undoes nothing. Where nothing tells, both values are kept.
     old = _is_old(sender, arrival, to_wire(row.updated_at), last)
@@ -332,6 +336,17 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
     differs = merged.differs or any(value != arrival.values[name] for name, value in stored.items())
     if differs and not merged.write:
         _tell_again(session, sender, row)
+
+
+def _comes_to(writer: Writer, name: str, value: Any, present: Any) -> bool:
+    """Tell whether a value, stored, would be the present one: blanks at its ends, for one, do not make it another."""
+    if value == present:
+        return True
+    try:
+        [checked] = _checked(writer.edit, {name: value}).values()
+    except (FieldsInvalid, ValueError):
+        return False
+    return bool(to_wire(checked) == present)
 
 
 def _tell_again(session: Session, sender: Sender, row: Tracked) -> None:

@@ -102,9 +102,13 @@ class Receipt(Base):
 
 
 class DeletedId(Base):
-    """A row that was deleted on a phone before it ever arrived: should its creation come late, it stays deleted."""
+    """A row that a person deleted before it ever arrived: should its creation come late, it stays deleted.
+
+    Nobody else is kept from using the id.
+    """
 
     __tablename__ = "deleted_ids"
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
     collection: Mapped[str] = mapped_column(String(40), primary_key=True)
     row_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     at: Mapped[datetime] = mapped_column(Moment, index=True)

@@ -234,6 +234,38 @@ def test_created_synced_deleted_and_synced_again_stays_away(db: Database, world:
     assert stored(db, Customer, "customer-from-phone").deleted_at is not None
 
 
+def test_an_edit_whose_answer_was_lost_is_no_conflict_with_itself_when_blanks_were_trimmed(
+    db: Database, world: World, phone: Phones
+) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    rep.update("customers", world.customer, name=" With blanks ", phone="138 0013 8000")
+    rep.http("POST", f"/sync/watermelon?last_pulled_at={rep.cursor}", rep.changes())  # the answer is lost
+    rep.sync()
+
+    customer = stored(db, Customer, world.customer)
+    assert (customer.name, customer.phone, customer.version) == ("With blanks", "+8613800138000", 2)
+    assert rep.rows["customers"][world.customer]["name"] == "With blanks"
+    assert count(db, SyncConflict) == 0
+
+
+@pytest.mark.parametrize("others", [0, 9])
+def test_who_deletes_a_row_that_never_was_keeps_nobody_else_from_its_id(
+    db: Database, world: World, phone: Phones, others: int
+) -> None:
+    eve, rep = phone(world.manager), phone(world.rep)
+    eve.pull()
+    rep.pull()
+    guessed = {"customers": {"created": [], "updated": [], "deleted": ["customer-from-phone"]}}
+    assert eve.http("POST", f"/sync/watermelon?last_pulled_at={eve.cursor}", guessed).status_code == 200
+    for row_id in ("customer-from-phone", *(f"customer-{n:04}" for n in range(others))):
+        rep.create("customers", new_customer(world, row_id))
+    rep.sync()
+
+    assert stored(db, Customer, "customer-from-phone").deleted_at is None
+    assert len(rep.rows["customers"]) == others + 2
+
+
 @pytest.mark.parametrize("others", [0, 9])
 def test_a_creation_that_arrives_after_its_deletion_does_not_rise(db: Database, world: World, phone: Phones, others: int) -> None:
     rep = phone(world.rep)
