@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.core import history
@@ -23,6 +23,8 @@ log = get_log(__name__)
 
 _ACCOUNT_TRIES = 5
 _ADDRESS_TRIES = 30
+# So often one refresh token is exchanged, as long as no answer arrives.
+_MOST_EXCHANGES = 20
 
 
 @dataclass(frozen=True)
@@ -83,17 +85,21 @@ def sign_in(database: Database, settings: Settings, login: str, password: str, a
 
 
 def refresh(session: Session, settings: Settings, token: str) -> Tokens:
-    """Exchange a refresh token for new tokens; the old one is used up.
+    """Exchange a refresh token for new tokens.
+
+    Whose answer was lost may ask again: until one of the tokens it was exchanged for is used, it still counts. From
+    then on it, and the others it was exchanged for, are used up.
 
     Raises:
-        Unauthenticated: ``refresh_refused``. A token used a second time was stolen, or its thief
-            used it first: the trace ends the whole session.
+        Unauthenticated: ``refresh_refused``. A token that is used up was stolen, or its thief used it first: the trace
+            ends the whole session.
     """
     hashed = secrets.token_hash(token)
     found = session.get(RefreshToken, hashed)
     if found is None:
         raise Unauthenticated("refresh_refused")
-    opened = session.get_one(SignInSession, found.session_id)
+    # One refresh of a session after the other: each must see which tokens the one before it used up.
+    opened = session.scalars(select(SignInSession).where(SignInSession.id == found.session_id).with_for_update()).one()
     user = session.get_one(User, opened.user_id)
     if (
         opened.ended_at is not None
@@ -102,13 +108,7 @@ def refresh(session: Session, settings: Settings, token: str) -> Tokens:
         or opened.began_at < user.valid_from
     ):
         raise Unauthenticated("refresh_refused")
-    used = session.execute(
-        update(RefreshToken)
-        .where(RefreshToken.token_hash == hashed, RefreshToken.used_at.is_(None))
-        .values(used_at=now(session))
-        .execution_options(synchronize_session=False)
-    )
-    if used.rowcount != 1:  # type: ignore[attr-defined]
+    if _is_used_up(session, found):
         session_id, user_id = opened.id, user.id
 
         def trace(own: Session) -> None:
@@ -116,10 +116,31 @@ def refresh(session: Session, settings: Settings, token: str) -> Tokens:
                 history.record(own, "user.refresh_token_reused", history.Subject("user", user_id))
 
         raise Unauthenticated("refresh_refused", trace=trace)
-    return _issue(session, settings, user, opened.id)
+    if _exchanges(session, hashed) >= _MOST_EXCHANGES:
+        raise Unauthenticated("refresh_refused")
+    session.execute(
+        update(RefreshToken)
+        .where(RefreshToken.token_hash == hashed, RefreshToken.used_at.is_(None))
+        .values(used_at=now(session))
+        .execution_options(synchronize_session=False)
+    )
+    return _issue(session, settings, user, opened.id, parent=hashed)
 
 
-def _issue(session: Session, settings: Settings, user: User, session_id: str) -> Tokens:
+def _is_used_up(session: Session, token: RefreshToken) -> bool:
+    """Tell whether a token that this one was exchanged for, or another that its parent was exchanged for, was used."""
+    akin = RefreshToken.parent_hash == token.token_hash
+    if token.parent_hash is not None:
+        siblings = (RefreshToken.parent_hash == token.parent_hash, RefreshToken.token_hash != token.token_hash)
+        akin = or_(akin, and_(*siblings))
+    return session.scalar(select(RefreshToken.token_hash).where(akin, RefreshToken.used_at.is_not(None)).limit(1)) is not None
+
+
+def _exchanges(session: Session, hashed: str) -> int:
+    return session.scalar(select(func.count()).where(RefreshToken.parent_hash == hashed)) or 0
+
+
+def _issue(session: Session, settings: Settings, user: User, session_id: str, parent: str | None = None) -> Tokens:
     token = secrets.random_token()
     present = now(session)
     session.add(
@@ -127,6 +148,7 @@ def _issue(session: Session, settings: Settings, user: User, session_id: str) ->
             token_hash=secrets.token_hash(token),
             session_id=session_id,
             expires_at=present + timedelta(days=settings.refresh_token_days),
+            parent_hash=parent,
         )
     )
     session.flush()

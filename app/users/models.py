@@ -82,13 +82,14 @@ class SignInSession(Base):
 
 
 class RefreshToken(Base):
-    """One refresh token by its hash; used once, then replaced."""
+    """One refresh token by its hash. ``used_at``: when it was first exchanged, for one with this ``parent_hash``."""
 
     __tablename__ = "refresh_tokens"
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     session_id: Mapped[str] = mapped_column(ForeignKey("sign_in_sessions.id"), index=True)
     expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
     used_at: Mapped[datetime | None] = mapped_column(Moment)
+    parent_hash: Mapped[str | None] = mapped_column(String(64), index=True)
 
 
 class OneTimeLink(Base):

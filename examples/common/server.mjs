@@ -54,14 +54,14 @@ export function connect({ base, login, password, installation, schemaVersion = S
   async function exchange() {
     if (!tokens) return signIn();
     const answer = await send('POST', '/auth/refresh', { body: { refresh_token: tokens.refresh_token } });
-    // Refused for good: it is too old, or it was used before and the answer never got here.
+    // Refused for good: it is too old, or the session was ended.
     if (answer.status === 401) return signIn();
     tokens = await (await accepted(answer)).json();
   }
 
   /**
-   * A refresh token works once and a second use ends the session, so requests that run side by
-   * side must share one exchange, and one that comes late must not start another.
+   * A refresh token that comes again after the next one was used ends the session, so requests that
+   * run side by side must share one exchange, and one that comes late must not start another.
    */
   function renew(spent) {
     if (tokens !== spent) return undefined;

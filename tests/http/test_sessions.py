@@ -291,39 +291,81 @@ def test_a_refresh_token_works_once_and_gives_the_next(world: World, http: Http,
         assert sorted(stored) == sorted(hashlib.sha256(t["refresh_token"].encode()).hexdigest() for t in (first, second, third))
 
 
-def test_a_token_used_twice_ends_the_whole_session_but_no_other(world: World, http: Http) -> None:
+def test_a_token_that_was_used_up_ends_the_whole_session_but_no_other(world: World, http: Http) -> None:
     stolen, other = sign_in(http), sign_in(http)
     thief = refresh(http, stolen["refresh_token"]).json
+    further = refresh(http, thief["refresh_token"]).json
 
     again = refresh(http, stolen["refresh_token"])
 
     assert (again.status_code, again.get_json()["code"]) == (401, "refresh_refused")
-    for token in (stolen, thief):
+    for token in (stolen, thief, further):
         assert bearer(http, token["access_token"]).status_code == 401
         assert refresh(http, token["refresh_token"]).status_code == 401
     assert bearer(http, other["access_token"]).status_code == 200
     assert refresh(http, other["refresh_token"]).status_code == 200
-    kinds = [entry["kind"] for entry in http.as_(world.admin).get(f"/history/user/{world.rep}")["about"]]
-    assert kinds.count("user.refresh_token_reused") == 1
+    assert _reuses(world) == 1
 
 
-def test_of_racing_refreshes_of_one_token_exactly_one_succeeds(world: World, http: Http) -> None:
+def test_whose_answers_were_lost_refreshes_again_and_stays_signed_in(world: World, http: Http) -> None:
     token = sign_in(http)["refresh_token"]
+    for _ in range(3):
+        refresh(http, token)  # the answer is lost
+    got = refresh(http, token).json
+
+    for _ in range(3):
+        got = refresh(http, got["refresh_token"]).json
+    assert bearer(http, got["access_token"]).status_code == 200
+    assert _reuses(world) == 0
+
+
+@pytest.mark.parametrize("thief_is_first", [True, False])
+def test_who_repeats_a_stolen_token_is_found_out_when_both_go_on(world: World, http: Http, thief_is_first: bool) -> None:
+    token = sign_in(http)["refresh_token"]
+    first, second = refresh(http, token).json, refresh(http, token).json
+    if thief_is_first:
+        first, second = second, first
+
+    assert refresh(http, first["refresh_token"]).status_code == 200
+    assert refresh(http, second["refresh_token"]).status_code == 401
+    assert bearer(http, first["access_token"]).status_code == 401
+    assert _reuses(world) == 1
+
+
+def test_a_token_is_exchanged_only_so_often(world: World, http: Http) -> None:
+    token = sign_in(http)["refresh_token"]
+
+    answers = [refresh(http, token) for _ in range(25)]
+
+    assert [answer.status_code for answer in answers] == [200] * 20 + [401] * 5
+    assert refresh(http, answers[19].json["refresh_token"]).status_code == 200
+    assert _reuses(world) == 0
+
+
+def test_of_racing_refreshes_one_line_goes_on(world: World, http: Http) -> None:
+    tokens = [sign_in(http)["refresh_token"]]
     start = Barrier(8)
 
-    def race(_: int) -> Any:
+    def race(n: int) -> Any:
         start.wait(10)
-        return refresh(http, token)
+        return refresh(http, tokens[n % len(tokens)])
 
     with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(race, range(8)))
+        assert {answer.status_code for answer in answers} == {200}, "one of them may be the only one that arrives"
+        tokens = [answer.json["refresh_token"] for answer in answers]
+        assert len(set(tokens)) == 8
         answers = list(pool.map(race, range(8)))
 
     assert sorted(answer.status_code for answer in answers) == [200] + [401] * 7
     [winner] = [answer.json for answer in answers if answer.status_code == 200]
-    assert bearer(http, winner["access_token"]).status_code == 401, "a token seen twice ends the session for both"
+    assert bearer(http, winner["access_token"]).status_code == 401, "two lines of one token end the session for both"
+    assert _reuses(world) == 1
+
+
+def _reuses(world: World) -> int:
     with world.db.reading() as session:
-        reused = session.scalars(select(HistoryEntry).where(HistoryEntry.kind == "user.refresh_token_reused")).all()
-        assert len(reused) == 1
+        return len(session.scalars(select(HistoryEntry).where(HistoryEntry.kind == "user.refresh_token_reused")).all())
 
 
 def test_a_refresh_token_ends_with_its_time_and_with_its_person(world: World, http: Http, clock: SetClock) -> None:

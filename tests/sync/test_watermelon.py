@@ -1,4 +1,4 @@
-"""WatermelonDB's protocol on the wire, trap by trap; the numbers are those of docs/sync-protocol.md."""
+"""WatermelonDB's protocol on the wire, trap by trap; the numbers are those of docs/sync-traps.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""rows deleted before they arrived are remembered by person: what was remembered so far had none, and goes"""
+"""rows deleted before they arrived are remembered by person; refresh tokens know what they were exchanged for
+
+What was remembered of rows so far had no person, and goes.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,9 +24,15 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('deleted_ids', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_deleted_ids_at'), ['at'], unique=False)
+    with op.batch_alter_table('refresh_tokens', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('parent_hash', sa.String(length=64), nullable=True))
+        batch_op.create_index(batch_op.f('ix_refresh_tokens_parent_hash'), ['parent_hash'], unique=False)
 
 
 def downgrade() -> None:
+    with op.batch_alter_table('refresh_tokens', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_refresh_tokens_parent_hash'))
+        batch_op.drop_column('parent_hash')
     op.drop_table('deleted_ids')
     op.create_table('deleted_ids',
     sa.Column('collection', sa.String(length=40), nullable=False),
