@@ -12,10 +12,14 @@ follow one another, so that no two of them can decide membership by a state the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Index, String, delete, func, null, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -88,6 +92,10 @@ class _Rows:
     follows: Mapping[str, str]
 
 
+_PARAMETER = re.compile(r"(?<!\w):([a-z]+)")
+# So many rows are compared at a time.
+_BATCH = 5000
+
 # Day 1 of the epochs; 13 bits of a cursor hold 22 years of days.
 _FIRST_DAY = date(2026, 1, 1)
 
@@ -123,18 +131,26 @@ def send_away(session: Session, user_id: str, collection: str, row_id: str) -> N
 
 def keep_scopes(connection: Connection, number: int, touched: frozenset[str]) -> None:
     """Bring entries and grants up to date with the rows that carry this change number."""
-    for statement in _statements(touched, connection.dialect.name):
-        _run(connection, statement, number)
+    plan = _plan(touched, connection.dialect.name)
+    if plan.moved:
+        changed, following = _sets(), _sets()
+        for is_changed, name, row_id in _run(connection, plan.moved, n=number):
+            (changed if is_changed else following)[name].add(row_id)
+        for name in _ROWS:
+            _keep_entries(connection, number, name, changed[name], renewed=True)
+            _keep_entries(connection, number, name, following[name] - changed[name], renewed=False)
+    for statement in plan.grants:
+        _run(connection, statement, n=number)
 
 
 def fill_scopes(connection: Connection, number: int) -> None:
     """Compute every entry and grant anew; for a database that has rows from before there were scopes."""
-    for name, rows in _ROWS.items():
-        for statement in _entry_statements({name: _Moved(rows, f"SELECT id FROM {name}", ())}, connection.dialect.name):
-            _run(connection, statement, number)
+    for name in _ROWS:
+        ids = {row_id for (row_id,) in _run(connection, f"SELECT id FROM {name}")}
+        _keep_entries(connection, number, name, ids, renewed=True)
     for name, rows in _HOLDERS.items():
         for statement in _grant_statements(f"SELECT id FROM {name}", rows):
-            _run(connection, statement, number)
+            _run(connection, statement, n=number)
 
 
 def forget_removals(session: Session, days: int) -> int:
@@ -169,35 +185,41 @@ def begin_history_anew(session: Session) -> int:
     return epoch
 
 
-def _run(connection: Connection, statement: str, number: int) -> None:
+def _sets() -> defaultdict[str, set[str]]:
+    return defaultdict(set)
+
+
+def _run(connection: Connection, statement: str, **values: Any) -> Any:
     if connection.dialect.name == "postgresql":
-        statement = statement.replace(":n", "%(n)s")
-    connection.exec_driver_sql(statement, {"n": number})
-
-
-@lru_cache(maxsize=1024)
-def _statements(touched: frozenset[str], dialect: str) -> tuple[str, ...]:
-    """Return the statements after a transaction that wrote to these tables. There are few such sets, so they are kept."""
-    moved: dict[str, _Moved] = {}
-    for name, rows in _ROWS.items():
-        changed = f"SELECT id FROM {name} WHERE change_no = :n" if name in touched else ""
-        followers = [select for parent, select in rows.follows.items() if parent in touched]
-        if changed or followers:
-            moved[name] = _Moved(rows, changed, followers)
-    statements = _entry_statements(moved, dialect) if moved else ()
-    for name, rows in _HOLDERS.items():
-        if found := _candidates(name, rows, touched):
-            statements += _grant_statements(found, rows)
-    return statements
+        statement = _PARAMETER.sub(r"%(\1)s", statement)
+    return connection.exec_driver_sql(statement, values)
 
 
 @dataclass(frozen=True)
-class _Moved:
-    """Rows of one table whose scopes may have changed: selects of those that changed themselves, and of others' followers."""
+class _Plan:
+    """What follows a transaction. ``moved``: a select of (changed itself, table, id) of the rows whose scopes may be others."""
 
-    rows: _Rows
-    changed: str
-    followers: Sequence[str]
+    moved: str
+    grants: tuple[str, ...]
+
+
+@lru_cache(maxsize=1024)
+def _plan(touched: frozenset[str], dialect: str) -> _Plan:
+    """Return what follows a transaction that wrote to these tables. There are few such sets, so they are kept."""
+    selects = [f"SELECT 1, '{name}', id FROM {name} WHERE change_no = :n" for name in _ROWS if name in touched]
+    for name, rows in _ROWS.items():
+        if followers := [select for parent, select in rows.follows.items() if parent in touched]:
+            selects.append(f"SELECT 0, '{name}', f.id FROM ({_named(' UNION '.join(followers))}) f")
+    grants: list[str] = []
+    for name, rows in _HOLDERS.items():
+        if found := _candidates(name, rows, touched):
+            grants += _grant_statements(found, rows)
+    return _Plan(" UNION ALL ".join(selects), tuple(grants))
+
+
+def _named(select: str) -> str:
+    """Return a select of ids whose column is named ``id``, whatever its parts call it."""
+    return f"WITH found (id) AS ({select}) SELECT id FROM found"
 
 
 def _candidates(name: str, rows: _Rows, touched: frozenset[str]) -> str:
@@ -207,56 +229,59 @@ def _candidates(name: str, rows: _Rows, touched: frozenset[str]) -> str:
     return " UNION ".join(selects)
 
 
-def _entry_statements(moved: Mapping[str, _Moved], dialect: str) -> tuple[str, ...]:
-    """Return what enters rows into scopes, and what lets them leave.
+def _keep_entries(connection: Connection, number: int, name: str, ids: Collection[str], *, renewed: bool) -> None:
+    """Let rows of one table lie where they now belong.
 
-    A row that changed itself gets the number in each of its scopes; one that follows another only where it is new.
+    Small statements and the difference in Python: of one statement for all of it, no planner makes a plan that holds for
+    two rows and for a hundred thousand, with and without statistics.
+
+    Args:
+        number: of the transaction.
+        ids: the rows.
+        renewed: they changed themselves and get the number in each of their scopes; else only where they are new.
     """
-    hint = "MATERIALIZED " if dialect == "postgresql" else ""
-    no, yes = ("false", "true") if dialect == "postgresql" else ("0", "1")
-    known: dict[str, list[str]] = {}
-    entering: list[str] = []
-    leaving: dict[str, str] = {}
-    for name, found in moved.items():
-        ids = []
-        known[name] = []
-        if found.changed:
-            known[name].append(f"changed_{name} (id) AS {hint}({found.changed})")
-            ids.append(f"SELECT id FROM changed_{name}")
-            known[name].append(f"{name}_row (id, scope) AS ({_ways(found.rows, ids[-1])})")
-            entering.append(f"SELECT scope, '{name}', id, :n, {no} FROM {name}_row")
-        if found.followers:
-            others = " UNION ".join(found.followers) + (f" EXCEPT SELECT id FROM changed_{name}" if found.changed else "")
-            known[name].append(f"following_{name} (id) AS {hint}({others})")
-            ids.append(f"SELECT id FROM following_{name}")
-            known[name].append(f"{name}_follower (id, scope) AS ({_ways(found.rows, ids[-1])})")
-            entering.append(
-                f"SELECT f.scope, '{name}', f.id, :n, {no} FROM {name}_follower f WHERE NOT EXISTS (SELECT 1"
-                f" FROM scope_entries e WHERE e.scope = f.scope AND e.collection = '{name}' AND e.row_id = f.id AND NOT e.gone)"
-            )
-        both = " UNION ALL ".join(ids)
-        leaving[name] = (
-            f"UPDATE scope_entries SET gone = {yes}, change_no = :n WHERE collection = '{name}' AND NOT gone"
-            f" AND row_id IN ({both}) AND (row_id, scope) NOT IN ({_ways(found.rows, both)})"
+    statement = _lying(name, connection.dialect.name)
+    ordered = sorted(ids)
+    for some in (ordered[start : start + _BATCH] for start in range(0, len(ordered), _BATCH)):
+        wanted: set[tuple[str, str]] = set()
+        present: set[tuple[str, str]] = set()
+        for is_wanted, row_id, scope in _run(connection, statement, ids=_listed(connection, some)):
+            (wanted if is_wanted else present).add((scope, row_id))
+        entering = wanted if renewed else wanted - present
+        entries = [(scope, row_id, False) for scope, row_id in entering]
+        entries += [(scope, row_id, True) for scope, row_id in present - wanted]
+        if entries:
+            _write_entries(connection, number, name, sorted(entries))
+
+
+@cache
+def _lying(name: str, dialect: str) -> str:
+    """Return a select of (belongs there, row id, scope): where some rows belong, and where they lie."""
+    ids = "= ANY(CAST(:ids AS text[]))" if dialect == "postgresql" else "IN (SELECT value FROM json_each(:ids))"
+    ways = " UNION ALL ".join(way.replace("IN ({ids})", ids) for way in _ROWS[name].ways)
+    present = f"SELECT 0, row_id, scope FROM scope_entries WHERE collection = '{name}' AND row_id {ids} AND NOT gone"
+    return f"SELECT 1, w.* FROM ({ways}) w UNION ALL {present}"
+
+
+def _listed(connection: Connection, ids: Sequence[str]) -> Any:
+    return list(ids) if connection.dialect.name == "postgresql" else json.dumps(ids)
+
+
+_ENTER = "INSERT INTO scope_entries (scope, collection, row_id, change_no, gone) "
+_AGAIN = " ON CONFLICT (scope, collection, row_id) DO UPDATE SET change_no = excluded.change_no, gone = excluded.gone"
+
+
+def _write_entries(connection: Connection, number: int, name: str, entries: Sequence[tuple[str, str, bool]]) -> None:
+    if connection.dialect.name == "postgresql":
+        scopes, rows, gone = (list(column) for column in zip(*entries, strict=True))
+        values = (
+            "SELECT e.scope, CAST(:name AS text), e.row_id, :n, e.gone"
+            " FROM unnest(CAST(:scopes AS text[]), CAST(:rows AS text[]), CAST(:gone AS bool[])) e (scope, row_id, gone)"
         )
-    enter = (
-        "INSERT INTO scope_entries (scope, collection, row_id, change_no, gone) "
-        + " UNION ALL ".join(entering)
-        # SQLite takes the ON of a SELECT's end for a join's without a clause between them.
-        + ("" if dialect == "postgresql" else " LIMIT -1")
-        + " ON CONFLICT (scope, collection, row_id) DO UPDATE SET change_no = excluded.change_no, gone = excluded.gone"
-    )
-    everything = ", ".join(part for parts in known.values() for part in parts)
-    if dialect == "postgresql":
-        # One round trip under the counter's lock; the writes touch different rows.
-        left = "".join(f", {name}_left AS ({statement})" for name, statement in leaving.items())
-        return (f"WITH {everything}{left} {enter}",)
-    return (f"WITH {everything} {enter}", *(f"WITH {', '.join(known[name])} {leave}" for name, leave in leaving.items()))
-
-
-def _ways(rows: _Rows, ids: str) -> str:
-    """Return a select of the (row id, scope) of some rows, each once."""
-    return " UNION ".join(way.format(ids=ids) for way in rows.ways)
+        _run(connection, _ENTER + values + _AGAIN, name=name, n=number, scopes=scopes, rows=rows, gone=gone)
+    else:
+        rows_of = [(scope, name, row_id, number, gone) for scope, row_id, gone in entries]
+        connection.exec_driver_sql(_ENTER + "VALUES (?, ?, ?, ?, ?)" + _AGAIN, rows_of)
 
 
 def _grant_statements(candidates: str, rows: _Rows) -> tuple[str, ...]:
