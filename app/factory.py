@@ -77,7 +77,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
         COMPRESS_ALGORITHM=["zstd", "gzip"],
         COMPRESS_ZSTD_LEVEL=1,
         COMPRESS_LEVEL=2,
-        COMPRESS_MIN_SIZE=1000,
+        COMPRESS_MIN_SIZE=200,
         COMPRESS_STREAMS=False,
         API_SPEC_OPTIONS={
             "info": {"description": "Field sales and service: devices, alarms, offers, stations, reps."},

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, Select, Subquery, case, false, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, bindparam, false, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from app.core.db import ChangeCounter, among, raw_rows
+from app.core.db import ChangeCounter, among, as_list, raw_rows, run_text
 from app.core.scopes import ForgottenRemovals, ScopeEntry, ScopeGrant
 from app.core.settings import Settings
 from app.users.rights import Actor, allows
@@ -25,6 +26,18 @@ _CHUNK = 2000
 # Each of so few scopes is read in order and up to the page's end only; of more, all at once.
 _FEW_SCOPES = 12
 _START = ("", "")
+
+
+def _head(*where: ColumnElement[bool]) -> Select[Any]:
+    counter, forgotten = ChangeCounter.__table__.c, ForgottenRemovals.__table__.c
+    floor = select(func.max(forgotten.upto)).where(*where).scalar_subquery().label("floor")
+    return select(counter.epoch, counter.n, floor).where(counter.id == 1)
+
+
+# Built once: they are asked with every pull.
+_HEAD, _HEAD_OF_ONE = _head(), _head(ForgottenRemovals.__table__.c.collection == bindparam("name"))
+_grant = ScopeGrant.__table__.c
+_GRANTS = select(_grant.scope, _grant.entered_no, _grant.left_no).where(_grant.user_id == bindparam("actor_id"))
 
 
 @dataclass(frozen=True)
@@ -74,12 +87,7 @@ def head_of(session: Session, name: str | None = None) -> Head:
     Args:
         name: a collection: then the oldest cursor of use for it alone; else for all of them.
     """
-    forgotten = select(func.max(ForgottenRemovals.upto))
-    if name is not None:
-        forgotten = forgotten.where(ForgottenRemovals.collection == name)
-    row = session.execute(
-        select(ChangeCounter.epoch, ChangeCounter.n, forgotten.scalar_subquery().label("floor")).where(ChangeCounter.id == 1)
-    ).one()
+    row = session.connection().execute(_HEAD if name is None else _HEAD_OF_ONE, {} if name is None else {"name": name}).one()
     return Head(row.epoch, row.n, row.floor or 0)
 
 
@@ -113,55 +121,65 @@ def changes_since(
     names = _allowed(actor, names)
     held, gained, lost = _grants(session, actor, since)
     arms: list[_Arm] = []
+    values: dict[str, Any] = {"since": since or 0}
     if held and since is not None:
-        arms.append(_Arm(_entries(held, names).where(ScopeEntry.change_no > since), one=len(held) == 1))
-    if gained:
-        # What left a scope gained since may be on the phone all the same: it made the row, or an earlier page brought it.
-        came = or_(ScopeEntry.gone.is_(False), ScopeEntry.change_no > since) if since is not None else ScopeEntry.gone.is_(False)
-        apart = [[scope] for scope in gained] if len(gained) <= _FEW_SCOPES else [gained]
-        arms += [_Arm(_entries(some, names).where(came), one=len(some) == 1) for some in apart]
+        arms.append(_arm(values, "held", held, "change_no > :since"))
+    # What left a scope gained since may be on the phone all the same: it made the row, or an earlier page brought it.
+    came = "(NOT gone OR change_no > :since)" if since is not None else "NOT gone"
+    for i, some in enumerate([[scope] for scope in gained] if len(gained) <= _FEW_SCOPES else [gained]):
+        arms.append(_arm(values, f"gained{i}", some, came))
     if lost:
-        left = or_(ScopeEntry.gone.is_(False), ScopeEntry.change_no > (since or 0))
-        arms.append(_Arm(_entries(lost, names, gone=True).where(left), one=len(lost) == 1))
-    if not arms:
+        arms.append(_arm(values, "lost", lost, "(NOT gone OR change_no > :since)", leave=True))
+    if not arms or not names:
         return []
     kept: list[Change] = []
-    behind = after
+    values["name_after"], values["id_after"] = after
     while True:
-        wanted = None if limit is None else limit - len(kept)
-        rows = list(raw_rows(session, _page(arms, behind, wanted)))
-        kept += _without_still_seen(session, [Change(name, row_id, bool(gone)) for name, row_id, gone in rows], [*held, *gained])
+        values["most"] = None if limit is None else limit - len(kept)
+        statement = _page(tuple(arms), tuple(names), is_first=values["name_after"] == "", is_whole=limit is None)
+        rows = run_text(session.connection(), statement, **values).all()
+        changes = [Change(name, row_id, bool(gone)) for name, row_id, gone in rows]
+        kept += _without_still_seen(session, changes, [*held, *gained])
         # A page is full unless it is the last: removals that another scope took back must not make it short.
         if limit is None or len(kept) >= limit or len(rows) == 0:
             return kept
-        behind = (rows[-1][0], rows[-1][1])
+        values["name_after"], values["id_after"] = rows[-1][:2]
 
 
-@dataclass(frozen=True)
-class _Arm:
-    """Rows of some scopes. Those of ``one`` scope are distinct, so that no more than a page of them need be read."""
+class _Arm(NamedTuple):
+    """Entries of some scopes: the names of the parameters that hold them, a condition, whether the rows leave the phone."""
 
-    query: Select[Any]
-    one: bool
-
-    def behind(self, row: tuple[str, str], limit: int | None) -> Select[Any]:
-        query = self.query
-        if row != _START:
-            query = query.where(tuple_(ScopeEntry.collection, ScopeEntry.row_id) > tuple_(*row))
-        if limit is None or not self.one:
-            return query
-        return select(query.order_by(ScopeEntry.collection, ScopeEntry.row_id).limit(limit).subquery())
+    scopes: tuple[str, ...]
+    where: str
+    leave: bool
 
 
-def _page(arms: Sequence[_Arm], behind: tuple[str, str], limit: int | None) -> Select[Any]:
-    """Return a select of up to ``limit`` rows of several arms behind a row, each row once: gone only where all say so."""
-    found = union_all(*[arm.behind(behind, limit) for arm in arms]).subquery()
-    return (
-        select(found.c.collection, found.c.row_id, func.min(found.c.gone))
-        .group_by(found.c.collection, found.c.row_id)
-        .order_by(found.c.collection, found.c.row_id)
-        .limit(limit)
-    )
+def _arm(values: dict[str, Any], name: str, scopes: Sequence[str], where: str, *, leave: bool = False) -> _Arm:
+    named = {f"{name}_{i}": scope for i, scope in enumerate(scopes)}
+    values.update(named)
+    return _Arm(tuple(named), where, leave)
+
+
+@lru_cache(maxsize=512)
+def _page(arms: tuple[_Arm, ...], names: tuple[str, ...], *, is_first: bool, is_whole: bool) -> str:
+    """Return a select of (collection, row id, gone) of a page behind a row, each row once: gone only where all arms say so.
+
+    As text, because it is asked with every pull: to build it of objects takes longer than to run it.
+    """
+    listed = ", ".join(f"'{name}'" for name in names)
+    behind = "" if is_first else " AND (collection, row_id) > (:name_after, :id_after)"
+    selects = []
+    for i, arm in enumerate(arms):
+        scopes = ", ".join(f":{name}" for name in arm.scopes)
+        flag = "1" if arm.leave else "CASE WHEN gone THEN 1 ELSE 0 END"
+        select = f"SELECT collection, row_id, {flag} AS gone FROM scope_entries WHERE scope IN ({scopes})"
+        select += f" AND collection IN ({listed}) AND {arm.where}{behind}"
+        if len(arm.scopes) == 1 and not is_whole:  # its rows are distinct: no more than a page of them need be read
+            select = f"SELECT * FROM ({select} ORDER BY collection, row_id LIMIT :most) arm{i}"
+        selects.append(select)
+    found = " UNION ALL ".join(selects)
+    page = f"SELECT collection, row_id, min(gone) FROM ({found}) found GROUP BY collection, row_id ORDER BY collection, row_id"
+    return page if is_whole else f"{page} LIMIT :most"
 
 
 def visible_ids(session: Session, actor: Actor, name: str) -> Subquery:
@@ -182,13 +200,14 @@ def rows_of(session: Session, actor: Actor, settings: Settings, name: str, ids: 
     wanted = list(ids)
     found: dict[str, dict[str, Any]] = {}
     for start in range(0, len(wanted), _CHUNK):
-        some = among(session, collection.selected[0], wanted[start : start + _CHUNK])
         if collection.words is not None:
+            some = among(session, collection.selected[0], wanted[start : start + _CHUNK])
             for row in session.scalars(select(collection.model).where(some)):
                 found[row.id] = row_to_wire(collection, row, actor, settings)
         else:
             # Columns, not objects: a first sync is a hundred thousand rows.
-            for values in raw_rows(session, collection.query.where(some)):
+            ids = as_list(session.get_bind().dialect.name, wanted[start : start + _CHUNK])
+            for values in raw_rows(session, collection.by_ids(session.get_bind().dialect.name), ids=ids):
                 found[values[0]] = collection.wired(values)
     return found
 
@@ -202,9 +221,7 @@ def _grants(session: Session, actor: Actor, since: int | None) -> tuple[list[str
     then: set[str] = set()
     present: set[str] = set()
     ended: set[str] = set()
-    for grant in session.execute(
-        select(ScopeGrant.scope, ScopeGrant.entered_no, ScopeGrant.left_no).where(ScopeGrant.user_id == actor.id)
-    ):
+    for grant in session.connection().execute(_GRANTS, {"actor_id": actor.id}):
         if grant.left_no is None:
             present.add(grant.scope)
         if since is not None and grant.entered_no <= since and (grant.left_no is None or grant.left_no > since):
@@ -212,13 +229,6 @@ def _grants(session: Session, actor: Actor, since: int | None) -> tuple[list[str
         if since is not None and grant.left_no is not None and grant.left_no > since:
             ended.add(grant.scope)
     return sorted(then & present), sorted(present - then), sorted(ended - present)
-
-
-def _entries(scopes: list[str], names: Collection[str], *, gone: bool | None = None) -> Select[Any]:
-    flag = literal(1) if gone else case((ScopeEntry.gone, 1), else_=0)
-    columns: tuple[Any, ...] = (ScopeEntry.collection, ScopeEntry.row_id, flag.cast(Integer).label("gone"))
-    where = ScopeEntry.scope == scopes[0] if len(scopes) == 1 else ScopeEntry.scope.in_(scopes)
-    return select(*columns).where(where, ScopeEntry.collection.in_(sorted(names)))
 
 
 def _without_still_seen(session: Session, changes: list[Change], scopes: list[str]) -> list[Change]:

@@ -19,7 +19,7 @@ from sqlalchemy import JSON, Boolean, Column, ColumnElement, Date, Select, Strin
 from app.assets.models import Asset
 from app.attachments.models import Attachment
 from app.core.clock import to_ms
-from app.core.db import Moment, Money, in_ms
+from app.core.db import Moment, Money, among_given, in_ms
 from app.core.settings import Settings
 from app.core.texts import field_text, problem_text
 from app.core.tracked import Tracked
@@ -71,6 +71,14 @@ class Collection:
     def query(self) -> Select[Any]:
         """A select of them, without conditions."""
         return select(*self.selected)
+
+    def by_ids(self, dialect: str) -> Select[Any]:
+        """The same of the rows whose ids are in the parameter ``ids`` (``as_list``)."""
+        return self._by_ids[dialect]
+
+    @cached_property
+    def _by_ids(self) -> dict[str, Select[Any]]:
+        return {dialect: self.query.where(among_given(dialect, self.selected[0], "ids")) for dialect in ("postgresql", "sqlite")}
 
     def wired(self, values: Sequence[Any]) -> dict[str, Any]:
         """Return a row on the wire from what the driver has for ``selected``."""

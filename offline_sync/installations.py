@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.core import history, wire
 from app.core.clock import to_ms
-from app.core.db import Database, insert_into, now
+from app.core.db import Database, insert_for, now
 from app.core.errors import DomainError, Invalid, NotFound
 from app.users.rights import Actor
 from offline_sync.models import Installation
@@ -19,6 +20,9 @@ from offline_sync.models import Installation
 # A pull that brings a phone no further is written down this often at most: reading must stay cheap.
 _NOTE_EVERY = timedelta(seconds=60)
 _MOST_MS = 2**52
+_columns = Installation.__table__.c
+_SAID = [column.name for column in _columns if column.name not in {"wipe_asked_at", "wiped_at"}]
+_KNOWN = select(Installation.__table__).where(_columns.id == bindparam("own_id"), _columns.user_id == bindparam("actor_id"))
 
 
 class WipeRequired(DomainError):
@@ -38,9 +42,7 @@ def of_headers(session: Session, actor: Actor, headers: Mapping[str, str], proto
     if not wire.ID_PATTERN.fullmatch(given):
         raise Invalid("installation_needed")
     present = now(session)
-    known = session.execute(
-        select(Installation.__table__).where(Installation.id == given, Installation.user_id == actor.id)
-    ).first()
+    known = session.connection().execute(_KNOWN, {"own_id": given, "actor_id": actor.id}).first()
     if known is not None and known.wipe_asked_at is not None and known.wiped_at is None:
         raise WipeRequired("wipe_required")
     phone = Installation(
@@ -70,7 +72,7 @@ def note_pull(database: Database, phone: Installation, number: int | None) -> No
     moved = number is not None and number != phone.pulled_no
     if moved or present - phone.seen_at > _NOTE_EVERY:
         phone.pulled_no = max(number or 0, phone.pulled_no or 0)
-        with database.transaction() as session:
+        with database.transaction(durable=False) as session:
             _write(session, phone)
 
 
@@ -82,10 +84,14 @@ def note_push(session: Session, phone: Installation) -> None:
 
 def _write(session: Session, phone: Installation) -> None:
     phone.seen_at = now(session)
-    names = [column.name for column in Installation.__table__.columns if column.name not in {"wipe_asked_at", "wiped_at"}]
-    insert = insert_into(session, Installation).values({name: getattr(phone, name) for name in names})
-    changed = {name: insert.excluded[name] for name in names if name not in {"id", "user_id", "first_seen_at"}}
-    session.execute(insert.on_conflict_do_update(index_elements=["id", "user_id"], set_=changed))
+    session.connection().execute(_kept(session.get_bind().dialect.name), {name: getattr(phone, name) for name in _SAID})
+
+
+@cache
+def _kept(dialect: str) -> Any:
+    insert = insert_for(dialect, Installation).values({name: bindparam(name) for name in _SAID})
+    changed = {name: insert.excluded[name] for name in _SAID if name not in {"id", "user_id", "first_seen_at"}}
+    return insert.on_conflict_do_update(index_elements=["id", "user_id"], set_=changed)
 
 
 def all_of(_actor: Actor) -> Select[Installation]:

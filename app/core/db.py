@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
     UpdateBase,
+    bindparam,
     cast,
     column,
     create_engine,
@@ -160,6 +163,7 @@ AFTER_STAMP: list[Callable[[Connection, int, frozenset[str]], None]] = []
 _SQLITE_WAIT_S = 15.0
 _FEW = 50
 _FETCHED = 2000
+_PARAMETER = re.compile(r"(?<!\w):([a-z_0-9]+)")
 
 
 class Database:
@@ -171,15 +175,24 @@ class Database:
         self.engine = _make_engine(url, pool_size)
         self.dialect = self.engine.dialect.name
         self._writer = self.engine.execution_options(fieldloop_writes=True)
+        self._hasty = self.engine.execution_options(fieldloop_writes=True, fieldloop_hasty=True)
         self._reader: Engine = self.engine
         if self.dialect == "postgresql":
             self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
-        """Open a session whose work is committed, stamped, when the block ends, and rolled back when it raises."""
-        with Session(self._writer, expire_on_commit=False, info={"clock": self.clock}) as session:
+    def transaction(self, *, durable: bool = True) -> Iterator[Session]:
+        """Open a session whose work is committed, stamped, when the block ends, and rolled back when it raises.
+
+        Args:
+            durable: False where it does not matter that a failure of the machine loses what was written just before: then
+                nobody waits for the disk.
+        """
+        engine = self._writer if durable else self._hasty
+        with Session(engine, expire_on_commit=False, info={"clock": self.clock}) as session:
             try:
+                if not durable and self.dialect == "postgresql":
+                    session.connection().exec_driver_sql("SET LOCAL synchronous_commit = off")
                 yield session
                 session.flush()
                 stamp_changes(session)
@@ -247,7 +260,12 @@ def draw_number(connection: Connection) -> int:
 
 def insert_into(session: Session, model: type[Base]) -> Any:
     """Return an INSERT of this session's dialect, which knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    return insert_for(session.get_bind().dialect.name, model)
+
+
+def insert_for(dialect: str, model: type[Base]) -> Any:
+    """As ``insert_into``, for a statement that is built once."""
+    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
     return make(model.__table__)  # type: ignore[arg-type]
 
 
@@ -264,15 +282,39 @@ def among(session: Session, column: Any, values: Collection[Any]) -> ColumnEleme
     return column.in_(select(listed.c.value))  # type: ignore[no-any-return]
 
 
-def raw_rows(session: Session, query: Select[Any]) -> Iterator[Any]:
+def among_given(dialect: str, column: Any, name: str) -> ColumnElement[bool]:
+    """Return ``column IN :name``, for a statement that is built once and run with ``as_list``."""
+    if dialect == "postgresql":
+        return column == func.any(bindparam(name, type_=ARRAY(column.type)))  # type: ignore[no-any-return]
+    return column.in_(select(func.json_each(bindparam(name, type_=String())).table_valued("value").c.value))  # type: ignore[no-any-return]
+
+
+def as_list(dialect: str, values: Collection[str]) -> Any:
+    """Return many values as the one parameter that ``among_given`` takes."""
+    return list(values) if dialect == "postgresql" else json.dumps(list(values))
+
+
+def raw_rows(session: Session, query: Select[Any], **values: Any) -> Iterator[Any]:
     """Yield rows as the driver has them, for thousands of them: only expressions whose values need no conversion."""
-    result = session.connection().execute(query)
+    result = session.connection().execute(query, values)
     cursor: Any = result.cursor
     try:
         while found := cursor.fetchmany(_FETCHED):
             yield from found
     finally:
         result.close()
+
+
+def run_text(connection: Connection, statement: str, **values: Any) -> Any:
+    """Run SQL as text, with parameters written as ``:name`` on both databases; return the driver's rows as a result."""
+    if connection.dialect.name == "postgresql":
+        statement = _in_pyformat(statement)
+    return connection.exec_driver_sql(statement, values)
+
+
+@lru_cache(maxsize=4096)
+def _in_pyformat(statement: str) -> str:
+    return _PARAMETER.sub(r"%(\1)s", statement)
 
 
 def insert_once(session: Session, model: type[Base], **values: Any) -> bool:
@@ -392,7 +434,12 @@ def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.info["touched"] = set()
-    if connection.get_execution_options().get("fieldloop_writes", False):
+    options = connection.get_execution_options()
+    if options.get("fieldloop_writes", False):
+        safety = "NORMAL" if options.get("fieldloop_hasty", False) else "FULL"
+        if connection.info.get("safety", "FULL") != safety:  # it cannot be changed within a transaction
+            connection.exec_driver_sql(f"PRAGMA synchronous={safety}")
+            connection.info["safety"] = safety
         _take_write_lock(connection)
     else:
         connection.exec_driver_sql("BEGIN")

@@ -12,19 +12,16 @@ follow one another, so that no two of them can decide membership by a state the 
 
 from __future__ import annotations
 
-import json
-import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache, lru_cache
-from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Index, String, delete, func, null, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core.db import AFTER_STAMP, TRACKED, Base, ChangeCounter, Moment, insert_into, last_change, now
+from app.core.db import AFTER_STAMP, TRACKED, Base, ChangeCounter, Moment, as_list, insert_into, last_change, now, run_text
 
 
 class ScopeEntry(Base):
@@ -92,7 +89,6 @@ class _Rows:
     follows: Mapping[str, str]
 
 
-_PARAMETER = re.compile(r"(?<!\w):([a-z]+)")
 # So many rows are compared at a time.
 _BATCH = 5000
 
@@ -134,23 +130,23 @@ def keep_scopes(connection: Connection, number: int, touched: frozenset[str]) ->
     plan = _plan(touched, connection.dialect.name)
     if plan.moved:
         changed, following = _sets(), _sets()
-        for is_changed, name, row_id in _run(connection, plan.moved, n=number):
+        for is_changed, name, row_id in run_text(connection, plan.moved, n=number).all():
             (changed if is_changed else following)[name].add(row_id)
         for name in _ROWS:
             _keep_entries(connection, number, name, changed[name], renewed=True)
             _keep_entries(connection, number, name, following[name] - changed[name], renewed=False)
     for statement in plan.grants:
-        _run(connection, statement, n=number)
+        run_text(connection, statement, n=number)
 
 
 def fill_scopes(connection: Connection, number: int) -> None:
     """Compute every entry and grant anew; for a database that has rows from before there were scopes."""
     for name in _ROWS:
-        ids = {row_id for (row_id,) in _run(connection, f"SELECT id FROM {name}")}
+        ids = {row_id for (row_id,) in run_text(connection, f"SELECT id FROM {name}").all()}
         _keep_entries(connection, number, name, ids, renewed=True)
     for name, rows in _HOLDERS.items():
         for statement in _grant_statements(f"SELECT id FROM {name}", rows):
-            _run(connection, statement, n=number)
+            run_text(connection, statement, n=number)
 
 
 def forget_removals(session: Session, days: int) -> int:
@@ -187,12 +183,6 @@ def begin_history_anew(session: Session) -> int:
 
 def _sets() -> defaultdict[str, set[str]]:
     return defaultdict(set)
-
-
-def _run(connection: Connection, statement: str, **values: Any) -> Any:
-    if connection.dialect.name == "postgresql":
-        statement = _PARAMETER.sub(r"%(\1)s", statement)
-    return connection.exec_driver_sql(statement, values)
 
 
 @dataclass(frozen=True)
@@ -245,7 +235,7 @@ def _keep_entries(connection: Connection, number: int, name: str, ids: Collectio
     for some in (ordered[start : start + _BATCH] for start in range(0, len(ordered), _BATCH)):
         wanted: set[tuple[str, str]] = set()
         present: set[tuple[str, str]] = set()
-        for is_wanted, row_id, scope in _run(connection, statement, ids=_listed(connection, some)):
+        for is_wanted, row_id, scope in run_text(connection, statement, ids=as_list(connection.dialect.name, some)).all():
             (wanted if is_wanted else present).add((scope, row_id))
         entering = wanted if renewed else wanted - present
         entries = [(scope, row_id, False) for scope, row_id in entering]
@@ -263,10 +253,6 @@ def _lying(name: str, dialect: str) -> str:
     return f"SELECT 1, w.* FROM ({ways}) w UNION ALL {present}"
 
 
-def _listed(connection: Connection, ids: Sequence[str]) -> Any:
-    return list(ids) if connection.dialect.name == "postgresql" else json.dumps(ids)
-
-
 _ENTER = "INSERT INTO scope_entries (scope, collection, row_id, change_no, gone) "
 _AGAIN = " ON CONFLICT (scope, collection, row_id) DO UPDATE SET change_no = excluded.change_no, gone = excluded.gone"
 
@@ -278,7 +264,7 @@ def _write_entries(connection: Connection, number: int, name: str, entries: Sequ
             "SELECT e.scope, CAST(:name AS text), e.row_id, :n, e.gone"
             " FROM unnest(CAST(:scopes AS text[]), CAST(:rows AS text[]), CAST(:gone AS bool[])) e (scope, row_id, gone)"
         )
-        _run(connection, _ENTER + values + _AGAIN, name=name, n=number, scopes=scopes, rows=rows, gone=gone)
+        run_text(connection, _ENTER + values + _AGAIN, name=name, n=number, scopes=scopes, rows=rows, gone=gone)
     else:
         rows_of = [(scope, name, row_id, number, gone) for scope, row_id, gone in entries]
         connection.exec_driver_sql(_ENTER + "VALUES (?, ?, ?, ?, ?)" + _AGAIN, rows_of)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, func, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.core import history
@@ -37,7 +38,17 @@ class Tokens:
     user: User
 
 
-_ACTOR = (User.id, User.role, User.name, User.locale, User.partner_id, User.station_id, User.customer_id)
+# Built once, of columns and not of objects: it is asked with every request. One row for each territory, or one without.
+_users, _sessions, _areas = User.__table__.c, SignInSession.__table__.c, UserTerritory.__table__.c
+_BEARER = (
+    select(
+        *(_users[name] for name in ("id", "role", "name", "locale", "partner_id", "station_id", "customer_id")),
+        *(_users.state, _users.valid_from, _sessions.ended_at, _areas.territory_id),
+    )
+    .join_from(User.__table__, SignInSession.__table__, _sessions.user_id == _users.id)
+    .outerjoin(UserTerritory.__table__, _areas.user_id == _users.id)
+    .where(_users.id == bindparam("user_id"), _sessions.id == bindparam("session_id"))
+)
 
 
 def sign_in(database: Database, settings: Settings, login: str, password: str, address: str, label: str) -> Tokens:
@@ -189,20 +200,19 @@ def authenticate(session: Session, settings: Settings, header: str | None) -> Ac
     claims = secrets.read_access_token(settings, token.strip(), now(session).timestamp()) if scheme.lower() == "bearer" else None
     if claims is None:
         raise Unauthenticated("unauthenticated")
-    # Columns, not objects: this is asked with every request.
-    user = session.execute(
-        select(*_ACTOR, User.state, User.valid_from, SignInSession.ended_at)
-        .join(SignInSession, SignInSession.user_id == User.id)
-        .where(User.id == claims["sub"], SignInSession.id == claims["sid"])
-    ).first()
+    found = session.connection().execute(_BEARER, {"user_id": claims["sub"], "session_id": claims["sid"]}).all()
+    user = found[0] if found else None
     if user is None or user.state != "active" or user.ended_at is not None or claims["iat"] < user.valid_from.timestamp():
         raise Unauthenticated("unauthenticated")
-    return actor_of(session, user, claims["sid"])  # type: ignore[arg-type]  # SQLAlchemy's row types are invariant
+    return _actor(user, (row.territory_id for row in found if row.territory_id is not None), claims["sid"])
 
 
-def actor_of(session: Session, user: User | Row[Any], session_id: str | None = None) -> Actor:
+def actor_of(session: Session, user: User) -> Actor:
     """Return a person as the verbs take them."""
-    territories = session.scalars(select(UserTerritory.territory_id).where(UserTerritory.user_id == user.id))
+    return _actor(user, session.scalars(select(UserTerritory.territory_id).where(UserTerritory.user_id == user.id)))
+
+
+def _actor(user: Any, territories: Iterable[str], session_id: str | None = None) -> Actor:
     return Actor(
         id=user.id,
         role=user.role,
