@@ -2,18 +2,21 @@
 
 import { BehaviorSubject, NEVER, distinctUntilChanged, filter, firstValueFrom, map, merge, share, switchMap } from 'rxjs';
 import {
-  createRxDatabase, deepEqual, getAssumedMasterState, getChangedDocumentsSince, writeDocToDocState,
+  addRxPlugin, createRxDatabase, getAssumedMasterState, getChangedDocumentsSince, writeDocToDocState,
 } from 'rxdb/plugins/core';
+import { RxDBMigrationSchemaPlugin } from 'rxdb/plugins/migration-schema';
 import { replicateRxCollection } from 'rxdb/plugins/replication';
 import { getRxStorageMemory } from 'rxdb/plugins/storage-memory';
 import { wrappedValidateAjvStorage } from 'rxdb/plugins/validate-ajv';
-import { collectionsOf } from '../common/collections.mjs';
+import { SCHEMA_VERSION, collectionsOf } from '../common/collections.mjs';
 import { connect } from '../common/server.mjs';
 import { news } from './events.mjs';
 
-function schemaOf(columns) {
+addRxPlugin(RxDBMigrationSchemaPlugin);
+
+function schemaOf(columns, version) {
   return {
-    version: 0,
+    version: version - 1,
     primaryKey: 'id',
     type: 'object',
     properties: {
@@ -26,18 +29,17 @@ function schemaOf(columns) {
   };
 }
 
-/** The server merges field by field and answers with the outcome: nothing is left to decide here. */
-const serverMerges = {
-  isEqual: deepEqual,
-  resolve: ({ realMasterState }) => realMasterState,
-};
+/** A row of an older release stays as it is: what its new columns hold comes with the next pull. */
+function migrationsTo(version) {
+  return Object.fromEntries(Array.from({ length: version - 1 }, (_, before) => [before + 1, (row) => row]));
+}
 
 /**
  * `live` keeps asking the server for news while the phone is online. `names` are the collections the
  * app uses, by default all 12; the free RxDB allows 13 in one process.
  */
 export async function openPhone({
-  database: databaseName = 'fieldloop', schemaVersion, names, live = true, retryTime = 5_000, ...account
+  database: databaseName = 'fieldloop', schemaVersion = SCHEMA_VERSION, names, live = true, retryTime = 5_000, ...account
 }) {
   const server = connect({ schemaVersion, ...account });
   const known = collectionsOf(schemaVersion);
@@ -48,11 +50,16 @@ export async function openPhone({
     storage: wrappedValidateAjvStorage({ storage: getRxStorageMemory() }),
     multiInstance: false,
   });
+  /*
+   * RxDB's own conflict handler takes the server's state, and the server has merged field by field. An `isEqual` of
+   * one's own would have to overlook `_attachments`, as RxDB's does: a schema migration adds an empty one to what the
+   * replication remembers of the server, and each row would pass for an unsent edit, which no pull may touch.
+   */
   await database.addCollections(
     Object.fromEntries(
       Object.entries(collections).map(([table, columns]) => [
         table,
-        { schema: schemaOf(columns), conflictHandler: serverMerges },
+        { schema: schemaOf(columns, schemaVersion), migrationStrategies: migrationsTo(schemaVersion) },
       ]),
     ),
   );
@@ -96,9 +103,11 @@ export async function openPhone({
       return { checkpoint: first.checkpoint, documents: [...gone.documents, ...first.documents] };
     }
 
-    async function pull(checkpoint, limit) {
+    async function pull(stored, limit) {
       await onceOnline();
-      // Rows without a checkpoint are those of an app that was killed in its first pull: which of them are gone since?
+      // An upgraded app pulls everything once more: the rows it has lack what the new columns hold.
+      const checkpoint = stored?.schemaVersion === schemaVersion ? stored : undefined;
+      // Rows without a checkpoint, also those of an app that was killed in its first pull: which of them are gone since?
       const begun = checkpoint ? [] : await idsHere();
       const answer = begun.length
         ? await startAgain(limit, begun)
@@ -106,7 +115,7 @@ export async function openPhone({
             if (fault.code === 'checkpoint_gone') return startAgain(limit, await idsHere());
             throw fault;
           });
-      return { checkpoint: answer.checkpoint, documents: answer.documents.map(trim) };
+      return { checkpoint: { ...answer.checkpoint, schemaVersion }, documents: answer.documents.map(trim) };
     }
 
     async function push(rows) {
@@ -157,7 +166,8 @@ export async function openPhone({
         const { documents } = await getChangedDocumentsSince(collection.storageInstance, Number.MAX_SAFE_INTEGER);
         const master = await getAssumedMasterState(state, documents.map(({ id }) => id));
         const isSent = (document) =>
-          master[document.id] && deepEqual(master[document.id].docData, writeDocToDocState(document, false, false));
+          master[document.id] &&
+          collection.conflictHandler.isEqual(master[document.id].docData, writeDocToDocState(document, false, false));
         return documents.filter((document) => !isSent(document)).length;
       }),
     );
