@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from app.accounts.links import purge_links
 from app.attachments.uploads import Uploads
 from app.core.db import Database, database_now, is_busy
-from app.core.http import forget_answers
+from app.core.idempotency import forget_answers
 from app.core.leases import JobRun, claim_run, give_up_lead, lead
 from app.core.logs import get_log
 from app.core.metrics import JOB_RUNS

@@ -23,8 +23,8 @@ from typing import Any
 from granian._granian import RSGIProtocolClosed as ProtocolClosed
 from granian._granian import RSGIProtocolError as ProtocolError
 
-from app.core.http import BODY_FAULT
 from app.core.logs import get_log
+from app.core.problems import BODY_FAULT
 from app.core.streams import HOLD, Listener
 
 log = get_log(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import app.assets.models
 import app.attachments.models
 import app.core.history
-import app.core.http
+import app.core.idempotency
 import app.core.leases
 import app.core.numbers
 import app.customers.models

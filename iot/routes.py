@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 
 from app.assets import queries as assets
 from app.core.clock import EARLIEST, LATEST, from_ms, to_ms
+from app.core.edge import edge_database, edge_settings
 from app.core.errors import NotFound
-from app.core.http import PageQuery, Routes, edge_database, edge_settings, page, page_of
+from app.core.http import Routes
+from app.core.paging import PageQuery, page, page_of
 from app.users.rights import Actor
 from iot import commands, operations, queries, schemas
 from iot.alarms import reading_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.core import fields
-from app.core.http import PageQuery
+from app.core.paging import PageQuery
 from iot.models import ALARM_STATES
 
 

@@ -11,8 +11,11 @@ from flask import Response, request
 from sqlalchemy.orm import Session
 
 from app.core import wire
+from app.core.edge import edge_database, edge_settings
 from app.core.errors import FieldsInvalid, NotFound
-from app.core.http import LARGEST_BODY, Malformed, PageQuery, Routes, edge_database, edge_settings, page, page_of, past_deadlocks
+from app.core.http import LARGEST_BODY, Routes, past_deadlocks
+from app.core.paging import PageQuery, page, page_of
+from app.core.problems import Malformed
 from app.core.streams import hold
 from app.core.tracked import fetch
 from app.users.rights import Actor

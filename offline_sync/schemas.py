@@ -8,7 +8,8 @@ from typing import Any
 import marshmallow as ma
 
 from app.core import fields, wire
-from app.core.http import FieldProblemSchema, PageQuery
+from app.core.paging import PageQuery
+from app.core.problems import FieldProblemSchema
 from offline_sync.models import VERDICTS
 from offline_sync.rxdb import MOST_ROWS as MOST_RXDB
 from offline_sync.watermelon import MOST_ROWS

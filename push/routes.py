@@ -6,7 +6,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.core.http import PageQuery, Routes, edge_settings, page, page_of
+from app.core.edge import edge_settings
+from app.core.http import Routes
+from app.core.paging import PageQuery, page, page_of
 from app.users.rights import Actor
 from push import operations, queries, schemas
 from push.models import Notification, OutboxMessage, RegistrationToken

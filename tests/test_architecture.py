@@ -154,7 +154,8 @@ def test_one_line_of_the_product_commits() -> None:
 
 
 EDGES = {
-    "app/core/http.py": "the door of every request, and the trace of a refusal",
+    "app/core/http.py": "the door of every request",
+    "app/core/problems.py": "the trace of a refusal",
     "app/users/auth.py": "signing in: checks the password between a snapshot and a transaction, so that no lock waits for it",
     "app/attachments/uploads.py": "conductor of uploads: bytes to the disk first, outside of every transaction, then the row",
     "app/jobs.py": "jobs by the clock",

@@ -14,7 +14,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.core.db import now
+from app.core.db import now, stamp_changes
 from app.core.errors import Invalid, TooMany
 from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.ids import new_id
@@ -145,6 +145,7 @@ def request_reset(session: Session, settings: Settings, login: str, address: str
         asked = record(session, "user.reset_requested", Subject("user", person.id), address=address)
         send_link(session, settings, person, PASSWORD_RESET, asked)
         if user is None:
+            stamp_changes(session)  # part of the work, and taken back with it: only untracked rows were written before
             trial.rollback()
 
 

@@ -8,7 +8,8 @@ from flask import request
 from sqlalchemy.orm import Session
 
 from app.accounts import links, operations, schemas
-from app.core.http import PUBLIC, Routes, check_version, edge_settings
+from app.core.edge import edge_settings
+from app.core.http import PUBLIC, Routes, check_version
 from app.users import queries as users
 from app.users.models import User
 from app.users.rights import Actor

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from app.assets import operations, queries, schemas
 from app.assets.models import Asset, Component, Device, DeviceProfile, FaultCode, Fitting
 from app.core.errors import FieldsInvalid
-from app.core.http import PageQuery, Routes, check_version, page, page_of
+from app.core.http import Routes, check_version
+from app.core.paging import PageQuery, page, page_of
 from app.users.rights import Actor
 
 routes = Routes("assets", __name__, description="Equipment, components, devices and device profiles")

@@ -15,8 +15,9 @@ from werkzeug.exceptions import BadRequest, LengthRequired
 from app.attachments.contents import safe_name
 from app.attachments.uploads import MOST_AT_ONCE, Progress, Uploads
 from app.core import wire
+from app.core.edge import edge_database, edge_settings
 from app.core.errors import DomainError, FieldsInvalid
-from app.core.http import PUBLIC, Routes, edge_database, edge_settings
+from app.core.http import PUBLIC, Routes
 from app.users.rights import Actor
 
 routes = Routes("attachments", __name__, description="Attachments: uploads by tus 1.0.0, downloads")

@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.core.errors import FieldsInvalid
 from app.core.fields import Schema
-from app.core.http import flatten_errors
+from app.core.problems import flatten_errors
 
 _NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,17})?")
 _WHOLE = re.compile(r"-?[0-9]{1,9}")

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.core import wire
-from app.core.http import Malformed, Routes, StrictParser, Unsupported
+from app.core.http import Routes, StrictParser
+from app.core.problems import Malformed, Unsupported
 from app.imports import operations, schemas
 from app.imports.files import MOST_BYTES
 from app.users.rights import Actor

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.core import wire
+from app.core.edge import edge_settings
 from app.core.errors import NotFound
-from app.core.http import Routes, edge_settings
+from app.core.http import Routes
 from app.pages import history, schemas
 from app.users.rights import Actor
 

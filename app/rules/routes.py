@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.core.http import PageQuery, Routes, check_version, page, page_of
+from app.core.http import Routes, check_version
+from app.core.paging import PageQuery, page, page_of
 from app.rules import operations, queries, schemas
 from app.rules.models import Rule, RuleVersion
 from app.users.rights import Actor

@@ -6,8 +6,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.core.edge import edge_settings
 from app.core.errors import Conflict
-from app.core.http import Routes, edge_settings, page, page_of
+from app.core.http import Routes
+from app.core.paging import page, page_of
 from app.service_offers import operations, queries, schemas
 from app.service_offers.models import Coupon, ServiceOffer
 from app.users import secrets

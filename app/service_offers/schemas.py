@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.core import fields
-from app.core.http import PageQuery
+from app.core.paging import PageQuery
 from app.service_offers.models import OFFER_STATES
 
 

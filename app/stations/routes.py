@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.core.http import PageQuery, Routes, check_version, page, page_of
+from app.core.http import Routes, check_version
+from app.core.paging import PageQuery, page, page_of
 from app.stations import operations, queries, schemas
 from app.stations.models import PartStock, Station
 from app.users.rights import Actor

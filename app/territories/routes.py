@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.core.http import PageQuery, Routes, check_version, page, page_of
+from app.core.http import Routes, check_version
+from app.core.paging import PageQuery, page, page_of
 from app.core.tracked import touch
 from app.territories import operations, queries, schemas
 from app.territories.models import Territory

@@ -8,7 +8,9 @@ from flask import request
 from sqlalchemy.orm import Session
 
 from app.core import tracked
-from app.core.http import PUBLIC, PageQuery, Routes, check_version, edge_database, edge_settings, page, page_of
+from app.core.edge import edge_database, edge_settings
+from app.core.http import PUBLIC, Routes, check_version
+from app.core.paging import PageQuery, page, page_of
 from app.users import auth, operations, queries, schemas
 from app.users.models import Partner, User
 from app.users.rights import Actor

@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 from app.assets import queries as assets
 from app.assets.models import Asset, Component
 from app.core.db import now
+from app.core.edge import edge_settings
 from app.core.errors import FieldsInvalid
-from app.core.http import Routes, edge_settings, page, page_of
+from app.core.http import Routes
+from app.core.paging import page, page_of
 from app.stations import queries as stations
 from app.stations.models import Station
 from app.users.rights import Actor

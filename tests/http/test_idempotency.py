@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from app.core.db import Database
 from app.core.history import HistoryEntry
-from app.core.http import StoredAnswer, forget_answers
+from app.core.idempotency import StoredAnswer, forget_answers
 from app.customers import operations as customers
 from app.customers.models import Customer, Site
 from tests.conftest import SetClock

@@ -25,8 +25,8 @@ import offline_sync
 import push
 from app.core import fields, wire
 from app.core.errors import DomainError
-from app.core.http import _HTTP_CODES
 from app.core.locales import EN, ZH
+from app.core.problems import HTTP_CODES
 from app.core.settings import Settings
 from app.core.texts import FACTS, FIELD_PROBLEMS, PROBLEMS, field_text, problem_text
 from app.core.tracked import Tracked
@@ -107,7 +107,7 @@ def raised_codes() -> dict[str, str]:
         found |= dict.fromkeys(constants(call.args[1]) or [], where)
     return (
         found
-        | dict.fromkeys(_HTTP_CODES.values(), "core/http.py")
+        | dict.fromkeys(HTTP_CODES.values(), "core/problems.py")
         | {"not_found": "NotFound", "validation_failed": "FieldsInvalid"}
     )
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.core.db import Database
-from app.core.http import StoredAnswer
+from app.core.idempotency import StoredAnswer
 from app.core.tracked import add
 from app.stations.models import Station
 from app.users.models import OneTimeLink, Partner, User, UserTerritory
