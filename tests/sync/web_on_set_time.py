@@ -91,6 +91,11 @@ class WebHttp(Http):
             try:
                 link.request(method, f"/api/v1{path}", raw, sent)
                 answer = link.getresponse()
+                if answer.getheader("Content-Type", "").startswith("text/event-stream"):
+                    try:
+                        return WebAnswer(answer.status, answer.readline())  # it goes on for two minutes
+                    finally:
+                        link.close()
                 return WebAnswer(answer.status, answer.read())
             except (http.client.RemoteDisconnected, ConnectionResetError):
                 link.close()  # an idle connection that the server had ended
