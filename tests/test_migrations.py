@@ -12,16 +12,22 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import CheckConstraint, Column, Connection, Index, Integer, MetaData, create_engine, inspect, text
+from sqlalchemy import CheckConstraint, Column, Connection, Index, Integer, MetaData, create_engine, inspect, select, text
 from sqlalchemy.engine import make_url
 
 from app.core.db import Database
 from app.core.settings import read_settings
+from app.customers.models import Customer
+from app.factory import create_app
 from app.migrate import migrate, revisions
 from app.tables import METADATA
 from app.users.queries import find_by_login
+from offline_sync.changes import Point, head_of
+from offline_sync.models import Installation
 from tests.conftest import SetClock
 from tests.iot.vehicles import Value, Vehicle, alarms, offers, row_counts, send
+from tests.people import Http
+from tests.sync.phones import Phone
 
 DUMPS = Path(__file__).parent / "core" / "dumps"
 REVISIONS = sorted({path.name.partition(".")[0] for path in DUMPS.glob("*.sql")})
@@ -221,6 +227,7 @@ def test_a_kept_database_goes_on_working_after_the_migration(kept: Database, tmp
     assert [offer.state for offer in offers(kept, vehicle.pack)] == ["issued"]
 
 
+@pytest.mark.parametrize("kept", ["0001"], indirect=True)
 def test_logins_that_differ_by_case_or_width_alone_stay_apart(kept: Database) -> None:
     """Whoever signed in before does so afterwards; everybody else signs in however they write their name."""
     logins = ["REP", "Rep", "Ｍanager", "manager@example.test", "ß" * 150]
@@ -243,3 +250,23 @@ def test_logins_that_differ_by_case_or_width_alone_stay_apart(kept: Database) ->
     assert [found[login].login for login in logins] == logins  # type: ignore[union-attr]
     assert {found[name].login for name in ("rep", "MANAGER")} == {"REP", "Ｍanager"}  # type: ignore[union-attr]
     assert found["MANAGER@example.TEST"].login == "manager@example.test"  # type: ignore[union-attr]
+
+
+def test_a_phone_of_a_kept_database_goes_on_where_it_was(kept: Database, tmp_path: Path) -> None:
+    migrate(kept)
+    settings = read_settings(
+        database_url=str(kept.engine.url), var_dir=tmp_path, secret_key="a key of the tests, long enough", argon2_profile="test"
+    )
+    with kept.reading() as session:
+        rep = find_by_login(session, "rep@example.test")
+        assert rep is not None
+        known = session.scalars(select(Installation).where(Installation.user_id == rep.id)).first()
+        own = set(session.scalars(select(Customer.id).where(Customer.deleted_at.is_(None))))
+        cursor = Point(head_of(session).epoch, known.pulled_no).number if known else None
+    phone = Phone(Http(create_app(settings, kept), kept, settings).as_(rep.id), known.id if known else "a-new-phone-1")
+    phone.cursor = cursor
+    phone.rows["customers"] = {row_id: {"id": row_id, "name": "as it was"} for row_id in own} if known else {}
+    phone.sync()
+
+    assert set(phone.rows["customers"]) == own
+    assert phone.replacements == (0 if known else 1)

@@ -98,6 +98,8 @@ class Phone:
         self.seen: int | None = None
         self.rejected: dict[str, list[str]] = {}
         self.lacks: dict[str, set[str] | None] = dict(lacks or {})
+        # How often the server sent everything anew.
+        self.replacements = 0
         self.migration: dict[str, Any] | None = None
         self.headers: Callable[[], dict[str, str]] = dict
         self.witness = witness or Witness()
@@ -203,6 +205,7 @@ class Phone:
             self.seen = 0 if self.migration is not None else self.cursor or 0
         if not self.state and not any(self.deleted.values()):
             self.seen = None  # nothing waits to be sent: the library's sync ends here, and what comes is seen
+        self.replacements += strategy == "replacement"
         self._apply(changes, replacement=strategy == "replacement")
         assert isinstance(answer["timestamp"], int)
         assert 0 < answer["timestamp"] < 2**53
