@@ -64,7 +64,7 @@ def _forget(session: Session, settings: Settings) -> int:
     tries.purge_tries(session)
     session.execute(delete(JobRun).where(JobRun.scheduled_for < database_now(session) - timedelta(days=7)))
     forget_removals(session, settings.sync_keep_days)
-    arrivals.forget(session, settings.sync_keep_days)
+    arrivals.forget(session, settings)
     return forget_answers(session, settings.idempotency_days)
 
 

@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 from itertools import groupby
@@ -29,13 +29,16 @@ from app.core.errors import DomainError, FieldsInvalid, Forbidden, NotFound
 from app.core.ids import new_id
 from app.core.scopes import send_away
 from app.core.settings import Settings
-from app.core.tracked import FieldMark, Tracked, add, renumber, renumber_many
+from app.core.tracked import FieldMark, Tracked, add, renumber, renumber_many, try_transition
+from app.users.auth import actor_of
+from app.users.models import User
 from app.users.rights import Actor, allows
+from offline_sync import early
 from offline_sync.changes import visible_ids
 from offline_sync.collections import COLLECTIONS, to_wire
 from offline_sync.intents import decide, read_body
 from offline_sync.merge import Loss, Sent, digest, merge
-from offline_sync.models import DeletedId, Installation, Intent, Receipt, SyncConflict, SyncProblem
+from offline_sync.models import DeletedId, EarlyRow, Installation, Intent, Receipt, SyncConflict, SyncProblem
 from offline_sync.writers import WRITERS, Writer
 
 _ORDER = {name: i for i, name in enumerate((*WRITERS, "intents"))}
@@ -43,6 +46,8 @@ _CONTENT_LIMIT = 20_000
 _ROW_LIMITS = wire.Limits(values=500)
 # From so many rows of one collection on, those that need no thought are settled together.
 _MANY = 8
+# So many rows that waited in vain are given up in one transaction.
+_MOST_OVERDUE = 500
 # In a receipt, beside the fields: that this phone deleted the row, and where it stood when it sent this.
 _DELETED, _STOOD = "deleted_at", "stood"
 
@@ -68,10 +73,14 @@ class Arrival:
 
 
 class Outcome(NamedTuple):
-    """What became of an arrival. ``refused``: it was kept as a problem, and is not stored."""
+    """What became of an arrival.
+
+    ``refused``: it was kept as a problem, and is not stored. ``early``: it waits for the row it hangs on.
+    """
 
     arrival: Arrival
     refused: bool = False
+    early: bool = False
 
 
 @dataclass
@@ -84,6 +93,7 @@ class Sender:
             nothing, as in a column that an upgrade of the app has just brought.
         cursor: ``since`` as the phone keeps it, with the epoch; 0 where its protocol has none.
         replayed: an operator sends it, corrected, for somebody else's phone, and knows the row as it is.
+        waits: its library sends each collection apart, so that a new row may come before the one it hangs on.
     """
 
     actor: Actor
@@ -93,6 +103,7 @@ class Sender:
     seen: int
     cursor: int = 0
     replayed: bool = False
+    waits: bool = False
     refusals: list[DomainError] = field(default_factory=list)
 
     @property
@@ -112,25 +123,72 @@ def apply(session: Session, sender: Sender, arrivals: Iterable[Arrival]) -> list
     deleted: list[Arrival] = []
     for arrival in arrivals:
         (deleted if arrival.deleted else written).append(arrival)
-    _hold(session, [*written, *deleted])
-    written.sort(key=lambda found: _ORDER.get(found.collection, len(_ORDER)))
+    ids = _ids([*written, *deleted])
+    _hold(session, ids)
+    if sender.waits:
+        for name in sorted(ids):
+            early.drop(session, sender.actor, name, sorted(ids[name]))
+    written.sort(key=_rank)
     deleted.sort(key=lambda found: -_ORDER.get(found.collection, -1))
     outcomes: list[Outcome] = []
     for name, group in groupby(written, key=lambda found: found.collection):
         rows = list(group)
         settled = _settle(session, sender, name, rows)
         outcomes += [Outcome(row) if i in settled else _one(session, sender, row) for i, row in enumerate(rows)]
-    return outcomes + [_one(session, sender, arrival) for arrival in deleted]
+    outcomes += [_one(session, sender, arrival) for arrival in deleted]
+    _mend(session, sender, outcomes)
+    _take_early(session, sender)
+    return outcomes
 
 
-def _hold(session: Session, arrivals: Iterable[Arrival]) -> None:
+def _rank(arrival: Arrival) -> tuple[int, int]:
+    """Parents first. Intents as the person did them: not every library lists them so."""
+    made = arrival.values.get("made_at") if arrival.collection == "intents" else 0
+    return _ORDER.get(arrival.collection, len(_ORDER)), made if isinstance(made, int) else 0
+
+
+def _mend(session: Session, sender: Sender, outcomes: Sequence[Outcome]) -> None:
+    """Close the problems of rows that this phone has now sent as they can be taken."""
+    mine = (SyncProblem.user_id == sender.actor.id, SyncProblem.installation_id == sender.installation_id)
+    taken: set[tuple[str, Any]] | None = None
+    for problem in session.scalars(select(SyncProblem).where(*mine, SyncProblem.state == "open")):
+        if taken is None:
+            taken = {
+                (found.arrival.collection, found.arrival.row_id)
+                for found in outcomes
+                if not (found.refused or found.early or found.arrival.deleted) and isinstance(found.arrival.row_id, str)
+            }
+        if (problem.collection, problem.row_id) in taken:
+            try_transition(session, problem, "mended")
+
+
+def _take_early(session: Session, sender: Sender) -> None:
+    """Take the rows of this phone that waited for what has now come; those on which others wait, first."""
+    while found := early.due(session, sender.actor, sender.installation_id):
+        for row in found:
+            take_late(session, sender, row)
+
+
+def take_late(session: Session, sender: Sender, row: EarlyRow) -> None:
+    """Take a row that has waited. Where it is refused after all, it leaves the phone, which thinks that it is stored."""
+    arrival = Arrival(row.collection, row.row_id, row.sent)
+    if _one(session, replace(sender, waits=False, refusals=sender.refusals), arrival).refused:
+        send_away(session, sender.actor.id, row.collection, row.row_id)
+
+
+def _ids(arrivals: Iterable[Arrival]) -> dict[str, set[str]]:
+    """Return the ids in a push by collection, without those that are none."""
+    found: dict[str, set[str]] = {}
+    for arrival in arrivals:
+        if isinstance(arrival.row_id, str) and wire.ID_PATTERN.fullmatch(arrival.row_id):
+            found.setdefault(arrival.collection, set()).add(arrival.row_id)
+    return found
+
+
+def _hold(session: Session, wanted: Mapping[str, set[str]]) -> None:
     """Keep all rows of a push from others, in one order for everybody: else pushes of the same rows wait in a circle."""
     if session.get_bind().dialect.name == "sqlite":
         return
-    wanted: dict[str, set[str]] = {}
-    for arrival in arrivals:
-        if isinstance(arrival.row_id, str) and wire.ID_PATTERN.fullmatch(arrival.row_id):
-            wanted.setdefault(arrival.collection, set()).add(arrival.row_id)
     for name in WRITERS:
         if ids := wanted.get(name):
             model = COLLECTIONS[name].model
@@ -141,8 +199,7 @@ def _hold(session: Session, arrivals: Iterable[Arrival]) -> None:
 def _one(session: Session, sender: Sender, arrival: Arrival) -> Outcome:
     try:
         with session.begin_nested():
-            take(session, sender, arrival)
-            return Outcome(arrival)
+            return Outcome(arrival, early=not take(session, sender, arrival))
     except FieldsInvalid as fault:
         reasons = fault.errors
     except DomainError as fault:
@@ -240,8 +297,8 @@ def _settle_new(session: Session, sender: Sender, writer: Writer, arrivals: Sequ
     return made
 
 
-def take(session: Session, sender: Sender, arrival: Arrival) -> None:
-    """Take one row.
+def take(session: Session, sender: Sender, arrival: Arrival) -> bool:
+    """Take one row; tell whether it was, or waits for the row it hangs on.
 
     Raises:
         FieldsInvalid: with what is wrong with each field.
@@ -263,23 +320,25 @@ def take(session: Session, sender: Sender, arrival: Arrival) -> None:
     elif not allows(sender.actor, writer.right):
         raise Forbidden("forbidden")
     else:
-        _write(session, sender, arrival, writer, row_id)
+        return _write(session, sender, arrival, writer, row_id)
+    return True
 
 
-def _write(session: Session, sender: Sender, arrival: Arrival, writer: Writer, row_id: str) -> None:
+def _write(session: Session, sender: Sender, arrival: Arrival, writer: Writer, row_id: str) -> bool:
     model = COLLECTIONS[arrival.collection].model
     present = session.scalar(select(model).where(model.id == row_id).with_for_update(key_share=True))
     if present is None:
-        _make(session, sender, arrival, writer, row_id)
-    elif present.deleted_at is not None:
+        return _make(session, sender, arrival, writer, row_id)
+    if present.deleted_at is not None:
         _too_late(session, sender, arrival, present)
     elif arrival.deleted:
         _delete(session, sender, arrival, writer, writer.find(session, sender.actor, row_id))
     else:
         _edit(session, sender, arrival, writer, writer.find(session, sender.actor, row_id))
+    return True
 
 
-def _make(session: Session, sender: Sender, arrival: Arrival, writer: Writer, row_id: str) -> None:
+def _make(session: Session, sender: Sender, arrival: Arrival, writer: Writer, row_id: str) -> bool:
     key = {"user_id": sender.actor.id, "collection": arrival.collection, "row_id": row_id}
     buried = session.get(DeletedId, key) is not None
     if arrival.deleted or buried:
@@ -287,9 +346,15 @@ def _make(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
         insert_once(session, DeletedId, **key, at=now(session))
         if buried and not arrival.deleted:
             send_away(session, sender.actor.id, arrival.collection, row_id)
-        return
-    writer.create(session, sender.settings, sender.actor, _new_values(writer, arrival, row_id))
+        return True
+    values = _new_values(writer, arrival, row_id)
+    parent = writer.parent(values) if sender.waits and writer.parent is not None else None
+    if parent is not None and early.may_wait(session, sender.actor, sender.installation_id, parent):
+        early.keep(session, sender.actor, sender.installation_id, (arrival.collection, row_id), parent, arrival.values)
+        return False
+    writer.create(session, sender.settings, sender.actor, values)
     _keep_receipts(session, sender, [(arrival, {})])
+    return True
 
 
 def _new_values(writer: Writer, arrival: Arrival, row_id: str) -> dict[str, Any]:
@@ -328,8 +393,8 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
     if merged.write:
         changes = _checked(writer.edit, merged.write)
         writer.change(session, sender.actor, row, changes)
-    for loss in merged.losses:
-        _keep_loss(session, sender, arrival.collection, row.id, loss)
+    for loss in merged.losses:  # as it is kept: the phone's value may be stored in another form
+        _keep_loss(session, sender, arrival.collection, row.id, Loss(loss.field, _wire(row, loss.field, arrival), loss.lost))
     if not old:
         _keep_receipts(session, sender, [(arrival, last)], wrote=bool(merged.write))
     stored = {name: _wire(row, name, arrival) for name in columns if name in arrival.values}
@@ -571,8 +636,11 @@ def _keep_loss(session: Session, sender: Sender, collection: str, row_id: str, l
     )  # fmt: skip
 
 
-def forget(session: Session, days: int) -> None:
-    """Delete receipts and remembered deletions older than ``days``."""
-    old = now(session) - timedelta(days=days)
+def forget(session: Session, settings: Settings) -> None:
+    """Delete old receipts and remembered deletions; give up rows that wait for what never came."""
+    for row in early.overdue(session, _MOST_OVERDUE):
+        person = actor_of(session, session.get_one(User, row.user_id))
+        take_late(session, Sender(person, settings, row.installation_id, 0, 0), row)
+    old = now(session) - timedelta(days=settings.sync_keep_days)
     session.execute(delete(Receipt).where(Receipt.at < old))
     session.execute(delete(DeletedId).where(DeletedId.at < old))

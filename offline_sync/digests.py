@@ -16,6 +16,7 @@ from app.users.queries import access_user
 from app.users.rights import Actor, allows
 from offline_sync.changes import visible_ids
 from offline_sync.collections import COLLECTIONS
+from offline_sync.models import EarlyRow
 
 
 def digest_of(session: Session, actor: Actor, name: str) -> dict[str, Any]:
@@ -68,11 +69,16 @@ def explain(session: Session, actor: Actor, name: str, row_id: str, user_id: str
         "collection": name,
         "id": row_id,
         "user": user.id,
-        "on_phone": (reason := _reason(user, name, scopes)) == "shared_scope",
+        "on_phone": (reason := _waits(session, user, name, row_id) or _reason(user, name, scopes)) == "shared_scope",
         "reason": reason,
         "scopes": scopes,
         "held": sorted(scope for scope, grant in grants.items() if grant.left_no is None),
     }
+
+
+def _waits(session: Session, user: User, name: str, row_id: str) -> str | None:
+    mine = (EarlyRow.user_id == user.id, EarlyRow.collection == name, EarlyRow.row_id == row_id)
+    return "waits_for_parent" if session.scalar(select(EarlyRow.row_id).where(*mine)) is not None else None
 
 
 def _reason(user: User, name: str, scopes: list[dict[str, Any]]) -> str:

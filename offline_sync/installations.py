@@ -66,12 +66,13 @@ def of_headers(session: Session, actor: Actor, headers: Mapping[str, str], proto
 
 
 def note_pull(database: Database, phone: Installation, number: int | None) -> None:
-    """Write down that a phone came this far."""
+    """Write down that a phone called, and how far it came; None: not to the end of its pull."""
     with database.reading() as session:
         present = now(session)
     moved = number is not None and number != phone.pulled_no
     if moved or present - phone.seen_at > _NOTE_EVERY:
-        phone.pulled_no = max(number or 0, phone.pulled_no or 0)
+        if number is not None:
+            phone.pulled_no = max(number, phone.pulled_no or 0)
         with database.transaction(durable=False) as session:
             _write(session, phone)
 

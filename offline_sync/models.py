@@ -58,9 +58,9 @@ class SyncProblem(Tracked):
     __tablename__ = "sync_problems"
     __table_args__ = (
         UniqueConstraint("installation_id", "collection", "row_id", "content_hash", name="uq_sync_problems_sent"),
-        CheckConstraint("state IN ('open', 'replayed', 'dismissed')", name="state"),
+        CheckConstraint("state IN ('open', 'mended', 'replayed', 'dismissed')", name="state"),
     )
-    STATES = {"open": frozenset({"replayed", "dismissed"})}
+    STATES = {"open": frozenset({"mended", "replayed", "dismissed"})}
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
     installation_id: Mapped[str] = mapped_column(String(36))
     collection: Mapped[str] = mapped_column(String(40))
@@ -98,6 +98,20 @@ class Receipt(Base):
     collection: Mapped[str] = mapped_column(String(40), primary_key=True)
     row_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     digests: Mapped[dict[str, str]] = mapped_column(JsonValue)
+    at: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
+class EarlyRow(Base):
+    """A new row that came before the one it hangs on, which the same phone sends apart: it is taken once that one is here."""
+
+    __tablename__ = "early_rows"
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    installation_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    collection: Mapped[str] = mapped_column(String(40), primary_key=True)
+    row_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    parent_collection: Mapped[str] = mapped_column(String(40))
+    parent_id: Mapped[str] = mapped_column(String(36))
+    sent: Mapped[dict[str, Any]] = mapped_column(JsonValue)
     at: Mapped[datetime] = mapped_column(Moment, index=True)
 
 

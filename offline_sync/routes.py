@@ -45,8 +45,7 @@ def pull_watermelon(actor: Actor, query: dict[str, Any]) -> Response:
             page=query.get("page"),
             limit=query["limit"],
         )
-    if not answer["has_more"]:
-        installations.note_pull(edge_database(), phone, point_of(answer["timestamp"]).since)
+    installations.note_pull(edge_database(), phone, None if answer["has_more"] else point_of(answer["timestamp"]).since)
     return _json(answer)
 
 
@@ -69,8 +68,7 @@ def pull_rxdb(actor: Actor, query: dict[str, Any], collection: str) -> Response:
     with edge_database().reading() as session:
         phone = installations.of_headers(session, actor, dict(request.headers), "rxdb")
         answer = rxdb.pull(session, actor, edge_settings(), name, checkpoint=query.get("checkpoint"), limit=query["limit"])
-    if not answer["checkpoint"]["after"]:
-        installations.note_pull(edge_database(), phone, answer["checkpoint"]["since"])
+    installations.note_pull(edge_database(), phone, None if answer["checkpoint"]["after"] else answer["checkpoint"]["since"])
     return _json(answer)
 
 
@@ -250,7 +248,8 @@ def _sender(session: Session, actor: Actor, protocol: str, cursor: int | None, s
         return point.since if point.since is not None and point.epoch == head.epoch else 0
 
     since = number(cursor)
-    return Sender(actor, edge_settings(), phone.id, since, since if seen is None else min(since, number(seen)), cursor or 0)
+    stood = since if seen is None else min(since, number(seen))
+    return Sender(actor, edge_settings(), phone.id, since, stood, cursor or 0, waits=protocol == "rxdb")
 
 
 def _push(take: Callable[[Session], tuple[Sender, Any]]) -> Any:

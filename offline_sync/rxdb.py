@@ -130,7 +130,8 @@ def conflicts(
 
     What was refused and may not be seen goes back as the phone sent it, deleted: it leaves the phone, and its queue goes on.
     """
-    ids = [outcome.arrival.row_id for outcome in outcomes if isinstance(outcome.arrival.row_id, str)]
+    # A row that waits for another stays on the phone.
+    ids = [outcome.arrival.row_id for outcome in outcomes if isinstance(outcome.arrival.row_id, str) and not outcome.early]
     visible = visible_ids(session, actor, name)
     shown = session.scalars(select(visible.c.row_id).where(among(session, visible.c.row_id, ids))).all()
     live = rows_of(session, actor, settings, name, shown)

@@ -112,7 +112,7 @@ class ExplanationSchema(fields.Schema):
     on_phone = fields.Flag()
     reason = fields.OneOf(
         "shared_scope", "user_not_active", "collection_not_for_role", "no_such_row", "row_deleted", "row_left_scope",
-        "user_lost_scope", "no_shared_scope",
+        "user_lost_scope", "no_shared_scope", "waits_for_parent",
     )  # fmt: skip
     scopes = fields.Listing(fields.Nested(ScopeSchema))
     held = fields.Listing(fields.Text())
@@ -147,7 +147,7 @@ class WhoseSchema(fields.Schema):
 class ProblemQuery(PageQuery):
     """A page of problems."""
 
-    state = fields.OneOf("open", "replayed", "dismissed")
+    state = fields.OneOf("open", "mended", "replayed", "dismissed")
 
 
 class SyncProblemSchema(fields.TrackedSchema):

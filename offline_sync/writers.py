@@ -34,6 +34,7 @@ class Writer:
         new: schema of a row that is made; ``made_of`` are the fields taken from the phone for it.
         edit: schema of the fields that may be edited.
         server_first: of these, where both sides changed a field, the server's value is kept.
+        parent: collection and id of the row that a new one hangs on, where phones make such rows too.
         visible, create_many: as ``find`` and ``create``, of many rows, for collections of which phones send many.
     """
 
@@ -48,6 +49,7 @@ class Writer:
     undelete: Callable[[Session, Actor, Any], Any]
     find_deleted: Callable[[Session, Actor, str], Any]
     server_first: Collection[str] = ()
+    parent: Callable[[Mapping[str, Any]], tuple[str, str] | None] | None = None
     visible: Callable[[Actor], Select[Any]] | None = None
     create_many: Callable[[Session, Actor, list[dict[str, Any]]], list[str | DomainError]] | None = None
 
@@ -97,6 +99,11 @@ def _create_attachment(session: Session, settings: Settings, actor: Actor, value
     return attachment_verbs.create_attachment(session, settings, actor, values)
 
 
+def _subject_of(values: Mapping[str, Any]) -> tuple[str, str] | None:
+    collection = {"customer": "customers", "site": "sites"}.get(values["subject_kind"])
+    return (collection, values["subject_id"]) if collection else None
+
+
 def _never(_session: Session, _actor: Actor, *_rest: Any) -> Any:
     raise Conflict("state_conflict", state="deleted", wanted="live")
 
@@ -128,6 +135,7 @@ WRITERS: dict[str, Writer] = {
         delete=operations.delete_site,
         undelete=operations.undelete_site,
         find_deleted=queries.deleted_site,
+        parent=lambda values: ("customers", values["customer_id"]),
         visible=queries.visible_sites,
         create_many=operations.create_sites,
     ),
@@ -142,5 +150,6 @@ WRITERS: dict[str, Writer] = {
         delete=attachment_verbs.delete_attachment,
         undelete=_never,
         find_deleted=attachment_queries.deleted_attachment,
+        parent=_subject_of,
     ),
 }

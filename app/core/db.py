@@ -125,7 +125,9 @@ class in_ms(FunctionElement[int]):  # noqa: N801 - named as the function it is i
 @compiles(in_ms, "sqlite")
 def _in_ms_sqlite(element: in_ms, compiler: Any, **options: Any) -> str:
     moment = compiler.process(element.clauses, **options)
-    return f"(CAST(strftime('%s', {moment}) AS INTEGER) * 1000 + CAST(substr({moment}, 21, 3) AS INTEGER))"
+    # The whole second as it is written: strftime would round .9995 and above up to the next one.
+    second = f"CAST(strftime('%s', substr({moment}, 1, 19)) AS INTEGER)"
+    return f"({second} * 1000 + CAST(substr({moment}, 21, 3) AS INTEGER))"
 
 
 @compiles(in_ms, "postgresql")

@@ -109,9 +109,9 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
     ),
     "wipe_required": (
         "This app was asked to forget its data",
-        "Delete all local data, confirm it, and sign in again.",
+        "Delete all local data and confirm it; then you may begin again.",
         "需要清除本机数据",
-        "请删除本机全部数据并确认，然后重新登录。",
+        "请删除本机全部数据并确认，之后即可重新开始。",
     ),
     "already_exists": ("Already there", "{what} is taken already.", "已存在", "{what} 已被使用。"),
     "key_reused": (

@@ -35,7 +35,7 @@ def sign_in(_actor: None, body: dict[str, Any]) -> auth.Tokens:
 def refresh(session: Session, _actor: None, body: dict[str, Any]) -> auth.Tokens:
     """Exchange the refresh token for new tokens.
 
-    Each refresh token works once. A second use ends the whole session.
+    Who loses the answer asks again with the same token. Once the next one was used, it ends the whole session.
     """
     return auth.refresh(session, edge_settings(), body["refresh_token"])
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import StatementError
 
 from app.core.clock import Clock, from_ms, to_ms
-from app.core.db import Database
+from app.core.db import Database, in_ms
 from app.core.leases import ProcessBeat, beat
 
 
@@ -74,3 +74,17 @@ def test_a_process_beats_by_the_databases_clock_and_once(db: Database) -> None:
         [found] = session.scalars(select(ProcessBeat)).all()
 
     assert (found.at, found.facts) == (db.clock.now(), {"connected": True})
+
+
+@pytest.mark.parametrize("micros", [0, 1, 499, 999, 123_456, 999_400, 999_499, 999_500, 999_600, 999_999])
+def test_the_databases_milliseconds_are_those_of_python(database_url: str, micros: int) -> None:
+    db = Database(database_url)
+    at = datetime(2026, 3, 1, 23, 59, 59, micros, tzinfo=UTC)
+    with db.transaction() as session:
+        beat_row = ProcessBeat(name=f"beat-{micros}", at=at, facts={})
+        session.add(beat_row)
+        session.flush()
+        told = session.scalar(select(in_ms(ProcessBeat.at)).where(ProcessBeat.name == beat_row.name))
+        session.delete(beat_row)
+    assert told == to_ms(at)
+    db.close()

@@ -34,10 +34,13 @@ class RxdbPhone:
         witness: Witness | None = None,
         names: Sequence[str] = ("customers", "sites", "intents", "sync_problems"),
         later: Sequence[str] = (),
+        order: Callable[[list[str]], list[str]] = list,
     ) -> None:
         self.person = person
         self.name = name or f"rxdb-{next(self._ids):05}"
         self.names, self.later = list(names), list(later)
+        # The replications do not wait for each other: which of them is first is chance.
+        self._order = order
         # What the library calls the fork: documents as they are on the phone, deleted ones too.
         self.fork: dict[str, dict[str, Row]] = {}
         # What it calls the assumed master state, and which documents hold a resolved conflict that is sent once more.
@@ -131,7 +134,7 @@ class RxdbPhone:
         pushed, lost = False, None
         for _ in range(20):
             again = False
-            for table in self.names:
+            for table in self._order(self.names):
                 try:
                     self.pull(table)
                     again = self.push(table) or again

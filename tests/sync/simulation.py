@@ -533,7 +533,10 @@ class Company:
 
             def rxdb(worker: Worker, person: Http = person, n: int = n, old_app: bool = old_app) -> RxdbPhone:
                 names, later = (RXDB_NAMES, ("attachments",)) if not old_app else ((*RXDB_NAMES, "attachments"), ())
-                return RxdbPhone(person, f"rxdb-{n:05}", worker.line, Watch(worker), names, later)
+                return RxdbPhone(
+                    person, f"rxdb-{n:05}", worker.line, Watch(worker), names, later,
+                    lambda some: worker.chance.sample(some, len(some)),
+                )  # fmt: skip
 
             found += [Worker(self, person, melon, role, 2 * n), Worker(self, person, rxdb, role, 2 * n + 1)]
         return found

@@ -107,6 +107,24 @@ def test_the_whole_story_is_played_by_phones_that_were_offline(
         assert all(code not in row.body or row.kind == "coupon.redeem" for row in session.scalars(select(Intent)))
 
 
+def test_intents_are_carried_out_as_the_person_did_them_however_they_are_listed(
+    db: Database, world: World, story: Story, phone: Phones
+) -> None:
+    owner = phone(world.owner)
+    owner.pull()
+    kinds = ("service_offer.view", "service_offer.decline", "service_offer.view")
+    rows = [
+        {"id": f"intent-owner-{n}", "kind": kind, "body": json.dumps({"offer_id": story.offer}), "made_at": 1_772_000_000_000 + n}
+        for n, kind in enumerate(kinds)
+    ]
+    sent = {"intents": {"created": rows[::-1], "updated": [], "deleted": []}}
+    assert owner.http("POST", f"/sync/watermelon?last_pulled_at={owner.cursor}", sent).status_code == 200
+    owner.sync()
+
+    assert [verdict(owner, f"intent-owner-{n}")[0] for n in range(2)] == ["accepted", "accepted"]
+    assert happened(db, "service_offer.viewed") == 1
+
+
 def test_an_intent_sent_three_times_is_carried_out_once(db: Database, world: World, story: Story, phone: Phones) -> None:
     staff = phone(story.staff)
     staff.pull()

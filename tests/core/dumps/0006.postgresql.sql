@@ -225,6 +225,16 @@ CREATE TABLE public.devices (
     CONSTRAINT ck_devices_shard CHECK (((shard >= 0) AND (shard <= 255))),
     CONSTRAINT ck_devices_state CHECK (((state)::text = ANY ((ARRAY['active'::character varying, 'revoked'::character varying])::text[])))
 );
+CREATE TABLE public.early_rows (
+    user_id character varying(36) NOT NULL,
+    installation_id character varying(36) NOT NULL,
+    collection character varying(40) NOT NULL,
+    row_id character varying(36) NOT NULL,
+    parent_collection character varying(40) NOT NULL,
+    parent_id character varying(36) NOT NULL,
+    sent jsonb NOT NULL,
+    at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.failed_tries (
     subject character varying(64) NOT NULL,
     failures integer NOT NULL,
@@ -600,7 +610,7 @@ CREATE TABLE public.sync_problems (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     deleted_at timestamp with time zone,
-    CONSTRAINT ck_sync_problems_state CHECK (((state)::text = ANY ((ARRAY['open'::character varying, 'replayed'::character varying, 'dismissed'::character varying])::text[])))
+    CONSTRAINT ck_sync_problems_state CHECK (((state)::text = ANY ((ARRAY['open'::character varying, 'mended'::character varying, 'replayed'::character varying, 'dismissed'::character varying])::text[])))
 );
 CREATE TABLE public.sync_receipts (
     installation_id character varying(36) NOT NULL,
@@ -681,174 +691,174 @@ CREATE TABLE public.work_orders (
     deleted_at timestamp with time zone,
     CONSTRAINT ck_work_orders_state CHECK (((state)::text = ANY ((ARRAY['proposed'::character varying, 'unassigned'::character varying, 'scheduled'::character varying, 'in_progress'::character varying, 'finished'::character varying, 'cancelled'::character varying])::text[])))
 );
-INSERT INTO public.alarms VALUES ('01a2029a-ec45-798d-937e-e28982c45798', '01a2029a-ebe0-728d-ae73-bf998306c309', 1, 'component', '01a2029a-ebc7-7e88-a72e-018315695540', '01a2029a-ebc3-77f8-a8b6-ce713fc6d485', 1, 'raised', 'major', 'soh_pct', '2026-03-02 02:00:00+00', 74.9, '2026-03-02 02:00:00+00', 74.1, 3, NULL, NULL, NULL, '2026-03-02 02:00:00+00', 2, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.alarms VALUES ('01a202a2-faa3-7f2d-ab81-963e1f82c686', '01a202a2-fa31-7611-aa0a-b2c517cb685e', 1, 'component', '01a202a2-fa1f-724e-bc6d-5129d9763d32', '01a202a2-fa1a-7ddc-a737-6e109f9d389e', 1, 'raised', 'major', 'soh_pct', '2026-03-02 02:00:00+00', 74.9, '2026-03-02 02:00:00+00', 74.1, 3, NULL, NULL, NULL, '2026-03-02 02:00:00+00', 2, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
 INSERT INTO public.alembic_version VALUES ('0006');
-INSERT INTO public.assets VALUES ('01a2029a-ebc3-77f8-a8b6-ce713fc6d485', 'VIN-0001', 'Model 60', '01a2029a-eb7b-7c36-bed2-64c71806f38a', '01a2029a-eb87-755b-aa27-5ce7a75a4df5', NULL, 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.attachments VALUES ('attachment-kept-1', 'customer', '01a2029a-eb7b-7c36-bed2-64c71806f38a', '01a2029a-eb68-75d1-9a32-de021daa4da5', 'kept-phone-1', 'a.jpg', 'image/jpeg', 3, '0000000000000000000000000000000000000000000000000000000000000000', NULL, false, 'waiting', NULL, 0, 1, 5, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.assets VALUES ('01a202a2-fa1a-7ddc-a737-6e109f9d389e', 'VIN-0001', 'Model 60', '01a202a2-f9f2-792c-9353-0378fe016456', '01a202a2-f9f9-73b8-ae43-de65ee4abac8', NULL, 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.attachments VALUES ('attachment-kept-1', 'customer', '01a202a2-f9f2-792c-9353-0378fe016456', '01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'kept-phone-1', 'a.jpg', 'image/jpeg', 3, '0000000000000000000000000000000000000000000000000000000000000000', NULL, false, 'waiting', NULL, 0, 1, 5, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
 INSERT INTO public.change_counter VALUES (1, 5, 1);
-INSERT INTO public.components VALUES ('01a2029a-ebc7-7e88-a72e-018315695540', 'PACK-0001', 'battery_pack', 'PACK-60', NULL, 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.coupons VALUES ('01a2029a-ecd5-7c72-8d3a-a04117879eac', '01a2029a-ecce-74ad-9a3a-24fbec2f11f7', 'fa89023f4b9d02e0a5e2b8b4d2e47a74197343b4d1f8eec545171e41b1ea0d3a', 'open', NULL, NULL, NULL, 2, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.customers VALUES ('customer-from-phone', 'C-2026-000001', 'From a phone', NULL, NULL, '01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', '01a2029a-eb68-75d1-9a32-de021daa4da5', 1, 3, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.customers VALUES ('01a2029a-eb7b-7c36-bed2-64c71806f38a', 'C-1', 'By the manager', NULL, NULL, '01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', '01a2029a-eb68-75d1-9a32-de021daa4da5', 3, 4, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.dead_letters VALUES ('01a2029a-ed07-7e0f-888e-180b4cd80460', '8e68e080ee1bab394f482d9ab9c34a655bd59e61512e313bafda4ba9b752cc5c', 'devices/0/device-0001/telemetry', '\x6e6f74206a736f6e', 8, true, 'not_json', 'JSON is malformed: invalid character (byte 4)', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', 1, 'open');
-INSERT INTO public.deleted_ids VALUES ('01a2029a-eb68-75d1-9a32-de021daa4da5', 'customers', 'customer-not-here', '2026-03-02 02:00:00+00');
-INSERT INTO public.detector_states VALUES ('01a2029a-ebe0-728d-ae73-bf998306c309', '01a2029a-ebc7-7e88-a72e-018315695540', 1, '0c9543dbbf241f122ace46c3fb8af711749c34d481e0db5c275aa1747e6121f2', '{"last":[1772416800000,"b1:3",74.1,"device-0001"],"run":[],"run_count":0,"open":{"raised_at_ms":1772416800000,"causes":[[1772244000000,"b1:1",74.9,"device-0001"],[1772330400000,"b1:2",74.5,"device-0001"],[1772416800000,"b1:3",74.1,"device-0001"]],"last":[1772416800000,"b1:3",74.1,"device-0001"],"count":3,"cleared_at_ms":null,"clear_reason":null,"clear_causes":[]},"assumed_ms":0}', NULL);
+INSERT INTO public.components VALUES ('01a202a2-fa1f-724e-bc6d-5129d9763d32', 'PACK-0001', 'battery_pack', 'PACK-60', NULL, 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.coupons VALUES ('01a202a2-fb77-7b9b-8f5d-97717c5dda5b', '01a202a2-fb72-7692-afe3-05baacc132e0', '1e1755b77e9276465d716ba1e4233a1c90771c8f3ab457aeb500b9cf3a723d32', 'open', NULL, NULL, NULL, 2, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.customers VALUES ('customer-from-phone', 'C-2026-000001', 'From a phone', NULL, NULL, '01a202a2-f9e4-730b-b259-bef8cf0e956f', '01a202a2-f9eb-7f7a-b719-30ce54496f6f', 1, 3, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.customers VALUES ('01a202a2-f9f2-792c-9353-0378fe016456', 'C-1', 'By the manager', NULL, NULL, '01a202a2-f9e4-730b-b259-bef8cf0e956f', '01a202a2-f9eb-7f7a-b719-30ce54496f6f', 3, 4, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.dead_letters VALUES ('01a202a2-fba9-7d6e-9578-c74f2ce1fb7e', '8e68e080ee1bab394f482d9ab9c34a655bd59e61512e313bafda4ba9b752cc5c', 'devices/0/device-0001/telemetry', '\x6e6f74206a736f6e', 8, true, 'not_json', 'JSON is malformed: invalid character (byte 4)', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', 1, 'open');
+INSERT INTO public.deleted_ids VALUES ('01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'customers', 'customer-not-here', '2026-03-02 02:00:00+00');
+INSERT INTO public.detector_states VALUES ('01a202a2-fa31-7611-aa0a-b2c517cb685e', '01a202a2-fa1f-724e-bc6d-5129d9763d32', 1, 'ad75c867a77be5fc23bdf08e32e99113dc516fc29998c54f787b05454c5036b3', '{"last":[1772416800000,"b1:3",74.1,"device-0001"],"run":[],"run_count":0,"open":{"raised_at_ms":1772416800000,"causes":[[1772244000000,"b1:1",74.9,"device-0001"],[1772330400000,"b1:2",74.5,"device-0001"],[1772416800000,"b1:3",74.1,"device-0001"]],"last":[1772416800000,"b1:3",74.1,"device-0001"],"count":3,"cleared_at_ms":null,"clear_reason":null,"clear_causes":[]},"assumed_ms":0}', NULL);
 INSERT INTO public.device_latest VALUES ('device-0001', 'soh_pct', 1772416800000, 'b1:3', 74.1, 1772416800000);
 INSERT INTO public.device_presence VALUES ('device-0001', 1772416800000);
-INSERT INTO public.device_profiles VALUES ('01a2029a-ebb6-7d62-8098-2f973cc2224b', 'native', 'Native', 'native', 'rated', false, '{"soh_pct": {"unit": "%", "component": "battery_pack"}}', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.devices VALUES ('device-0001', 'native', 'device-0001', '01a2029a-ebb6-7d62-8098-2f973cc2224b', '01a2029a-ebc3-77f8-a8b6-ce713fc6d485', '2025-01-26 02:00:00+00', 0, 'active', '$7$101$s0zKrqUIllSTKQ/E$tlKIbIy5mO4lCuCsj4GlU/A/y1nbizMDuyPbGkxeMx0txKTXSywuszVMdVep7khjrGg+5cSuBNGxPKWzbEy2xw==', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.field_marks VALUES ('customers', '01a2029a-eb7b-7c36-bed2-64c71806f38a', 'name', 4, '919f75931482bb50b067ca1aef6c390b');
-INSERT INTO public.fittings VALUES ('01a2029a-ebd1-7058-81c2-62fa30fb9d9e', '01a2029a-ebc7-7e88-a72e-018315695540', '01a2029a-ebc3-77f8-a8b6-ce713fc6d485', '2025-01-26 02:00:00+00', NULL, 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.history VALUES ('01a2029a-eb55-78c6-bfc7-47d8900c9b7f', 'territory.created', 'territory', '01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
-INSERT INTO public.history VALUES ('01a2029a-eb7e-791e-8e4d-bf3801ce655f', 'customer.created', 'customer', '01a2029a-eb7b-7c36-bed2-64c71806f38a', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
-INSERT INTO public.history VALUES ('01a2029a-eb8a-73ae-98c1-e29d3a079637', 'site.created', 'site', '01a2029a-eb87-755b-aa27-5ce7a75a4df5', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
-INSERT INTO public.history VALUES ('01a2029a-eb9e-7b3f-909d-c5316a09be1f', 'station.created', 'station', '01a2029a-eb95-7451-bad3-6b8f09d427ea', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
-INSERT INTO public.history VALUES ('01a2029a-eba5-753e-b5c3-faf8bf2cb4fa', 'stock.counted', 'station', '01a2029a-eb95-7451-bad3-6b8f09d427ea', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"on_hand": 1, "part_no": "PACK-60"}');
-INSERT INTO public.history VALUES ('01a2029a-ebac-7ed1-abcc-c3bb04fcafc1', 'station.created', 'station', '01a2029a-ebaa-7798-80ef-e71daf7fb601', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
-INSERT INTO public.history VALUES ('01a2029a-ebaf-7a2c-95a5-4e732502e574', 'stock.counted', 'station', '01a2029a-ebaa-7798-80ef-e71daf7fb601', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"on_hand": 1, "part_no": "PACK-60"}');
-INSERT INTO public.history VALUES ('01a2029a-ebb7-7e2b-8b2d-3af79fe1cd98', 'device_profile.created', 'device_profile', '01a2029a-ebb6-7d62-8098-2f973cc2224b', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
-INSERT INTO public.history VALUES ('01a2029a-ebc4-7a21-934b-efc921ace37e', 'asset.created', 'asset', '01a2029a-ebc3-77f8-a8b6-ce713fc6d485', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
-INSERT INTO public.history VALUES ('01a2029a-ebc8-7ccf-b36f-30584b1ceefe', 'component.created', 'component', '01a2029a-ebc7-7e88-a72e-018315695540', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
-INSERT INTO public.history VALUES ('01a2029a-ebd5-79f6-b997-71dfd8b9001c', 'component.fitted', 'component', '01a2029a-ebc7-7e88-a72e-018315695540', 'system-user', '2025-01-26 02:00:00+00', '2026-03-02 02:00:00+00', '{"serial": "PACK-0001", "asset_id": "01a2029a-ebc3-77f8-a8b6-ce713fc6d485"}');
-INSERT INTO public.history VALUES ('01a2029a-ebdc-7a18-aa93-509fcc2b9389', 'device.registered', 'device', 'device-0001', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"asset_id": "01a2029a-ebc3-77f8-a8b6-ce713fc6d485"}');
-INSERT INTO public.history VALUES ('01a2029a-ebe0-7d35-9d93-4f3e8d3c565f', 'rule.created', 'rule', '01a2029a-ebe0-728d-ae73-bf998306c309', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"code": "battery-health", "number": 1}');
-INSERT INTO public.history VALUES ('01a2029a-ebe6-79eb-b4b1-c4a0d5ca5ea4', 'rule.created', 'rule', '01a2029a-ebe6-739a-8b75-24356036ce18', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"code": "device-silent", "number": 1}');
-INSERT INTO public.history VALUES ('01a2029a-ec4c-7333-9a09-7954595e6a8c', 'reading.observed', 'reading', '5ec2668ec111e4d791fa9cd94648f1b9', NULL, '2026-02-28 02:00:00+00', '2026-03-02 02:00:00+00', '{"at": "2026-02-28T02:00:00+00:00", "key": "b1:1", "value": 74.9, "metric": "soh_pct", "device_id": "device-0001", "component_id": "01a2029a-ebc7-7e88-a72e-018315695540"}');
-INSERT INTO public.history VALUES ('01a2029a-ec52-764d-b868-2ba51a763343', 'reading.observed', 'reading', 'b87324504e8e59e95d72624fe63218a0', NULL, '2026-03-01 02:00:00+00', '2026-03-02 02:00:00+00', '{"at": "2026-03-01T02:00:00+00:00", "key": "b1:2", "value": 74.5, "metric": "soh_pct", "device_id": "device-0001", "component_id": "01a2029a-ebc7-7e88-a72e-018315695540"}');
-INSERT INTO public.history VALUES ('01a2029a-ec55-7270-805f-1789f24bcf49', 'reading.observed', 'reading', '044fa05a818c9e76fb3965d665e7916e', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"at": "2026-03-02T02:00:00+00:00", "key": "b1:3", "value": 74.1, "metric": "soh_pct", "device_id": "device-0001", "component_id": "01a2029a-ebc7-7e88-a72e-018315695540"}');
-INSERT INTO public.history VALUES ('01a2029a-ec58-70cb-a157-2c36d33b404c', 'alarm.raised', 'alarm', '01a2029a-ec45-798d-937e-e28982c45798', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"rule": "battery-health", "count": 3, "metric": "soh_pct", "episode": 1, "readings": [{"at": "2026-02-28T02:00:00+00:00", "key": "b1:1", "value": 74.9, "device_id": "device-0001"}, {"at": "2026-03-01T02:00:00+00:00", "key": "b1:2", "value": 74.5, "device_id": "device-0001"}, {"at": "2026-03-02T02:00:00+00:00", "key": "b1:3", "value": 74.1, "device_id": "device-0001"}], "condition": {"below": 75.0, "span_h": 24.0, "readings": 3}, "rule_number": 1}');
-INSERT INTO public.history VALUES ('01a2029a-ec79-7a16-995e-c896db3de819', 'notification.queued', 'notification', '01a2029a-ec78-7158-a1b7-e4a37377a83c', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"message": "battery_alarm", "recipient_id": "01a2029a-eb68-75d1-9a32-de021daa4da5"}');
-INSERT INTO public.history VALUES ('01a2029a-eca4-71a1-8ae5-358e2ad05d55', 'work_order.opened', 'work_order', '01a2029a-eca0-7c0d-8301-63f8a7c7b7fa', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"job": "battery_replacement", "number": "WO-2026-000001"}');
-INSERT INTO public.history VALUES ('01a2029a-ecb2-7b86-97b9-6e702b7d47ed', 'work_order.stations_ranked', 'work_order', '01a2029a-eca0-7c0d-8301-63f8a7c7b7fa', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"ranking": [{"load": 0.0, "lacks": [], "station": "Station S0", "open_now": true, "distance_m": 1107, "station_id": "01a2029a-eb95-7451-bad3-6b8f09d427ea"}, {"load": 0.0, "lacks": [], "station": "Station S1", "open_now": true, "distance_m": 2215, "station_id": "01a2029a-ebaa-7798-80ef-e71daf7fb601"}]}');
-INSERT INTO public.history VALUES ('01a2029a-ecbc-736e-9e6c-6c714d46a174', 'station_task.offered', 'station_task', '01a2029a-ecb8-732c-b79b-4312d73671be', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"part_no": "PACK-60", "station": "Station S0", "answer_by": "2026-03-02T02:30:00+00:00", "station_id": "01a2029a-eb95-7451-bad3-6b8f09d427ea"}');
-INSERT INTO public.history VALUES ('01a2029a-ecc9-7318-b772-afa14e800fee', 'notification.queued', 'notification', '01a2029a-ecc7-7fc6-942d-cde1c1fabc9c', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"message": "task_offered", "recipient_id": "01a2029a-ebb0-7b0d-b967-753bcda225b6"}');
-INSERT INTO public.history VALUES ('01a2029a-ecd0-780f-afc7-e7d0e8e6ea85', 'service_offer.issued', 'service_offer', '01a2029a-ecce-74ad-9a3a-24fbec2f11f7', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"service": "battery_replacement", "currency": "CNY", "amount_due": "4300.00", "valid_until": "2026-03-16T02:00:00+00:00", "under_warranty": false}');
-INSERT INTO public.history VALUES ('01a2029a-ecda-7086-baf7-4572ce5787f0', 'coupon.issued', 'coupon', '01a2029a-ecd5-7c72-8d3a-a04117879eac', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"currency": "CNY", "discount": "500.00"}');
-INSERT INTO public.history VALUES ('01a2029a-ece0-743d-9d7c-b2bad7ef4054', 'notification.queued', 'notification', '01a2029a-ecdf-76fe-b035-184b16e4f767', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"message": "offer_made", "recipient_id": "01a2029a-eb8e-73b5-a491-d663daf14781"}');
-INSERT INTO public.history VALUES ('01a2029a-f166-7c53-97a0-7c4e97cac12f', 'customer.created', 'customer', 'customer-from-phone', '01a2029a-eb68-75d1-9a32-de021daa4da5', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
-INSERT INTO public.history VALUES ('01a2029a-f1b1-75c7-ad97-e2a34d9c8ef5', 'customer.edited', 'customer', '01a2029a-eb7b-7c36-bed2-64c71806f38a', '01a2029a-eb68-75d1-9a32-de021daa4da5', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"fields": ["name"]}');
-INSERT INTO public.history VALUES ('01a2029a-f1f5-74d8-b592-b4b44d91d424', 'customer.edited', 'customer', '01a2029a-eb7b-7c36-bed2-64c71806f38a', '01a2029a-eb62-7460-a209-6543decbbf8b', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"fields": ["name"]}');
-INSERT INTO public.history VALUES ('01a2029a-f2bd-7fb4-b741-b318731d9e8c', 'attachment.created', 'attachment', 'attachment-kept-1', '01a2029a-eb68-75d1-9a32-de021daa4da5', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"name": "a.jpg", "about": "customer"}');
-INSERT INTO public.history VALUES ('01a2029a-f2dc-70a7-889c-f5cb4a9b8f0d', 'intent.decided', 'intent', 'intent-kept-1', '01a2029a-eb68-75d1-9a32-de021daa4da5', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"code": "not_found", "what": "alarm.acknowledge", "verdict": "rejected"}');
-INSERT INTO public.history_causes VALUES ('01a2029a-ec58-70cb-a157-2c36d33b404c', '01a2029a-ec4c-7333-9a09-7954595e6a8c');
-INSERT INTO public.history_causes VALUES ('01a2029a-ec58-70cb-a157-2c36d33b404c', '01a2029a-ec52-764d-b868-2ba51a763343');
-INSERT INTO public.history_causes VALUES ('01a2029a-ec58-70cb-a157-2c36d33b404c', '01a2029a-ec55-7270-805f-1789f24bcf49');
-INSERT INTO public.history_causes VALUES ('01a2029a-ec79-7a16-995e-c896db3de819', '01a2029a-ec58-70cb-a157-2c36d33b404c');
-INSERT INTO public.history_causes VALUES ('01a2029a-eca4-71a1-8ae5-358e2ad05d55', '01a2029a-ec58-70cb-a157-2c36d33b404c');
-INSERT INTO public.history_causes VALUES ('01a2029a-ecb2-7b86-97b9-6e702b7d47ed', '01a2029a-eca4-71a1-8ae5-358e2ad05d55');
-INSERT INTO public.history_causes VALUES ('01a2029a-ecbc-736e-9e6c-6c714d46a174', '01a2029a-ecb2-7b86-97b9-6e702b7d47ed');
-INSERT INTO public.history_causes VALUES ('01a2029a-ecc9-7318-b772-afa14e800fee', '01a2029a-ecbc-736e-9e6c-6c714d46a174');
-INSERT INTO public.history_causes VALUES ('01a2029a-ecd0-780f-afc7-e7d0e8e6ea85', '01a2029a-ec58-70cb-a157-2c36d33b404c');
-INSERT INTO public.history_causes VALUES ('01a2029a-ecda-7086-baf7-4572ce5787f0', '01a2029a-ecd0-780f-afc7-e7d0e8e6ea85');
-INSERT INTO public.history_causes VALUES ('01a2029a-ece0-743d-9d7c-b2bad7ef4054', '01a2029a-ecd0-780f-afc7-e7d0e8e6ea85');
+INSERT INTO public.device_profiles VALUES ('01a202a2-fa13-79dc-9fe8-761abc328a2f', 'native', 'Native', 'native', 'rated', false, '{"soh_pct": {"unit": "%", "component": "battery_pack"}}', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.devices VALUES ('device-0001', 'native', 'device-0001', '01a202a2-fa13-79dc-9fe8-761abc328a2f', '01a202a2-fa1a-7ddc-a737-6e109f9d389e', '2025-01-26 02:00:00+00', 0, 'active', '$7$101$ZbkqHG23kIE6jWpO$uV/GDtbVfPFPFYLf6Lx/j1DXQpq9W8cWcKutwsWEzKzA9P4Z9p0pkNFAHqHr5iEwu+aRL87Ske9lQe9HR2WQxg==', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.field_marks VALUES ('customers', '01a202a2-f9f2-792c-9353-0378fe016456', 'name', 4, 'cb1b3a86ad887e972f5857a906106149');
+INSERT INTO public.fittings VALUES ('01a202a2-fa25-72fb-a136-8f5d77dde232', '01a202a2-fa1f-724e-bc6d-5129d9763d32', '01a202a2-fa1a-7ddc-a737-6e109f9d389e', '2025-01-26 02:00:00+00', NULL, 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.history VALUES ('01a202a2-f9e5-7344-a515-94592bbc4acb', 'territory.created', 'territory', '01a202a2-f9e4-730b-b259-bef8cf0e956f', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
+INSERT INTO public.history VALUES ('01a202a2-f9f4-7cf9-b4a0-b83eef745421', 'customer.created', 'customer', '01a202a2-f9f2-792c-9353-0378fe016456', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
+INSERT INTO public.history VALUES ('01a202a2-f9fb-7543-8e20-00091b66d971', 'site.created', 'site', '01a202a2-f9f9-73b8-ae43-de65ee4abac8', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
+INSERT INTO public.history VALUES ('01a202a2-fa04-793e-ac6e-92367c5e4a01', 'station.created', 'station', '01a202a2-fa01-7a99-a4bf-9a5ec6124981', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
+INSERT INTO public.history VALUES ('01a202a2-fa07-7f84-b0d3-ba61b5f741c2', 'stock.counted', 'station', '01a202a2-fa01-7a99-a4bf-9a5ec6124981', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"on_hand": 1, "part_no": "PACK-60"}');
+INSERT INTO public.history VALUES ('01a202a2-fa0c-773e-859f-cf3db6ddf053', 'station.created', 'station', '01a202a2-fa0a-7e74-b8c4-7883ea8570cf', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
+INSERT INTO public.history VALUES ('01a202a2-fa0e-79c0-95a3-0771c80291c5', 'stock.counted', 'station', '01a202a2-fa0a-7e74-b8c4-7883ea8570cf', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"on_hand": 1, "part_no": "PACK-60"}');
+INSERT INTO public.history VALUES ('01a202a2-fa14-772d-9a21-b075eab29fda', 'device_profile.created', 'device_profile', '01a202a2-fa13-79dc-9fe8-761abc328a2f', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
+INSERT INTO public.history VALUES ('01a202a2-fa1c-7094-bd4d-14a21451a685', 'asset.created', 'asset', '01a202a2-fa1a-7ddc-a737-6e109f9d389e', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
+INSERT INTO public.history VALUES ('01a202a2-fa1f-7db7-9042-576dec94f5f6', 'component.created', 'component', '01a202a2-fa1f-724e-bc6d-5129d9763d32', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
+INSERT INTO public.history VALUES ('01a202a2-fa26-750c-8faa-66e5a4f0f00c', 'component.fitted', 'component', '01a202a2-fa1f-724e-bc6d-5129d9763d32', 'system-user', '2025-01-26 02:00:00+00', '2026-03-02 02:00:00+00', '{"serial": "PACK-0001", "asset_id": "01a202a2-fa1a-7ddc-a737-6e109f9d389e"}');
+INSERT INTO public.history VALUES ('01a202a2-fa2b-7995-9725-61f144e9131f', 'device.registered', 'device', 'device-0001', 'system-user', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"asset_id": "01a202a2-fa1a-7ddc-a737-6e109f9d389e"}');
+INSERT INTO public.history VALUES ('01a202a2-fa32-727f-844c-9c8bc865edac', 'rule.created', 'rule', '01a202a2-fa31-7611-aa0a-b2c517cb685e', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"code": "battery-health", "number": 1}');
+INSERT INTO public.history VALUES ('01a202a2-fa35-74fc-8ae5-4fdee05a684f', 'rule.created', 'rule', '01a202a2-fa34-7b72-b636-cea4175fc151', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"code": "device-silent", "number": 1}');
+INSERT INTO public.history VALUES ('01a202a2-faba-74e6-8c4a-793acac182d9', 'reading.observed', 'reading', '5ec2668ec111e4d791fa9cd94648f1b9', NULL, '2026-02-28 02:00:00+00', '2026-03-02 02:00:00+00', '{"at": "2026-02-28T02:00:00+00:00", "key": "b1:1", "value": 74.9, "metric": "soh_pct", "device_id": "device-0001", "component_id": "01a202a2-fa1f-724e-bc6d-5129d9763d32"}');
+INSERT INTO public.history VALUES ('01a202a2-fabc-7cd6-901d-196b0a0a3fa8', 'reading.observed', 'reading', 'b87324504e8e59e95d72624fe63218a0', NULL, '2026-03-01 02:00:00+00', '2026-03-02 02:00:00+00', '{"at": "2026-03-01T02:00:00+00:00", "key": "b1:2", "value": 74.5, "metric": "soh_pct", "device_id": "device-0001", "component_id": "01a202a2-fa1f-724e-bc6d-5129d9763d32"}');
+INSERT INTO public.history VALUES ('01a202a2-fad1-7f49-bdd7-875b92b2c55b', 'reading.observed', 'reading', '044fa05a818c9e76fb3965d665e7916e', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"at": "2026-03-02T02:00:00+00:00", "key": "b1:3", "value": 74.1, "metric": "soh_pct", "device_id": "device-0001", "component_id": "01a202a2-fa1f-724e-bc6d-5129d9763d32"}');
+INSERT INTO public.history VALUES ('01a202a2-fad2-7cbf-9aba-0a8b392c3a0e', 'alarm.raised', 'alarm', '01a202a2-faa3-7f2d-ab81-963e1f82c686', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"rule": "battery-health", "count": 3, "metric": "soh_pct", "episode": 1, "readings": [{"at": "2026-02-28T02:00:00+00:00", "key": "b1:1", "value": 74.9, "device_id": "device-0001"}, {"at": "2026-03-01T02:00:00+00:00", "key": "b1:2", "value": 74.5, "device_id": "device-0001"}, {"at": "2026-03-02T02:00:00+00:00", "key": "b1:3", "value": 74.1, "device_id": "device-0001"}], "condition": {"below": 75.0, "span_h": 24.0, "readings": 3}, "rule_number": 1}');
+INSERT INTO public.history VALUES ('01a202a2-fb0d-787e-a435-a6422a1b1144', 'notification.queued', 'notification', '01a202a2-fb0a-7799-8455-40e658ae531f', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"message": "battery_alarm", "recipient_id": "01a202a2-f9eb-7f7a-b719-30ce54496f6f"}');
+INSERT INTO public.history VALUES ('01a202a2-fb51-7710-a944-9e48601bccaa', 'work_order.opened', 'work_order', '01a202a2-fb4e-7e1c-a5bd-4f2e66fecd76', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"job": "battery_replacement", "number": "WO-2026-000001"}');
+INSERT INTO public.history VALUES ('01a202a2-fb5b-7f20-9d73-6ab5260c5880', 'work_order.stations_ranked', 'work_order', '01a202a2-fb4e-7e1c-a5bd-4f2e66fecd76', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"ranking": [{"load": 0.0, "lacks": [], "station": "Station S0", "open_now": true, "distance_m": 1107, "station_id": "01a202a2-fa01-7a99-a4bf-9a5ec6124981"}, {"load": 0.0, "lacks": [], "station": "Station S1", "open_now": true, "distance_m": 2215, "station_id": "01a202a2-fa0a-7e74-b8c4-7883ea8570cf"}]}');
+INSERT INTO public.history VALUES ('01a202a2-fb68-72a4-b76b-384f3b6bc51a', 'station_task.offered', 'station_task', '01a202a2-fb5f-7cc7-9ef5-0a3f83cdb4fb', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"part_no": "PACK-60", "station": "Station S0", "answer_by": "2026-03-02T02:30:00+00:00", "station_id": "01a202a2-fa01-7a99-a4bf-9a5ec6124981"}');
+INSERT INTO public.history VALUES ('01a202a2-fb6e-7dab-8503-b9097f418052', 'notification.queued', 'notification', '01a202a2-fb6d-7aa5-8733-f8fb02ce2796', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"message": "task_offered", "recipient_id": "01a202a2-fa0f-76e0-ac81-100f8f529daa"}');
+INSERT INTO public.history VALUES ('01a202a2-fb73-7cb3-a78d-40ca6afde64a', 'service_offer.issued', 'service_offer', '01a202a2-fb72-7692-afe3-05baacc132e0', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"service": "battery_replacement", "currency": "CNY", "amount_due": "4300.00", "valid_until": "2026-03-16T02:00:00+00:00", "under_warranty": false}');
+INSERT INTO public.history VALUES ('01a202a2-fb7b-75cb-8227-e26733c59f7f', 'coupon.issued', 'coupon', '01a202a2-fb77-7b9b-8f5d-97717c5dda5b', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"currency": "CNY", "discount": "500.00"}');
+INSERT INTO public.history VALUES ('01a202a2-fb84-7be6-99ab-f8703302c5b9', 'notification.queued', 'notification', '01a202a2-fb82-7db3-bce3-ae464b300a4a', NULL, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"message": "offer_made", "recipient_id": "01a202a2-f9fd-7a10-8c82-77b7006d76cd"}');
+INSERT INTO public.history VALUES ('01a202a2-fd72-72d2-93ef-b86cad3c9aae', 'customer.created', 'customer', 'customer-from-phone', '01a202a2-f9eb-7f7a-b719-30ce54496f6f', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{}');
+INSERT INTO public.history VALUES ('01a202a2-fd9c-7120-a985-48db66b3f26e', 'customer.edited', 'customer', '01a202a2-f9f2-792c-9353-0378fe016456', '01a202a2-f9eb-7f7a-b719-30ce54496f6f', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"fields": ["name"]}');
+INSERT INTO public.history VALUES ('01a202a2-fdd4-7c2c-bf03-876f92c0550c', 'customer.edited', 'customer', '01a202a2-f9f2-792c-9353-0378fe016456', '01a202a2-f9e9-7e17-9ab5-9ace053be0cc', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"fields": ["name"]}');
+INSERT INTO public.history VALUES ('01a202a2-fe1c-716b-9dfe-0f3d3aed0821', 'attachment.created', 'attachment', 'attachment-kept-1', '01a202a2-f9eb-7f7a-b719-30ce54496f6f', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"name": "a.jpg", "about": "customer"}');
+INSERT INTO public.history VALUES ('01a202a3-0020-7419-b648-58d58bb56dac', 'intent.decided', 'intent', 'intent-kept-1', '01a202a2-f9eb-7f7a-b719-30ce54496f6f', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', '{"code": "not_found", "what": "alarm.acknowledge", "verdict": "rejected"}');
+INSERT INTO public.history_causes VALUES ('01a202a2-fad2-7cbf-9aba-0a8b392c3a0e', '01a202a2-faba-74e6-8c4a-793acac182d9');
+INSERT INTO public.history_causes VALUES ('01a202a2-fad2-7cbf-9aba-0a8b392c3a0e', '01a202a2-fabc-7cd6-901d-196b0a0a3fa8');
+INSERT INTO public.history_causes VALUES ('01a202a2-fad2-7cbf-9aba-0a8b392c3a0e', '01a202a2-fad1-7f49-bdd7-875b92b2c55b');
+INSERT INTO public.history_causes VALUES ('01a202a2-fb0d-787e-a435-a6422a1b1144', '01a202a2-fad2-7cbf-9aba-0a8b392c3a0e');
+INSERT INTO public.history_causes VALUES ('01a202a2-fb51-7710-a944-9e48601bccaa', '01a202a2-fad2-7cbf-9aba-0a8b392c3a0e');
+INSERT INTO public.history_causes VALUES ('01a202a2-fb5b-7f20-9d73-6ab5260c5880', '01a202a2-fb51-7710-a944-9e48601bccaa');
+INSERT INTO public.history_causes VALUES ('01a202a2-fb68-72a4-b76b-384f3b6bc51a', '01a202a2-fb5b-7f20-9d73-6ab5260c5880');
+INSERT INTO public.history_causes VALUES ('01a202a2-fb6e-7dab-8503-b9097f418052', '01a202a2-fb68-72a4-b76b-384f3b6bc51a');
+INSERT INTO public.history_causes VALUES ('01a202a2-fb73-7cb3-a78d-40ca6afde64a', '01a202a2-fad2-7cbf-9aba-0a8b392c3a0e');
+INSERT INTO public.history_causes VALUES ('01a202a2-fb7b-75cb-8227-e26733c59f7f', '01a202a2-fb73-7cb3-a78d-40ca6afde64a');
+INSERT INTO public.history_causes VALUES ('01a202a2-fb84-7be6-99ab-f8703302c5b9', '01a202a2-fb73-7cb3-a78d-40ca6afde64a');
 INSERT INTO public.ingest_counters VALUES ('reading', 4);
 INSERT INTO public.ingest_counters VALUES ('message', 5);
 INSERT INTO public.ingest_counters VALUES ('poison', 1);
-INSERT INTO public.installations VALUES ('kept-phone-2', '01a2029a-eb62-7460-a209-6543decbbf8b', 'watermelon', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', 2, '2026-03-02 02:00:00+00', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
-INSERT INTO public.installations VALUES ('kept-phone-1', '01a2029a-eb68-75d1-9a32-de021daa4da5', 'watermelon', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', 2, '2026-03-02 02:00:00+00', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
-INSERT INTO public.intents VALUES ('intent-kept-1', '01a2029a-eb68-75d1-9a32-de021daa4da5', 'kept-phone-1', 'alarm.acknowledge', '{"alarm_id": "alarm-unknown-1"}', 0, 'rejected', 'not_found', '{}', '2026-03-02 02:00:00+00', 2, 5, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.notifications VALUES ('01a2029a-ec78-7158-a1b7-e4a37377a83c', '01a2029a-eb68-75d1-9a32-de021daa4da5', 'battery_alarm', '{"late": false, "soh_pct": 74.1, "asset_model": "Model 60", "measured_on": "2026-03-02T02:00:00+00:00", "asset_serial": "VIN-0001", "customer_name": "Lin Logistics"}', 'alarm', '01a2029a-ec45-798d-937e-e28982c45798', 'alarm:01a2029a-ec45-798d-937e-e28982c45798:raised:01a2029a-eb68-75d1-9a32-de021daa4da5', NULL, NULL, 1, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.notifications VALUES ('01a2029a-ecc7-7fc6-942d-cde1c1fabc9c', '01a2029a-ebb0-7b0d-b967-753bcda225b6', 'task_offered', '{"job": "battery_replacement", "part_no": "PACK-60", "answer_by": "2026-03-02T02:30:00+00:00", "asset_model": "Model 60"}', 'station_task', '01a2029a-ecb8-732c-b79b-4312d73671be', 'task:01a2029a-ecb8-732c-b79b-4312d73671be:offered:01a2029a-ebb0-7b0d-b967-753bcda225b6', NULL, NULL, 1, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.notifications VALUES ('01a2029a-ecdf-76fe-b035-184b16e4f767', '01a2029a-eb8e-73b5-a491-d663daf14781', 'offer_made', '{"late": false, "soh_pct": 74.1, "currency": "CNY", "discount": "500.00", "warranty": false, "amount_due": "4300.00", "asset_model": "Model 60", "measured_on": "2026-03-02T02:00:00+00:00", "valid_until": "2026-03-16T02:00:00+00:00", "asset_serial": "VIN-0001"}', 'service_offer', '01a2029a-ecce-74ad-9a3a-24fbec2f11f7', 'offer:01a2029a-ecce-74ad-9a3a-24fbec2f11f7:made:01a2029a-eb8e-73b5-a491-d663daf14781', NULL, NULL, 1, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.installations VALUES ('kept-phone-2', '01a202a2-f9e9-7e17-9ab5-9ace053be0cc', 'watermelon', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', 2, '2026-03-02 02:00:00+00', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO public.installations VALUES ('kept-phone-1', '01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'watermelon', '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', 2, '2026-03-02 02:00:00+00', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO public.intents VALUES ('intent-kept-1', '01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'kept-phone-1', 'alarm.acknowledge', '{"alarm_id": "alarm-unknown-1"}', 0, 'rejected', 'not_found', '{}', '2026-03-02 02:00:00+00', 2, 5, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.notifications VALUES ('01a202a2-fb0a-7799-8455-40e658ae531f', '01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'battery_alarm', '{"late": false, "soh_pct": 74.1, "asset_model": "Model 60", "measured_on": "2026-03-02T02:00:00+00:00", "asset_serial": "VIN-0001", "customer_name": "Lin Logistics"}', 'alarm', '01a202a2-faa3-7f2d-ab81-963e1f82c686', 'alarm:01a202a2-faa3-7f2d-ab81-963e1f82c686:raised:01a202a2-f9eb-7f7a-b719-30ce54496f6f', NULL, NULL, 1, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.notifications VALUES ('01a202a2-fb6d-7aa5-8733-f8fb02ce2796', '01a202a2-fa0f-76e0-ac81-100f8f529daa', 'task_offered', '{"job": "battery_replacement", "part_no": "PACK-60", "answer_by": "2026-03-02T02:30:00+00:00", "asset_model": "Model 60"}', 'station_task', '01a202a2-fb5f-7cc7-9ef5-0a3f83cdb4fb', 'task:01a202a2-fb5f-7cc7-9ef5-0a3f83cdb4fb:offered:01a202a2-fa0f-76e0-ac81-100f8f529daa', NULL, NULL, 1, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.notifications VALUES ('01a202a2-fb82-7db3-bce3-ae464b300a4a', '01a202a2-f9fd-7a10-8c82-77b7006d76cd', 'offer_made', '{"late": false, "soh_pct": 74.1, "currency": "CNY", "discount": "500.00", "warranty": false, "amount_due": "4300.00", "asset_model": "Model 60", "measured_on": "2026-03-02T02:00:00+00:00", "valid_until": "2026-03-16T02:00:00+00:00", "asset_serial": "VIN-0001"}', 'service_offer', '01a202a2-fb72-7692-afe3-05baacc132e0', 'offer:01a202a2-fb72-7692-afe3-05baacc132e0:made:01a202a2-f9fd-7a10-8c82-77b7006d76cd', NULL, NULL, 1, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
 INSERT INTO public.number_series VALUES ('WO', 2026, 1);
 INSERT INTO public.number_series VALUES ('C', 2026, 1);
-INSERT INTO public.part_stocks VALUES ('01a2029a-ebaf-70c9-8756-cd9c3861fd4a', '01a2029a-ebaa-7798-80ef-e71daf7fb601', 'PACK-60', 1, 0, 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.part_stocks VALUES ('01a2029a-eba3-7e48-b362-4939609d5c58', '01a2029a-eb95-7451-bad3-6b8f09d427ea', 'PACK-60', 1, 1, 2, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.rule_versions VALUES ('01a2029a-ebe0-728d-ae73-bf998306c309', 1, '{"name": {"en": "Battery health is low", "zh-CN": "电池健康度过低"}, "metric": "soh_pct", "service": {"kind": "battery_replacement", "price": "4800.00", "discount": "500.00", "certificates": ["high_voltage"]}, "clear_if": {"span_h": 24, "at_least": 78.0, "readings": 3}, "detector": "threshold", "raise_if": {"below": 75.0, "span_h": 24, "readings": 3}, "severity": "major", "component": "battery_pack", "lateness_h": 720}', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.rule_versions VALUES ('01a2029a-ebe6-739a-8b75-24356036ce18', 1, '{"name": {"en": "Device is silent", "zh-CN": "设备失联"}, "detector": "silence", "severity": "warning", "silent_after_h": 24}', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.rules VALUES ('01a2029a-ebe0-728d-ae73-bf998306c309', 'battery-health', true, 1, 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.rules VALUES ('01a2029a-ebe6-739a-8b75-24356036ce18', 'device-silent', true, 1, 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.scope_entries VALUES ('customer:01a2029a-eb7b-7c36-bed2-64c71806f38a', 'sites', '01a2029a-eb87-755b-aa27-5ce7a75a4df5', 1, false);
-INSERT INTO public.scope_entries VALUES ('owner:01a2029a-eb68-75d1-9a32-de021daa4da5', 'sites', '01a2029a-eb87-755b-aa27-5ce7a75a4df5', 1, false);
-INSERT INTO public.scope_entries VALUES ('territory:01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', 'sites', '01a2029a-eb87-755b-aa27-5ce7a75a4df5', 1, false);
-INSERT INTO public.scope_entries VALUES ('customer:01a2029a-eb7b-7c36-bed2-64c71806f38a', 'assets', '01a2029a-ebc3-77f8-a8b6-ce713fc6d485', 1, false);
-INSERT INTO public.scope_entries VALUES ('owner:01a2029a-eb68-75d1-9a32-de021daa4da5', 'assets', '01a2029a-ebc3-77f8-a8b6-ce713fc6d485', 1, false);
-INSERT INTO public.scope_entries VALUES ('territory:01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', 'assets', '01a2029a-ebc3-77f8-a8b6-ce713fc6d485', 1, false);
-INSERT INTO public.scope_entries VALUES ('station:01a2029a-eb95-7451-bad3-6b8f09d427ea', 'stations', '01a2029a-eb95-7451-bad3-6b8f09d427ea', 1, false);
-INSERT INTO public.scope_entries VALUES ('station:01a2029a-ebaa-7798-80ef-e71daf7fb601', 'stations', '01a2029a-ebaa-7798-80ef-e71daf7fb601', 1, false);
-INSERT INTO public.scope_entries VALUES ('stations:all', 'stations', '01a2029a-eb95-7451-bad3-6b8f09d427ea', 1, false);
-INSERT INTO public.scope_entries VALUES ('stations:all', 'stations', '01a2029a-ebaa-7798-80ef-e71daf7fb601', 1, false);
-INSERT INTO public.scope_entries VALUES ('station:01a2029a-eb95-7451-bad3-6b8f09d427ea', 'sites', '01a2029a-eb87-755b-aa27-5ce7a75a4df5', 2, false);
-INSERT INTO public.scope_entries VALUES ('station:01a2029a-eb95-7451-bad3-6b8f09d427ea', 'assets', '01a2029a-ebc3-77f8-a8b6-ce713fc6d485', 2, false);
-INSERT INTO public.scope_entries VALUES ('customer:01a2029a-eb7b-7c36-bed2-64c71806f38a', 'work_orders', '01a2029a-eca0-7c0d-8301-63f8a7c7b7fa', 2, false);
-INSERT INTO public.scope_entries VALUES ('owner:01a2029a-eb68-75d1-9a32-de021daa4da5', 'work_orders', '01a2029a-eca0-7c0d-8301-63f8a7c7b7fa', 2, false);
-INSERT INTO public.scope_entries VALUES ('station:01a2029a-eb95-7451-bad3-6b8f09d427ea', 'work_orders', '01a2029a-eca0-7c0d-8301-63f8a7c7b7fa', 2, false);
-INSERT INTO public.scope_entries VALUES ('territory:01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', 'work_orders', '01a2029a-eca0-7c0d-8301-63f8a7c7b7fa', 2, false);
-INSERT INTO public.scope_entries VALUES ('customer:01a2029a-eb7b-7c36-bed2-64c71806f38a', 'station_tasks', '01a2029a-ecb8-732c-b79b-4312d73671be', 2, false);
-INSERT INTO public.scope_entries VALUES ('owner:01a2029a-eb68-75d1-9a32-de021daa4da5', 'station_tasks', '01a2029a-ecb8-732c-b79b-4312d73671be', 2, false);
-INSERT INTO public.scope_entries VALUES ('station:01a2029a-eb95-7451-bad3-6b8f09d427ea', 'station_tasks', '01a2029a-ecb8-732c-b79b-4312d73671be', 2, false);
-INSERT INTO public.scope_entries VALUES ('territory:01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', 'station_tasks', '01a2029a-ecb8-732c-b79b-4312d73671be', 2, false);
-INSERT INTO public.scope_entries VALUES ('customer:01a2029a-eb7b-7c36-bed2-64c71806f38a', 'service_offers', '01a2029a-ecce-74ad-9a3a-24fbec2f11f7', 2, false);
-INSERT INTO public.scope_entries VALUES ('owner:01a2029a-eb68-75d1-9a32-de021daa4da5', 'service_offers', '01a2029a-ecce-74ad-9a3a-24fbec2f11f7', 2, false);
-INSERT INTO public.scope_entries VALUES ('station:01a2029a-eb95-7451-bad3-6b8f09d427ea', 'service_offers', '01a2029a-ecce-74ad-9a3a-24fbec2f11f7', 2, false);
-INSERT INTO public.scope_entries VALUES ('territory:01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', 'service_offers', '01a2029a-ecce-74ad-9a3a-24fbec2f11f7', 2, false);
-INSERT INTO public.scope_entries VALUES ('customer:01a2029a-eb7b-7c36-bed2-64c71806f38a', 'alarms', '01a2029a-ec45-798d-937e-e28982c45798', 2, false);
-INSERT INTO public.scope_entries VALUES ('owner:01a2029a-eb68-75d1-9a32-de021daa4da5', 'alarms', '01a2029a-ec45-798d-937e-e28982c45798', 2, false);
-INSERT INTO public.scope_entries VALUES ('station:01a2029a-eb95-7451-bad3-6b8f09d427ea', 'alarms', '01a2029a-ec45-798d-937e-e28982c45798', 2, false);
-INSERT INTO public.scope_entries VALUES ('territory:01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', 'alarms', '01a2029a-ec45-798d-937e-e28982c45798', 2, false);
-INSERT INTO public.scope_entries VALUES ('user:01a2029a-eb68-75d1-9a32-de021daa4da5', 'notifications', '01a2029a-ec78-7158-a1b7-e4a37377a83c', 2, false);
-INSERT INTO public.scope_entries VALUES ('user:01a2029a-eb8e-73b5-a491-d663daf14781', 'notifications', '01a2029a-ecdf-76fe-b035-184b16e4f767', 2, false);
-INSERT INTO public.scope_entries VALUES ('user:01a2029a-ebb0-7b0d-b967-753bcda225b6', 'notifications', '01a2029a-ecc7-7fc6-942d-cde1c1fabc9c', 2, false);
+INSERT INTO public.part_stocks VALUES ('01a202a2-fa0e-71f6-a42c-c7750f579458', '01a202a2-fa0a-7e74-b8c4-7883ea8570cf', 'PACK-60', 1, 0, 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.part_stocks VALUES ('01a202a2-fa07-730f-a33e-38410bbfefcf', '01a202a2-fa01-7a99-a4bf-9a5ec6124981', 'PACK-60', 1, 1, 2, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.rule_versions VALUES ('01a202a2-fa31-7611-aa0a-b2c517cb685e', 1, '{"name": {"en": "Battery health is low", "zh-CN": "电池健康度过低"}, "metric": "soh_pct", "service": {"kind": "battery_replacement", "price": "4800.00", "discount": "500.00", "certificates": ["high_voltage"]}, "clear_if": {"span_h": 24, "at_least": 78.0, "readings": 3}, "detector": "threshold", "raise_if": {"below": 75.0, "span_h": 24, "readings": 3}, "severity": "major", "component": "battery_pack", "lateness_h": 720}', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.rule_versions VALUES ('01a202a2-fa34-7b72-b636-cea4175fc151', 1, '{"name": {"en": "Device is silent", "zh-CN": "设备失联"}, "detector": "silence", "severity": "warning", "silent_after_h": 24}', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.rules VALUES ('01a202a2-fa31-7611-aa0a-b2c517cb685e', 'battery-health', true, 1, 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.rules VALUES ('01a202a2-fa34-7b72-b636-cea4175fc151', 'device-silent', true, 1, 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.scope_entries VALUES ('customer:01a202a2-f9f2-792c-9353-0378fe016456', 'sites', '01a202a2-f9f9-73b8-ae43-de65ee4abac8', 1, false);
+INSERT INTO public.scope_entries VALUES ('owner:01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'sites', '01a202a2-f9f9-73b8-ae43-de65ee4abac8', 1, false);
+INSERT INTO public.scope_entries VALUES ('territory:01a202a2-f9e4-730b-b259-bef8cf0e956f', 'sites', '01a202a2-f9f9-73b8-ae43-de65ee4abac8', 1, false);
+INSERT INTO public.scope_entries VALUES ('customer:01a202a2-f9f2-792c-9353-0378fe016456', 'assets', '01a202a2-fa1a-7ddc-a737-6e109f9d389e', 1, false);
+INSERT INTO public.scope_entries VALUES ('owner:01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'assets', '01a202a2-fa1a-7ddc-a737-6e109f9d389e', 1, false);
+INSERT INTO public.scope_entries VALUES ('territory:01a202a2-f9e4-730b-b259-bef8cf0e956f', 'assets', '01a202a2-fa1a-7ddc-a737-6e109f9d389e', 1, false);
+INSERT INTO public.scope_entries VALUES ('station:01a202a2-fa01-7a99-a4bf-9a5ec6124981', 'stations', '01a202a2-fa01-7a99-a4bf-9a5ec6124981', 1, false);
+INSERT INTO public.scope_entries VALUES ('station:01a202a2-fa0a-7e74-b8c4-7883ea8570cf', 'stations', '01a202a2-fa0a-7e74-b8c4-7883ea8570cf', 1, false);
+INSERT INTO public.scope_entries VALUES ('stations:all', 'stations', '01a202a2-fa01-7a99-a4bf-9a5ec6124981', 1, false);
+INSERT INTO public.scope_entries VALUES ('stations:all', 'stations', '01a202a2-fa0a-7e74-b8c4-7883ea8570cf', 1, false);
+INSERT INTO public.scope_entries VALUES ('station:01a202a2-fa01-7a99-a4bf-9a5ec6124981', 'sites', '01a202a2-f9f9-73b8-ae43-de65ee4abac8', 2, false);
+INSERT INTO public.scope_entries VALUES ('station:01a202a2-fa01-7a99-a4bf-9a5ec6124981', 'assets', '01a202a2-fa1a-7ddc-a737-6e109f9d389e', 2, false);
+INSERT INTO public.scope_entries VALUES ('customer:01a202a2-f9f2-792c-9353-0378fe016456', 'work_orders', '01a202a2-fb4e-7e1c-a5bd-4f2e66fecd76', 2, false);
+INSERT INTO public.scope_entries VALUES ('owner:01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'work_orders', '01a202a2-fb4e-7e1c-a5bd-4f2e66fecd76', 2, false);
+INSERT INTO public.scope_entries VALUES ('station:01a202a2-fa01-7a99-a4bf-9a5ec6124981', 'work_orders', '01a202a2-fb4e-7e1c-a5bd-4f2e66fecd76', 2, false);
+INSERT INTO public.scope_entries VALUES ('territory:01a202a2-f9e4-730b-b259-bef8cf0e956f', 'work_orders', '01a202a2-fb4e-7e1c-a5bd-4f2e66fecd76', 2, false);
+INSERT INTO public.scope_entries VALUES ('customer:01a202a2-f9f2-792c-9353-0378fe016456', 'station_tasks', '01a202a2-fb5f-7cc7-9ef5-0a3f83cdb4fb', 2, false);
+INSERT INTO public.scope_entries VALUES ('owner:01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'station_tasks', '01a202a2-fb5f-7cc7-9ef5-0a3f83cdb4fb', 2, false);
+INSERT INTO public.scope_entries VALUES ('station:01a202a2-fa01-7a99-a4bf-9a5ec6124981', 'station_tasks', '01a202a2-fb5f-7cc7-9ef5-0a3f83cdb4fb', 2, false);
+INSERT INTO public.scope_entries VALUES ('territory:01a202a2-f9e4-730b-b259-bef8cf0e956f', 'station_tasks', '01a202a2-fb5f-7cc7-9ef5-0a3f83cdb4fb', 2, false);
+INSERT INTO public.scope_entries VALUES ('customer:01a202a2-f9f2-792c-9353-0378fe016456', 'service_offers', '01a202a2-fb72-7692-afe3-05baacc132e0', 2, false);
+INSERT INTO public.scope_entries VALUES ('owner:01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'service_offers', '01a202a2-fb72-7692-afe3-05baacc132e0', 2, false);
+INSERT INTO public.scope_entries VALUES ('station:01a202a2-fa01-7a99-a4bf-9a5ec6124981', 'service_offers', '01a202a2-fb72-7692-afe3-05baacc132e0', 2, false);
+INSERT INTO public.scope_entries VALUES ('territory:01a202a2-f9e4-730b-b259-bef8cf0e956f', 'service_offers', '01a202a2-fb72-7692-afe3-05baacc132e0', 2, false);
+INSERT INTO public.scope_entries VALUES ('customer:01a202a2-f9f2-792c-9353-0378fe016456', 'alarms', '01a202a2-faa3-7f2d-ab81-963e1f82c686', 2, false);
+INSERT INTO public.scope_entries VALUES ('owner:01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'alarms', '01a202a2-faa3-7f2d-ab81-963e1f82c686', 2, false);
+INSERT INTO public.scope_entries VALUES ('station:01a202a2-fa01-7a99-a4bf-9a5ec6124981', 'alarms', '01a202a2-faa3-7f2d-ab81-963e1f82c686', 2, false);
+INSERT INTO public.scope_entries VALUES ('territory:01a202a2-f9e4-730b-b259-bef8cf0e956f', 'alarms', '01a202a2-faa3-7f2d-ab81-963e1f82c686', 2, false);
+INSERT INTO public.scope_entries VALUES ('user:01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'notifications', '01a202a2-fb0a-7799-8455-40e658ae531f', 2, false);
+INSERT INTO public.scope_entries VALUES ('user:01a202a2-f9fd-7a10-8c82-77b7006d76cd', 'notifications', '01a202a2-fb82-7db3-bce3-ae464b300a4a', 2, false);
+INSERT INTO public.scope_entries VALUES ('user:01a202a2-fa0f-76e0-ac81-100f8f529daa', 'notifications', '01a202a2-fb6d-7aa5-8733-f8fb02ce2796', 2, false);
 INSERT INTO public.scope_entries VALUES ('customer:customer-from-phone', 'customers', 'customer-from-phone', 3, false);
-INSERT INTO public.scope_entries VALUES ('owner:01a2029a-eb68-75d1-9a32-de021daa4da5', 'customers', 'customer-from-phone', 3, false);
-INSERT INTO public.scope_entries VALUES ('territory:01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', 'customers', 'customer-from-phone', 3, false);
-INSERT INTO public.scope_entries VALUES ('user:01a2029a-eb68-75d1-9a32-de021daa4da5', 'sync_problems', '01a2029a-f187-7d09-b2c2-f87f6b83173d', 3, false);
-INSERT INTO public.scope_entries VALUES ('customer:01a2029a-eb7b-7c36-bed2-64c71806f38a', 'customers', '01a2029a-eb7b-7c36-bed2-64c71806f38a', 4, false);
-INSERT INTO public.scope_entries VALUES ('owner:01a2029a-eb68-75d1-9a32-de021daa4da5', 'customers', '01a2029a-eb7b-7c36-bed2-64c71806f38a', 4, false);
-INSERT INTO public.scope_entries VALUES ('station:01a2029a-eb95-7451-bad3-6b8f09d427ea', 'customers', '01a2029a-eb7b-7c36-bed2-64c71806f38a', 4, false);
-INSERT INTO public.scope_entries VALUES ('territory:01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', 'customers', '01a2029a-eb7b-7c36-bed2-64c71806f38a', 4, false);
-INSERT INTO public.scope_entries VALUES ('customer:01a2029a-eb7b-7c36-bed2-64c71806f38a', 'attachments', 'attachment-kept-1', 5, false);
-INSERT INTO public.scope_entries VALUES ('owner:01a2029a-eb68-75d1-9a32-de021daa4da5', 'attachments', 'attachment-kept-1', 5, false);
-INSERT INTO public.scope_entries VALUES ('territory:01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', 'attachments', 'attachment-kept-1', 5, false);
-INSERT INTO public.scope_entries VALUES ('user:01a2029a-eb68-75d1-9a32-de021daa4da5', 'attachments', 'attachment-kept-1', 5, false);
-INSERT INTO public.scope_entries VALUES ('user:01a2029a-eb68-75d1-9a32-de021daa4da5', 'intents', 'intent-kept-1', 5, false);
-INSERT INTO public.scope_grants VALUES ('01a2029a-ebb1-796f-a7f3-9a0c7da6f744', 'station:01a2029a-ebaa-7798-80ef-e71daf7fb601', 1, NULL);
-INSERT INTO public.scope_grants VALUES ('01a2029a-eb5c-7314-9182-db2a35c5e730', 'user:01a2029a-eb5c-7314-9182-db2a35c5e730', 1, NULL);
-INSERT INTO public.scope_grants VALUES ('01a2029a-eb8e-73b5-a491-d663daf14781', 'stations:all', 1, NULL);
-INSERT INTO public.scope_grants VALUES ('01a2029a-eb62-7460-a209-6543decbbf8b', 'user:01a2029a-eb62-7460-a209-6543decbbf8b', 1, NULL);
-INSERT INTO public.scope_grants VALUES ('01a2029a-eb5c-7314-9182-db2a35c5e730', 'territory:01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', 1, NULL);
-INSERT INTO public.scope_grants VALUES ('01a2029a-eb8e-73b5-a491-d663daf14781', 'customer:01a2029a-eb7b-7c36-bed2-64c71806f38a', 1, NULL);
-INSERT INTO public.scope_grants VALUES ('01a2029a-eb68-75d1-9a32-de021daa4da5', 'territory:01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', 1, NULL);
-INSERT INTO public.scope_grants VALUES ('01a2029a-eb5c-7314-9182-db2a35c5e730', 'stations:all', 1, NULL);
-INSERT INTO public.scope_grants VALUES ('01a2029a-eb68-75d1-9a32-de021daa4da5', 'stations:all', 1, NULL);
-INSERT INTO public.scope_grants VALUES ('01a2029a-ebb0-7b0d-b967-753bcda225b6', 'station:01a2029a-eb95-7451-bad3-6b8f09d427ea', 1, NULL);
-INSERT INTO public.scope_grants VALUES ('01a2029a-ebb0-7b0d-b967-753bcda225b6', 'user:01a2029a-ebb0-7b0d-b967-753bcda225b6', 1, NULL);
-INSERT INTO public.scope_grants VALUES ('01a2029a-ebb1-796f-a7f3-9a0c7da6f744', 'user:01a2029a-ebb1-796f-a7f3-9a0c7da6f744', 1, NULL);
-INSERT INTO public.scope_grants VALUES ('01a2029a-eb8e-73b5-a491-d663daf14781', 'user:01a2029a-eb8e-73b5-a491-d663daf14781', 1, NULL);
-INSERT INTO public.scope_grants VALUES ('01a2029a-eb62-7460-a209-6543decbbf8b', 'territory:01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', 1, NULL);
-INSERT INTO public.scope_grants VALUES ('01a2029a-eb68-75d1-9a32-de021daa4da5', 'owner:01a2029a-eb68-75d1-9a32-de021daa4da5', 1, NULL);
-INSERT INTO public.scope_grants VALUES ('01a2029a-eb62-7460-a209-6543decbbf8b', 'stations:all', 1, NULL);
-INSERT INTO public.scope_grants VALUES ('01a2029a-eb68-75d1-9a32-de021daa4da5', 'user:01a2029a-eb68-75d1-9a32-de021daa4da5', 1, NULL);
-INSERT INTO public.service_offers VALUES ('01a2029a-ecce-74ad-9a3a-24fbec2f11f7', 'battery_replacement', 'issued', '01a2029a-ec45-798d-937e-e28982c45798', '01a2029a-ebc7-7e88-a72e-018315695540', '01a2029a-ebc3-77f8-a8b6-ce713fc6d485', '01a2029a-eb7b-7c36-bed2-64c71806f38a', '01a2029a-eca0-7c0d-8301-63f8a7c7b7fa', 4800.00, 500.00, 4300.00, 'CNY', false, '2026-03-16 02:00:00+00', NULL, NULL, 1, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.sign_in_sessions VALUES ('01a2029a-f06c-7092-8a75-5f08ecff3b8f', '01a2029a-eb68-75d1-9a32-de021daa4da5', '2026-03-02 02:00:00+00', NULL, NULL, 'test');
-INSERT INTO public.sign_in_sessions VALUES ('01a2029a-f098-7d6f-a194-2f71b5b9f634', '01a2029a-eb62-7460-a209-6543decbbf8b', '2026-03-02 02:00:00+00', NULL, NULL, 'test');
-INSERT INTO public.sites VALUES ('01a2029a-eb87-755b-aa27-5ce7a75a4df5', '01a2029a-eb7b-7c36-bed2-64c71806f38a', 'Depot', '', 22.54, 114.05, 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.station_grants VALUES ('01a2029a-ecba-7d24-9246-478c408e1a03', '01a2029a-eb95-7451-bad3-6b8f09d427ea', '01a2029a-eb7b-7c36-bed2-64c71806f38a', '01a2029a-ebc3-77f8-a8b6-ce713fc6d485', '01a2029a-ecb8-732c-b79b-4312d73671be', NULL, 1, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.station_tasks VALUES ('01a2029a-ecb8-732c-b79b-4312d73671be', '01a2029a-eca0-7c0d-8301-63f8a7c7b7fa', '01a2029a-eb95-7451-bad3-6b8f09d427ea', 'offered', 'PACK-60', '2026-03-02 02:30:00+00', NULL, NULL, 1, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.station_territories VALUES ('01a2029a-eb95-7451-bad3-6b8f09d427ea', '01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a');
-INSERT INTO public.station_territories VALUES ('01a2029a-ebaa-7798-80ef-e71daf7fb601', '01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a');
-INSERT INTO public.stations VALUES ('01a2029a-eb95-7451-bad3-6b8f09d427ea', 'S0', 'Station S0', '', 22.55, 114.05, '24/7', 'Asia/Shanghai', 2, true, NULL, '["high_voltage"]', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.stations VALUES ('01a2029a-ebaa-7798-80ef-e71daf7fb601', 'S1', 'Station S1', '', 22.560000000000002, 114.05, '24/7', 'Asia/Shanghai', 2, true, NULL, '["high_voltage"]', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.sync_conflicts VALUES ('01a2029a-f1fb-7fc1-b3ae-65be76ed82b5', 'customers', '01a2029a-eb7b-7c36-bed2-64c71806f38a', 'name', '"By the manager"', '"By the rep"', '01a2029a-eb62-7460-a209-6543decbbf8b', 'kept-phone-2', 'open', 1, 4, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.sync_problems VALUES ('01a2029a-f187-7d09-b2c2-f87f6b83173d', '01a2029a-eb68-75d1-9a32-de021daa4da5', 'kept-phone-1', 'customers', 'customer-in-vain', '{"name": ["required"]}', '{"deleted":false,"claimed":null,"code":"","email":null,"name":"","owner_id":null,"phone":null,"territory_id":"01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a"}', '62dfa8c3a52410289bb434b2834d0c16a8fc2e3820275b840ce00d2264372210', 'open', 1, 3, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.sync_receipts VALUES ('ce104c56efefdba3461760e5896443d0', 'customers', 'customer-from-phone', '{"name": "244bf3f6687a65d2", "email": "74234e98afe7498f", "phone": "74234e98afe7498f", "stood": "1099511627778"}', '2026-03-02 02:00:00+00');
-INSERT INTO public.sync_receipts VALUES ('ce104c56efefdba3461760e5896443d0', 'customers', '01a2029a-eb7b-7c36-bed2-64c71806f38a', '{"name": "2b182bbc92f419d4", "email": "74234e98afe7498f", "phone": "74234e98afe7498f", "stood": "1099511627778"}', '2026-03-02 02:00:00+00');
-INSERT INTO public.sync_receipts VALUES ('919f75931482bb50b067ca1aef6c390b', 'customers', '01a2029a-eb7b-7c36-bed2-64c71806f38a', '{"name": "24c81a7b90e7bc0c", "email": "74234e98afe7498f", "phone": "74234e98afe7498f", "stood": "1099511627778"}', '2026-03-02 02:00:00+00');
-INSERT INTO public.sync_receipts VALUES ('ce104c56efefdba3461760e5896443d0', 'attachments', 'attachment-kept-1', '{"stood": "1099511627778"}', '2026-03-02 02:00:00+00');
+INSERT INTO public.scope_entries VALUES ('owner:01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'customers', 'customer-from-phone', 3, false);
+INSERT INTO public.scope_entries VALUES ('territory:01a202a2-f9e4-730b-b259-bef8cf0e956f', 'customers', 'customer-from-phone', 3, false);
+INSERT INTO public.scope_entries VALUES ('user:01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'sync_problems', '01a202a2-fd80-7ab0-bbae-ea20754e3a90', 3, false);
+INSERT INTO public.scope_entries VALUES ('customer:01a202a2-f9f2-792c-9353-0378fe016456', 'customers', '01a202a2-f9f2-792c-9353-0378fe016456', 4, false);
+INSERT INTO public.scope_entries VALUES ('owner:01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'customers', '01a202a2-f9f2-792c-9353-0378fe016456', 4, false);
+INSERT INTO public.scope_entries VALUES ('station:01a202a2-fa01-7a99-a4bf-9a5ec6124981', 'customers', '01a202a2-f9f2-792c-9353-0378fe016456', 4, false);
+INSERT INTO public.scope_entries VALUES ('territory:01a202a2-f9e4-730b-b259-bef8cf0e956f', 'customers', '01a202a2-f9f2-792c-9353-0378fe016456', 4, false);
+INSERT INTO public.scope_entries VALUES ('customer:01a202a2-f9f2-792c-9353-0378fe016456', 'attachments', 'attachment-kept-1', 5, false);
+INSERT INTO public.scope_entries VALUES ('owner:01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'attachments', 'attachment-kept-1', 5, false);
+INSERT INTO public.scope_entries VALUES ('territory:01a202a2-f9e4-730b-b259-bef8cf0e956f', 'attachments', 'attachment-kept-1', 5, false);
+INSERT INTO public.scope_entries VALUES ('user:01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'attachments', 'attachment-kept-1', 5, false);
+INSERT INTO public.scope_entries VALUES ('user:01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'intents', 'intent-kept-1', 5, false);
+INSERT INTO public.scope_grants VALUES ('01a202a2-f9fd-7a10-8c82-77b7006d76cd', 'stations:all', 1, NULL);
+INSERT INTO public.scope_grants VALUES ('01a202a2-f9e9-7e17-9ab5-9ace053be0cc', 'stations:all', 1, NULL);
+INSERT INTO public.scope_grants VALUES ('01a202a2-fa0f-76e0-ac81-100f8f529daa', 'user:01a202a2-fa0f-76e0-ac81-100f8f529daa', 1, NULL);
+INSERT INTO public.scope_grants VALUES ('01a202a2-fa10-7607-a7c3-cf96c0b9ed74', 'station:01a202a2-fa0a-7e74-b8c4-7883ea8570cf', 1, NULL);
+INSERT INTO public.scope_grants VALUES ('01a202a2-f9e7-7f0d-aa29-8d2f08a7b240', 'stations:all', 1, NULL);
+INSERT INTO public.scope_grants VALUES ('01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'stations:all', 1, NULL);
+INSERT INTO public.scope_grants VALUES ('01a202a2-f9e7-7f0d-aa29-8d2f08a7b240', 'user:01a202a2-f9e7-7f0d-aa29-8d2f08a7b240', 1, NULL);
+INSERT INTO public.scope_grants VALUES ('01a202a2-f9e9-7e17-9ab5-9ace053be0cc', 'territory:01a202a2-f9e4-730b-b259-bef8cf0e956f', 1, NULL);
+INSERT INTO public.scope_grants VALUES ('01a202a2-fa10-7607-a7c3-cf96c0b9ed74', 'user:01a202a2-fa10-7607-a7c3-cf96c0b9ed74', 1, NULL);
+INSERT INTO public.scope_grants VALUES ('01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'user:01a202a2-f9eb-7f7a-b719-30ce54496f6f', 1, NULL);
+INSERT INTO public.scope_grants VALUES ('01a202a2-fa0f-76e0-ac81-100f8f529daa', 'station:01a202a2-fa01-7a99-a4bf-9a5ec6124981', 1, NULL);
+INSERT INTO public.scope_grants VALUES ('01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'territory:01a202a2-f9e4-730b-b259-bef8cf0e956f', 1, NULL);
+INSERT INTO public.scope_grants VALUES ('01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'owner:01a202a2-f9eb-7f7a-b719-30ce54496f6f', 1, NULL);
+INSERT INTO public.scope_grants VALUES ('01a202a2-f9fd-7a10-8c82-77b7006d76cd', 'user:01a202a2-f9fd-7a10-8c82-77b7006d76cd', 1, NULL);
+INSERT INTO public.scope_grants VALUES ('01a202a2-f9e9-7e17-9ab5-9ace053be0cc', 'user:01a202a2-f9e9-7e17-9ab5-9ace053be0cc', 1, NULL);
+INSERT INTO public.scope_grants VALUES ('01a202a2-f9e7-7f0d-aa29-8d2f08a7b240', 'territory:01a202a2-f9e4-730b-b259-bef8cf0e956f', 1, NULL);
+INSERT INTO public.scope_grants VALUES ('01a202a2-f9fd-7a10-8c82-77b7006d76cd', 'customer:01a202a2-f9f2-792c-9353-0378fe016456', 1, NULL);
+INSERT INTO public.service_offers VALUES ('01a202a2-fb72-7692-afe3-05baacc132e0', 'battery_replacement', 'issued', '01a202a2-faa3-7f2d-ab81-963e1f82c686', '01a202a2-fa1f-724e-bc6d-5129d9763d32', '01a202a2-fa1a-7ddc-a737-6e109f9d389e', '01a202a2-f9f2-792c-9353-0378fe016456', '01a202a2-fb4e-7e1c-a5bd-4f2e66fecd76', 4800.00, 500.00, 4300.00, 'CNY', false, '2026-03-16 02:00:00+00', NULL, NULL, 1, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.sign_in_sessions VALUES ('01a202a2-fcca-7b5a-9f1a-029763028a0a', '01a202a2-f9eb-7f7a-b719-30ce54496f6f', '2026-03-02 02:00:00+00', NULL, NULL, 'test');
+INSERT INTO public.sign_in_sessions VALUES ('01a202a2-fcd3-7418-82b3-a0c84e33b183', '01a202a2-f9e9-7e17-9ab5-9ace053be0cc', '2026-03-02 02:00:00+00', NULL, NULL, 'test');
+INSERT INTO public.sites VALUES ('01a202a2-f9f9-73b8-ae43-de65ee4abac8', '01a202a2-f9f2-792c-9353-0378fe016456', 'Depot', '', 22.54, 114.05, 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.station_grants VALUES ('01a202a2-fb64-7762-be6d-bea58126c066', '01a202a2-fa01-7a99-a4bf-9a5ec6124981', '01a202a2-f9f2-792c-9353-0378fe016456', '01a202a2-fa1a-7ddc-a737-6e109f9d389e', '01a202a2-fb5f-7cc7-9ef5-0a3f83cdb4fb', NULL, 1, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.station_tasks VALUES ('01a202a2-fb5f-7cc7-9ef5-0a3f83cdb4fb', '01a202a2-fb4e-7e1c-a5bd-4f2e66fecd76', '01a202a2-fa01-7a99-a4bf-9a5ec6124981', 'offered', 'PACK-60', '2026-03-02 02:30:00+00', NULL, NULL, 1, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.station_territories VALUES ('01a202a2-fa01-7a99-a4bf-9a5ec6124981', '01a202a2-f9e4-730b-b259-bef8cf0e956f');
+INSERT INTO public.station_territories VALUES ('01a202a2-fa0a-7e74-b8c4-7883ea8570cf', '01a202a2-f9e4-730b-b259-bef8cf0e956f');
+INSERT INTO public.stations VALUES ('01a202a2-fa01-7a99-a4bf-9a5ec6124981', 'S0', 'Station S0', '', 22.55, 114.05, '24/7', 'Asia/Shanghai', 2, true, NULL, '["high_voltage"]', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.stations VALUES ('01a202a2-fa0a-7e74-b8c4-7883ea8570cf', 'S1', 'Station S1', '', 22.560000000000002, 114.05, '24/7', 'Asia/Shanghai', 2, true, NULL, '["high_voltage"]', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.sync_conflicts VALUES ('01a202a2-fdd8-78a7-ab7e-57530fa7f074', 'customers', '01a202a2-f9f2-792c-9353-0378fe016456', 'name', '"By the manager"', '"By the rep"', '01a202a2-f9e9-7e17-9ab5-9ace053be0cc', 'kept-phone-2', 'open', 1, 4, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.sync_problems VALUES ('01a202a2-fd80-7ab0-bbae-ea20754e3a90', '01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'kept-phone-1', 'customers', 'customer-in-vain', '{"name": ["required"]}', '{"deleted":false,"claimed":null,"code":"","email":null,"name":"","owner_id":null,"phone":null,"territory_id":"01a202a2-f9e4-730b-b259-bef8cf0e956f"}', '9906b5759dd59300ee064618bce003dba6acb9ae21a9fe0d87b7c4c112ff3bd6', 'open', 1, 3, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.sync_receipts VALUES ('3cebaad502d65ef9f9a8b213a1d32a13', 'customers', 'customer-from-phone', '{"name": "244bf3f6687a65d2", "email": "74234e98afe7498f", "phone": "74234e98afe7498f", "stood": "1099511627778"}', '2026-03-02 02:00:00+00');
+INSERT INTO public.sync_receipts VALUES ('3cebaad502d65ef9f9a8b213a1d32a13', 'customers', '01a202a2-f9f2-792c-9353-0378fe016456', '{"name": "2b182bbc92f419d4", "email": "74234e98afe7498f", "phone": "74234e98afe7498f", "stood": "1099511627778"}', '2026-03-02 02:00:00+00');
+INSERT INTO public.sync_receipts VALUES ('cb1b3a86ad887e972f5857a906106149', 'customers', '01a202a2-f9f2-792c-9353-0378fe016456', '{"name": "24c81a7b90e7bc0c", "email": "74234e98afe7498f", "phone": "74234e98afe7498f", "stood": "1099511627778"}', '2026-03-02 02:00:00+00');
+INSERT INTO public.sync_receipts VALUES ('3cebaad502d65ef9f9a8b213a1d32a13', 'attachments', 'attachment-kept-1', '{"stood": "1099511627778"}', '2026-03-02 02:00:00+00');
 INSERT INTO public.telemetry VALUES ('device-0001', 'b1:0', 'soh_pct', 1772157600000, 76, 1772416800000, false);
 INSERT INTO public.telemetry VALUES ('device-0001', 'b1:1', 'soh_pct', 1772244000000, 74.9, 1772416800000, false);
 INSERT INTO public.telemetry VALUES ('device-0001', 'b1:2', 'soh_pct', 1772330400000, 74.5, 1772416800000, false);
 INSERT INTO public.telemetry VALUES ('device-0001', 'b1:3', 'soh_pct', 1772416800000, 74.1, 1772416800000, false);
-INSERT INTO public.territories VALUES ('01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', 'SZ', 'Shenzhen', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
-INSERT INTO public.user_territories VALUES ('01a2029a-eb62-7460-a209-6543decbbf8b', '01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a');
-INSERT INTO public.user_territories VALUES ('01a2029a-eb68-75d1-9a32-de021daa4da5', '01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a');
-INSERT INTO public.users VALUES ('01a2029a-eb5c-7314-9182-db2a35c5e730', 'admin@example.test', 'admin', 'admin', 'active', 'en', NULL, NULL, NULL, NULL, NULL, '$argon2id$v=19$m=8,t=1,p=1$s1DG/r1XCFowh/kuaFI/Sw$Vq0GQgeg6WOS/0jg+c+ZCDXWQm0gHAG2gWaru6021M8', '2020-01-01 00:00:00+00', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL, 'admin@example.test');
-INSERT INTO public.users VALUES ('01a2029a-eb62-7460-a209-6543decbbf8b', 'manager@example.test', 'manager', 'manager', 'active', 'en', NULL, NULL, NULL, NULL, NULL, '$argon2id$v=19$m=8,t=1,p=1$MA335EaF44wFYpzS4SpFzA$1C2D62Y67Z69UC46CmVqkFgO06z2OkYPdDGvsoxcw3M', '2020-01-01 00:00:00+00', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL, 'manager@example.test');
-INSERT INTO public.users VALUES ('01a2029a-eb68-75d1-9a32-de021daa4da5', 'rep@example.test', 'rep', 'rep', 'active', 'zh-CN', NULL, NULL, NULL, NULL, NULL, '$argon2id$v=19$m=8,t=1,p=1$/BaAykm7b3z+hL3wMU/cBg$kAkh7DH7JlZlRFqXQfdeSKV+wjKmld9ufX+hYKLMEls', '2020-01-01 00:00:00+00', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL, 'rep@example.test');
-INSERT INTO public.users VALUES ('01a2029a-eb8e-73b5-a491-d663daf14781', 'owner@example.test', 'owner', 'customer', 'active', 'en', NULL, NULL, NULL, NULL, '01a2029a-eb7b-7c36-bed2-64c71806f38a', '$argon2id$v=19$m=8,t=1,p=1$eFeQN14qPMHXF2ffGBmqEw$r6qhXXcd7sqFb3gY42k75v69Y+/+eG7pZ2o8dBu/+Fc', '2020-01-01 00:00:00+00', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL, 'owner@example.test');
-INSERT INTO public.users VALUES ('01a2029a-ebb0-7b0d-b967-753bcda225b6', 'staff0@example.test', 'staff0', 'station_staff', 'active', 'en', NULL, NULL, NULL, '01a2029a-eb95-7451-bad3-6b8f09d427ea', NULL, '$argon2id$v=19$m=8,t=1,p=1$sVkS0+kvQHkK6gCk0pkX0g$2mZ9xdadljbdvT8f1dxPI9fP4EIlghrLcctAdp2blfU', '2020-01-01 00:00:00+00', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL, 'staff0@example.test');
-INSERT INTO public.users VALUES ('01a2029a-ebb1-796f-a7f3-9a0c7da6f744', 'staff1@example.test', 'staff1', 'station_staff', 'active', 'en', NULL, NULL, NULL, '01a2029a-ebaa-7798-80ef-e71daf7fb601', NULL, '$argon2id$v=19$m=8,t=1,p=1$H80eIkuIpa/o9oQ5lO1OHw$XcVBME5YbG4MvWpFq+py1vz2t8o2p6CrhPmNuegNhh0', '2020-01-01 00:00:00+00', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL, 'staff1@example.test');
-INSERT INTO public.work_orders VALUES ('01a2029a-eca0-7c0d-8301-63f8a7c7b7fa', 'WO-2026-000001', 'battery_replacement', '01a2029a-ebc3-77f8-a8b6-ce713fc6d485', '01a2029a-ebc7-7e88-a72e-018315695540', '01a2029a-eb7b-7c36-bed2-64c71806f38a', '01a2029a-eb87-755b-aa27-5ce7a75a4df5', '01a2029a-eb51-7ee8-a73b-5c3e0bdf7c5a', 'PACK-60', '["high_voltage"]', 'proposed', NULL, true, NULL, NULL, NULL, 1, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.territories VALUES ('01a202a2-f9e4-730b-b259-bef8cf0e956f', 'SZ', 'Shenzhen', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
+INSERT INTO public.user_territories VALUES ('01a202a2-f9e9-7e17-9ab5-9ace053be0cc', '01a202a2-f9e4-730b-b259-bef8cf0e956f');
+INSERT INTO public.user_territories VALUES ('01a202a2-f9eb-7f7a-b719-30ce54496f6f', '01a202a2-f9e4-730b-b259-bef8cf0e956f');
+INSERT INTO public.users VALUES ('01a202a2-f9e7-7f0d-aa29-8d2f08a7b240', 'admin@example.test', 'admin', 'admin', 'active', 'en', NULL, NULL, NULL, NULL, NULL, '$argon2id$v=19$m=8,t=1,p=1$phBGALvwZjds0PAJjVPiVA$Bj6ZxOauDkHmrhbo4Z+VocnovoKqdHQoiQegF2V1exo', '2020-01-01 00:00:00+00', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL, 'admin@example.test');
+INSERT INTO public.users VALUES ('01a202a2-f9e9-7e17-9ab5-9ace053be0cc', 'manager@example.test', 'manager', 'manager', 'active', 'en', NULL, NULL, NULL, NULL, NULL, '$argon2id$v=19$m=8,t=1,p=1$py/amAYiOzmw1TyRRzCRKA$Bx2DBRXt3aP6UwSpw9KOdtooo4B03vA2glZT2N71B9s', '2020-01-01 00:00:00+00', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL, 'manager@example.test');
+INSERT INTO public.users VALUES ('01a202a2-f9eb-7f7a-b719-30ce54496f6f', 'rep@example.test', 'rep', 'rep', 'active', 'zh-CN', NULL, NULL, NULL, NULL, NULL, '$argon2id$v=19$m=8,t=1,p=1$WBqSQ3C183HXRsTQHWn2OQ$iCiZAT6qh5ECCtKcRgaoXcxbvh9omP+NoXQuoVT1G7s', '2020-01-01 00:00:00+00', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL, 'rep@example.test');
+INSERT INTO public.users VALUES ('01a202a2-f9fd-7a10-8c82-77b7006d76cd', 'owner@example.test', 'owner', 'customer', 'active', 'en', NULL, NULL, NULL, NULL, '01a202a2-f9f2-792c-9353-0378fe016456', '$argon2id$v=19$m=8,t=1,p=1$HYfNW+jGEhE+g8q9cqnExw$Z+iEwXjq3y+IuFN3b9hMh8jfo3/0QdwkE1HtH/Y2mhI', '2020-01-01 00:00:00+00', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL, 'owner@example.test');
+INSERT INTO public.users VALUES ('01a202a2-fa0f-76e0-ac81-100f8f529daa', 'staff0@example.test', 'staff0', 'station_staff', 'active', 'en', NULL, NULL, NULL, '01a202a2-fa01-7a99-a4bf-9a5ec6124981', NULL, '$argon2id$v=19$m=8,t=1,p=1$gq/ixDl7HOCuZYZ5LRwQ3A$DEPtB6kDub3MJZHTmDzEORQXAZ4xvk8jRswh7xumD0M', '2020-01-01 00:00:00+00', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL, 'staff0@example.test');
+INSERT INTO public.users VALUES ('01a202a2-fa10-7607-a7c3-cf96c0b9ed74', 'staff1@example.test', 'staff1', 'station_staff', 'active', 'en', NULL, NULL, NULL, '01a202a2-fa0a-7e74-b8c4-7883ea8570cf', NULL, '$argon2id$v=19$m=8,t=1,p=1$w/1MJg/nM6OZlJ7sLUzITw$W/s5bqJmKxYxvoObUVHxD3NKDEZE6tZ22u+Q3eWqNew', '2020-01-01 00:00:00+00', 1, 1, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL, 'staff1@example.test');
+INSERT INTO public.work_orders VALUES ('01a202a2-fb4e-7e1c-a5bd-4f2e66fecd76', 'WO-2026-000001', 'battery_replacement', '01a202a2-fa1a-7ddc-a737-6e109f9d389e', '01a202a2-fa1f-724e-bc6d-5129d9763d32', '01a202a2-f9f2-792c-9353-0378fe016456', '01a202a2-f9f9-73b8-ae43-de65ee4abac8', '01a202a2-f9e4-730b-b259-bef8cf0e956f', 'PACK-60', '["high_voltage"]', 'proposed', NULL, true, NULL, NULL, NULL, 1, 2, '2026-03-02 02:00:00+00', '2026-03-02 02:00:00+00', NULL);
 ALTER TABLE ONLY public.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
 ALTER TABLE ONLY public.alarms
@@ -887,6 +897,8 @@ ALTER TABLE ONLY public.device_profiles
     ADD CONSTRAINT pk_device_profiles PRIMARY KEY (id);
 ALTER TABLE ONLY public.devices
     ADD CONSTRAINT pk_devices PRIMARY KEY (id);
+ALTER TABLE ONLY public.early_rows
+    ADD CONSTRAINT pk_early_rows PRIMARY KEY (user_id, installation_id, collection, row_id);
 ALTER TABLE ONLY public.failed_tries
     ADD CONSTRAINT pk_failed_tries PRIMARY KEY (subject);
 ALTER TABLE ONLY public.fault_codes
@@ -1048,6 +1060,7 @@ CREATE INDEX ix_device_profiles_change_no ON public.device_profiles USING btree 
 CREATE INDEX ix_devices_asset_id ON public.devices USING btree (asset_id);
 CREATE INDEX ix_devices_change_no ON public.devices USING btree (change_no);
 CREATE INDEX ix_devices_profile_id ON public.devices USING btree (profile_id);
+CREATE INDEX ix_early_rows_at ON public.early_rows USING btree (at);
 CREATE INDEX ix_failed_tries_last_at ON public.failed_tries USING btree (last_at);
 CREATE INDEX ix_failed_tries_locked ON public.failed_tries USING btree (locked_until) WHERE (locked_until IS NOT NULL);
 CREATE INDEX ix_fault_codes_asset_id_occurred_at ON public.fault_codes USING btree (asset_id, occurred_at);
@@ -1161,6 +1174,8 @@ ALTER TABLE ONLY public.devices
     ADD CONSTRAINT fk_devices_asset_id FOREIGN KEY (asset_id) REFERENCES public.assets(id);
 ALTER TABLE ONLY public.devices
     ADD CONSTRAINT fk_devices_profile_id FOREIGN KEY (profile_id) REFERENCES public.device_profiles(id);
+ALTER TABLE ONLY public.early_rows
+    ADD CONSTRAINT fk_early_rows_user_id_users FOREIGN KEY (user_id) REFERENCES public.users(id);
 ALTER TABLE ONLY public.fault_codes
     ADD CONSTRAINT fk_fault_codes_asset_id FOREIGN KEY (asset_id) REFERENCES public.assets(id);
 ALTER TABLE ONLY public.fault_codes

@@ -32,7 +32,7 @@ CREATE TABLE alarms (
 	CONSTRAINT fk_alarms_rule_id FOREIGN KEY(rule_id) REFERENCES rules (id), 
 	CONSTRAINT uq_alarms_rule_id_subject_id_episode UNIQUE (rule_id, subject_id, episode)
 );
-INSERT INTO "alarms" VALUES('01a2029a-dd8e-78ed-a840-9edb2fe14aa3','01a2029a-dd28-7578-886c-3effdf218c6d',1,'component','01a2029a-dcfe-76ba-bcd5-3451249c6793','01a2029a-dcef-7e76-9f3c-e206fd90e196',1,'raised','major','soh_pct','2026-03-02 02:00:00.000000',74.9,'2026-03-02 02:00:00.000000',74.1,3,NULL,NULL,NULL,'2026-03-02 02:00:00.000000',2,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "alarms" VALUES('01a202a2-f001-71a1-81fb-b8c78dac9c6a','01a202a2-efa8-763a-a830-1a019cb84e81',1,'component','01a202a2-ef95-749f-8133-61b19e3fa790','01a202a2-ef90-7927-9585-0293dc8dbab7',1,'raised','major','soh_pct','2026-03-02 02:00:00.000000',74.9,'2026-03-02 02:00:00.000000',74.1,3,NULL,NULL,NULL,'2026-03-02 02:00:00.000000',2,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -55,7 +55,7 @@ CREATE TABLE assets (
 	CONSTRAINT fk_assets_site_id FOREIGN KEY(site_id) REFERENCES sites (id), 
 	CONSTRAINT uq_assets_serial UNIQUE (serial)
 );
-INSERT INTO "assets" VALUES('01a2029a-dcef-7e76-9f3c-e206fd90e196','VIN-0001','Model 60','01a2029a-dc63-79a2-a971-c83eec099887','01a2029a-dc73-7ac8-ae32-b6b05bde258c',NULL,1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "assets" VALUES('01a202a2-ef90-7927-9585-0293dc8dbab7','VIN-0001','Model 60','01a202a2-ef4a-762a-9f19-c6f8f87d7502','01a202a2-ef58-7cc3-96ef-42817af6d3c0',NULL,1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE attachments (
 	id VARCHAR(36) NOT NULL, 
 	subject_kind VARCHAR(20) NOT NULL, 
@@ -82,7 +82,7 @@ CREATE TABLE attachments (
 	CONSTRAINT ck_attachments_subject_kind CHECK (subject_kind IN ('customer', 'site', 'asset', 'work_order')), 
 	CONSTRAINT fk_attachments_user_id FOREIGN KEY(user_id) REFERENCES users (id)
 );
-INSERT INTO "attachments" VALUES('attachment-kept-1','customer','01a2029a-dc63-79a2-a971-c83eec099887','01a2029a-dc54-7c6d-b8b0-b77f10c46d44','kept-phone-1','a.jpg','image/jpeg',3,'0000000000000000000000000000000000000000000000000000000000000000',NULL,0,'waiting',NULL,0,1,5,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "attachments" VALUES('attachment-kept-1','customer','01a202a2-ef4a-762a-9f19-c6f8f87d7502','01a202a2-ef42-7e73-a143-aa2c11c8da76','kept-phone-1','a.jpg','image/jpeg',3,'0000000000000000000000000000000000000000000000000000000000000000',NULL,0,'waiting',NULL,0,1,5,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE bookings (
 	id VARCHAR(36) NOT NULL, 
 	station_id VARCHAR(36) NOT NULL, 
@@ -133,7 +133,7 @@ CREATE TABLE components (
 	CONSTRAINT pk_components PRIMARY KEY (id), 
 	CONSTRAINT uq_components_serial UNIQUE (serial)
 );
-INSERT INTO "components" VALUES('01a2029a-dcfe-76ba-bcd5-3451249c6793','PACK-0001','battery_pack','PACK-60',NULL,1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "components" VALUES('01a202a2-ef95-749f-8133-61b19e3fa790','PACK-0001','battery_pack','PACK-60',NULL,1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE coupons (
 	id VARCHAR(36) NOT NULL, 
 	offer_id VARCHAR(36) NOT NULL, 
@@ -155,7 +155,7 @@ CREATE TABLE coupons (
 	CONSTRAINT uq_coupons_code_hash UNIQUE (code_hash), 
 	CONSTRAINT uq_coupons_offer_id UNIQUE (offer_id)
 );
-INSERT INTO "coupons" VALUES('01a2029a-de03-7165-ac27-9fe376f79217','01a2029a-de00-76b9-9281-4d9ca4a9cd19','90fe7358a0aac68658c66887d241e2669ce0ed250f1add9f34dd16a28c30d223','open',NULL,NULL,NULL,2,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "coupons" VALUES('01a202a2-f06b-7d1c-9954-25c7ccac0d3b','01a202a2-f069-768c-9d87-5b026a76e3e6','7fe0b303dac57537d79b3937e323a01f72e6dccc2ad2a4fdcdc84bd2ef2400c0','open',NULL,NULL,NULL,2,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE customers (
 	id VARCHAR(36) NOT NULL, 
 	code VARCHAR(40) NOT NULL, 
@@ -174,8 +174,8 @@ CREATE TABLE customers (
 	CONSTRAINT fk_customers_territory_id FOREIGN KEY(territory_id) REFERENCES territories (id), 
 	CONSTRAINT uq_customers_code UNIQUE (code)
 );
-INSERT INTO "customers" VALUES('01a2029a-dc63-79a2-a971-c83eec099887','C-1','By the manager',NULL,NULL,'01a2029a-dc43-76a7-a5fe-dd4cc7737bc6','01a2029a-dc54-7c6d-b8b0-b77f10c46d44',3,4,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
-INSERT INTO "customers" VALUES('customer-from-phone','C-2026-000001','From a phone',NULL,NULL,'01a2029a-dc43-76a7-a5fe-dd4cc7737bc6','01a2029a-dc54-7c6d-b8b0-b77f10c46d44',1,3,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "customers" VALUES('01a202a2-ef4a-762a-9f19-c6f8f87d7502','C-1','By the manager',NULL,NULL,'01a202a2-ef38-7999-8392-573eb65f90c2','01a202a2-ef42-7e73-a143-aa2c11c8da76',3,4,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "customers" VALUES('customer-from-phone','C-2026-000001','From a phone',NULL,NULL,'01a202a2-ef38-7999-8392-573eb65f90c2','01a202a2-ef42-7e73-a143-aa2c11c8da76',1,3,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE dead_letters (
 	id VARCHAR(36) NOT NULL, 
 	fingerprint VARCHAR(64) NOT NULL, 
@@ -193,7 +193,7 @@ CREATE TABLE dead_letters (
 	CONSTRAINT ck_dead_letters_state CHECK (state IN ('open', 'replayed', 'dismissed')), 
 	CONSTRAINT uq_dead_letters_fingerprint UNIQUE (fingerprint)
 );
-INSERT INTO "dead_letters" VALUES('01a2029a-de36-7453-953a-1f7ccb9d53b3','8e68e080ee1bab394f482d9ab9c34a655bd59e61512e313bafda4ba9b752cc5c','devices/0/device-0001/telemetry',X'6E6F74206A736F6E',8,1,'not_json','JSON is malformed: invalid character (byte 4)','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',1,'open');
+INSERT INTO "dead_letters" VALUES('01a202a2-f08d-7f98-a388-e0adf6af2069','8e68e080ee1bab394f482d9ab9c34a655bd59e61512e313bafda4ba9b752cc5c','devices/0/device-0001/telemetry',X'6E6F74206A736F6E',8,1,'not_json','JSON is malformed: invalid character (byte 4)','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',1,'open');
 CREATE TABLE deleted_ids (
 	user_id VARCHAR(36) NOT NULL, 
 	collection VARCHAR(40) NOT NULL, 
@@ -202,7 +202,7 @@ CREATE TABLE deleted_ids (
 	CONSTRAINT pk_deleted_ids PRIMARY KEY (user_id, collection, row_id), 
 	CONSTRAINT fk_deleted_ids_user_id_users FOREIGN KEY(user_id) REFERENCES users (id)
 );
-INSERT INTO "deleted_ids" VALUES('01a2029a-dc54-7c6d-b8b0-b77f10c46d44','customers','customer-not-here','2026-03-02 02:00:00.000000');
+INSERT INTO "deleted_ids" VALUES('01a202a2-ef42-7e73-a143-aa2c11c8da76','customers','customer-not-here','2026-03-02 02:00:00.000000');
 CREATE TABLE detector_states (
 	rule_id VARCHAR(36) NOT NULL, 
 	component_id VARCHAR(36) NOT NULL, 
@@ -214,7 +214,7 @@ CREATE TABLE detector_states (
 	CONSTRAINT fk_detector_states_component_id FOREIGN KEY(component_id) REFERENCES components (id), 
 	CONSTRAINT fk_detector_states_rule_id FOREIGN KEY(rule_id) REFERENCES rules (id)
 );
-INSERT INTO "detector_states" VALUES('01a2029a-dd28-7578-886c-3effdf218c6d','01a2029a-dcfe-76ba-bcd5-3451249c6793',1,'fa52a032e78c0e25172638ef79395a1c0d646901ab939197c450734de4bea554','{"last":[1772416800000,"b1:3",74.1,"device-0001"],"run":[],"run_count":0,"open":{"raised_at_ms":1772416800000,"causes":[[1772244000000,"b1:1",74.9,"device-0001"],[1772330400000,"b1:2",74.5,"device-0001"],[1772416800000,"b1:3",74.1,"device-0001"]],"last":[1772416800000,"b1:3",74.1,"device-0001"],"count":3,"cleared_at_ms":null,"clear_reason":null,"clear_causes":[]},"assumed_ms":0}',NULL);
+INSERT INTO "detector_states" VALUES('01a202a2-efa8-763a-a830-1a019cb84e81','01a202a2-ef95-749f-8133-61b19e3fa790',1,'263049e8e9e879c53ffd68a0023281d57997aefa1c58ae1d78fe78855d17b294','{"last":[1772416800000,"b1:3",74.1,"device-0001"],"run":[],"run_count":0,"open":{"raised_at_ms":1772416800000,"causes":[[1772244000000,"b1:1",74.9,"device-0001"],[1772330400000,"b1:2",74.5,"device-0001"],[1772416800000,"b1:3",74.1,"device-0001"]],"last":[1772416800000,"b1:3",74.1,"device-0001"],"count":3,"cleared_at_ms":null,"clear_reason":null,"clear_causes":[]},"assumed_ms":0}',NULL);
 CREATE TABLE device_commands (
 	id VARCHAR(36) NOT NULL, 
 	device_id VARCHAR(36) NOT NULL, 
@@ -266,7 +266,7 @@ CREATE TABLE device_profiles (
 	CONSTRAINT ck_device_profiles_soh_reference CHECK (soh_reference IN ('rated', 'first_cycle')), 
 	CONSTRAINT uq_device_profiles_code UNIQUE (code)
 );
-INSERT INTO "device_profiles" VALUES('01a2029a-dce2-7100-977a-df4fb1a70ac6','native','Native','native','rated',0,'{"soh_pct": {"unit": "%", "component": "battery_pack"}}',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "device_profiles" VALUES('01a202a2-ef7c-7f68-9a63-05c41f8aa0ad','native','Native','native','rated',0,'{"soh_pct": {"unit": "%", "component": "battery_pack"}}',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE devices (
 	id VARCHAR(36) NOT NULL, 
 	adapter VARCHAR(20) NOT NULL, 
@@ -289,7 +289,19 @@ CREATE TABLE devices (
 	CONSTRAINT fk_devices_profile_id FOREIGN KEY(profile_id) REFERENCES device_profiles (id), 
 	CONSTRAINT uq_devices_adapter_address UNIQUE (adapter, address)
 );
-INSERT INTO "devices" VALUES('device-0001','native','device-0001','01a2029a-dce2-7100-977a-df4fb1a70ac6','01a2029a-dcef-7e76-9f3c-e206fd90e196','2025-01-26 02:00:00.000000',0,'active','$7$101$BrwZ7H40rBgzVhnz$Z39uMo2yrF/P+l6e4cER8CN08xbuKvekFn5EulynVGTuoSsbRnaYPsMbLcDnttgz/2BwLelV3whnT9/hpIYCXQ==',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "devices" VALUES('device-0001','native','device-0001','01a202a2-ef7c-7f68-9a63-05c41f8aa0ad','01a202a2-ef90-7927-9585-0293dc8dbab7','2025-01-26 02:00:00.000000',0,'active','$7$101$6anuncPwCRnPzg6q$8/o3Fb27iPDiCwGcNzzZtoJ+lGBGrm/HPlfEXva8rrOdxluKI0t9Oj0D4SFOg7klkjC6S27ByM0jrwJSRE07jA==',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+CREATE TABLE early_rows (
+	user_id VARCHAR(36) NOT NULL, 
+	installation_id VARCHAR(36) NOT NULL, 
+	collection VARCHAR(40) NOT NULL, 
+	row_id VARCHAR(36) NOT NULL, 
+	parent_collection VARCHAR(40) NOT NULL, 
+	parent_id VARCHAR(36) NOT NULL, 
+	sent JSON NOT NULL, 
+	at DATETIME NOT NULL, 
+	CONSTRAINT pk_early_rows PRIMARY KEY (user_id, installation_id, collection, row_id), 
+	CONSTRAINT fk_early_rows_user_id_users FOREIGN KEY(user_id) REFERENCES users (id)
+);
 CREATE TABLE failed_tries (
 	subject VARCHAR(64) NOT NULL, 
 	failures INTEGER NOT NULL, 
@@ -325,7 +337,7 @@ CREATE TABLE field_marks (
 	installation_id VARCHAR(36) NOT NULL, 
 	CONSTRAINT pk_field_marks PRIMARY KEY (collection, row_id, field)
 );
-INSERT INTO "field_marks" VALUES('customers','01a2029a-dc63-79a2-a971-c83eec099887','name',4,'655dc0c67c920fb637d6df8f433e727e');
+INSERT INTO "field_marks" VALUES('customers','01a202a2-ef4a-762a-9f19-c6f8f87d7502','name',4,'9c6f00681386598c69699b2a836c43f2');
 CREATE TABLE fittings (
 	id VARCHAR(36) NOT NULL, 
 	component_id VARCHAR(36) NOT NULL, 
@@ -342,7 +354,7 @@ CREATE TABLE fittings (
 	CONSTRAINT fk_fittings_asset_id FOREIGN KEY(asset_id) REFERENCES assets (id), 
 	CONSTRAINT fk_fittings_component_id FOREIGN KEY(component_id) REFERENCES components (id)
 );
-INSERT INTO "fittings" VALUES('01a2029a-dd12-7ec7-ab57-1295305bebb5','01a2029a-dcfe-76ba-bcd5-3451249c6793','01a2029a-dcef-7e76-9f3c-e206fd90e196','2025-01-26 02:00:00.000000',NULL,1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "fittings" VALUES('01a202a2-ef9d-7041-8c1b-d5351a224dcf','01a202a2-ef95-749f-8133-61b19e3fa790','01a202a2-ef90-7927-9585-0293dc8dbab7','2025-01-26 02:00:00.000000',NULL,1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE forgotten_removals (
 	collection VARCHAR(40) NOT NULL, 
 	upto BIGINT NOT NULL, 
@@ -359,37 +371,37 @@ CREATE TABLE history (
 	facts JSON NOT NULL, 
 	CONSTRAINT pk_history PRIMARY KEY (id)
 );
-INSERT INTO "history" VALUES('01a2029a-dc44-74b1-b846-d5a9cfc7614e','territory.created','territory','01a2029a-dc43-76a7-a5fe-dd4cc7737bc6','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
-INSERT INTO "history" VALUES('01a2029a-dc64-78bd-8f2b-c137e465b97b','customer.created','customer','01a2029a-dc63-79a2-a971-c83eec099887','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
-INSERT INTO "history" VALUES('01a2029a-dc9c-7845-bf84-0ae3a19f3032','site.created','site','01a2029a-dc73-7ac8-ae32-b6b05bde258c','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
-INSERT INTO "history" VALUES('01a2029a-dcb9-7cee-bd0c-0afd46e9e802','station.created','station','01a2029a-dcac-7759-86f9-e9a9107757b3','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
-INSERT INTO "history" VALUES('01a2029a-dccd-77ac-800b-75d9b7bd776e','stock.counted','station','01a2029a-dcac-7759-86f9-e9a9107757b3','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"part_no": "PACK-60", "on_hand": 1}');
-INSERT INTO "history" VALUES('01a2029a-dcd0-77e9-8957-0c4f45174631','station.created','station','01a2029a-dccf-77b4-a348-d64edca2db74','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
-INSERT INTO "history" VALUES('01a2029a-dcd7-7a45-b897-0c8fad3ca5d3','stock.counted','station','01a2029a-dccf-77b4-a348-d64edca2db74','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"part_no": "PACK-60", "on_hand": 1}');
-INSERT INTO "history" VALUES('01a2029a-dce2-7c19-96f5-3b266b87bf18','device_profile.created','device_profile','01a2029a-dce2-7100-977a-df4fb1a70ac6','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
-INSERT INTO "history" VALUES('01a2029a-dcf6-7034-b0d5-410acc97fb8a','asset.created','asset','01a2029a-dcef-7e76-9f3c-e206fd90e196','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
-INSERT INTO "history" VALUES('01a2029a-dcff-7292-8745-12477012ce25','component.created','component','01a2029a-dcfe-76ba-bcd5-3451249c6793','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
-INSERT INTO "history" VALUES('01a2029a-dd13-7926-bc6b-3a1deef34463','component.fitted','component','01a2029a-dcfe-76ba-bcd5-3451249c6793','system-user','2025-01-26 02:00:00.000000','2026-03-02 02:00:00.000000','{"asset_id": "01a2029a-dcef-7e76-9f3c-e206fd90e196", "serial": "PACK-0001"}');
-INSERT INTO "history" VALUES('01a2029a-dd1e-7957-9932-1f6648b48db9','device.registered','device','device-0001','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"asset_id": "01a2029a-dcef-7e76-9f3c-e206fd90e196"}');
-INSERT INTO "history" VALUES('01a2029a-dd2b-76eb-bb9c-ad28fdba903f','rule.created','rule','01a2029a-dd28-7578-886c-3effdf218c6d',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"code": "battery-health", "number": 1}');
-INSERT INTO "history" VALUES('01a2029a-dd3c-7319-a199-6c34fcd6d896','rule.created','rule','01a2029a-dd3b-7e00-a993-f472c14cb389',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"code": "device-silent", "number": 1}');
-INSERT INTO "history" VALUES('01a2029a-dd91-7e82-a40b-9c3127dc37be','reading.observed','reading','5ec2668ec111e4d791fa9cd94648f1b9',NULL,'2026-02-28 02:00:00.000000','2026-03-02 02:00:00.000000','{"component_id": "01a2029a-dcfe-76ba-bcd5-3451249c6793", "metric": "soh_pct", "device_id": "device-0001", "at": "2026-02-28T02:00:00+00:00", "value": 74.9, "key": "b1:1"}');
-INSERT INTO "history" VALUES('01a2029a-dd93-7128-b993-00aeddcd0d9c','reading.observed','reading','b87324504e8e59e95d72624fe63218a0',NULL,'2026-03-01 02:00:00.000000','2026-03-02 02:00:00.000000','{"component_id": "01a2029a-dcfe-76ba-bcd5-3451249c6793", "metric": "soh_pct", "device_id": "device-0001", "at": "2026-03-01T02:00:00+00:00", "value": 74.5, "key": "b1:2"}');
-INSERT INTO "history" VALUES('01a2029a-dd93-7ea0-9097-5578ec4ccf7c','reading.observed','reading','044fa05a818c9e76fb3965d665e7916e',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"component_id": "01a2029a-dcfe-76ba-bcd5-3451249c6793", "metric": "soh_pct", "device_id": "device-0001", "at": "2026-03-02T02:00:00+00:00", "value": 74.1, "key": "b1:3"}');
-INSERT INTO "history" VALUES('01a2029a-dd94-7529-81d3-c89b2d832f72','alarm.raised','alarm','01a2029a-dd8e-78ed-a840-9edb2fe14aa3',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"rule": "battery-health", "rule_number": 1, "metric": "soh_pct", "episode": 1, "condition": {"below": 75.0, "readings": 3, "span_h": 24.0}, "readings": [{"device_id": "device-0001", "at": "2026-02-28T02:00:00+00:00", "value": 74.9, "key": "b1:1"}, {"device_id": "device-0001", "at": "2026-03-01T02:00:00+00:00", "value": 74.5, "key": "b1:2"}, {"device_id": "device-0001", "at": "2026-03-02T02:00:00+00:00", "value": 74.1, "key": "b1:3"}], "count": 3}');
-INSERT INTO "history" VALUES('01a2029a-ddb1-7991-bfa1-ff961a42cb87','notification.queued','notification','01a2029a-ddac-767f-8922-9ac490fa49f7',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"message": "battery_alarm", "recipient_id": "01a2029a-dc54-7c6d-b8b0-b77f10c46d44"}');
-INSERT INTO "history" VALUES('01a2029a-ddd5-7b85-8823-0d2035d37562','work_order.opened','work_order','01a2029a-ddd4-7c91-b056-6df027048404',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"number": "WO-2026-000001", "job": "battery_replacement"}');
-INSERT INTO "history" VALUES('01a2029a-dde4-77cd-ad9b-3118a469907c','work_order.stations_ranked','work_order','01a2029a-ddd4-7c91-b056-6df027048404',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"ranking": [{"station_id": "01a2029a-dcac-7759-86f9-e9a9107757b3", "station": "Station S0", "lacks": [], "open_now": true, "load": 0.0, "distance_m": 1107}, {"station_id": "01a2029a-dccf-77b4-a348-d64edca2db74", "station": "Station S1", "lacks": [], "open_now": true, "load": 0.0, "distance_m": 2215}]}');
-INSERT INTO "history" VALUES('01a2029a-ddf0-7a39-9091-064954285648','station_task.offered','station_task','01a2029a-ddee-733e-9138-65887c1ce367',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"station_id": "01a2029a-dcac-7759-86f9-e9a9107757b3", "station": "Station S0", "part_no": "PACK-60", "answer_by": "2026-03-02T02:30:00+00:00"}');
-INSERT INTO "history" VALUES('01a2029a-ddf8-77b3-8c12-234e89b0f444','notification.queued','notification','01a2029a-ddf8-72ee-9b11-3d5e8abf80b3',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"message": "task_offered", "recipient_id": "01a2029a-dcd8-785d-b8ae-a98b021373dd"}');
-INSERT INTO "history" VALUES('01a2029a-de01-74e4-987f-86a54a2833c7','service_offer.issued','service_offer','01a2029a-de00-76b9-9281-4d9ca4a9cd19',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"service": "battery_replacement", "amount_due": "4300.00", "currency": "CNY", "under_warranty": false, "valid_until": "2026-03-16T02:00:00+00:00"}');
-INSERT INTO "history" VALUES('01a2029a-de08-7fd1-b4ae-b959e3081f0a','coupon.issued','coupon','01a2029a-de03-7165-ac27-9fe376f79217',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"discount": "500.00", "currency": "CNY"}');
-INSERT INTO "history" VALUES('01a2029a-de0e-7329-a1ee-b2da6682f4ac','notification.queued','notification','01a2029a-de0d-7d66-a3eb-b3cff721f79d',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"message": "offer_made", "recipient_id": "01a2029a-dca3-75c6-9d9a-e2d2d8dd707e"}');
-INSERT INTO "history" VALUES('01a2029a-e0e0-7a00-93c9-ec68fa97d2bd','customer.created','customer','customer-from-phone','01a2029a-dc54-7c6d-b8b0-b77f10c46d44','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
-INSERT INTO "history" VALUES('01a2029a-e101-7a73-b02a-9dafa863db80','customer.edited','customer','01a2029a-dc63-79a2-a971-c83eec099887','01a2029a-dc54-7c6d-b8b0-b77f10c46d44','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"fields": ["name"]}');
-INSERT INTO "history" VALUES('01a2029a-e11b-75b2-9a61-1f0386d2c770','customer.edited','customer','01a2029a-dc63-79a2-a971-c83eec099887','01a2029a-dc53-7307-a8fa-07cddcdffff0','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"fields": ["name"]}');
-INSERT INTO "history" VALUES('01a2029a-e15f-702c-a2f8-07cc90c96958','attachment.created','attachment','attachment-kept-1','01a2029a-dc54-7c6d-b8b0-b77f10c46d44','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"name": "a.jpg", "about": "customer"}');
-INSERT INTO "history" VALUES('01a2029a-e187-74d1-a317-1bff8e40af13','intent.decided','intent','intent-kept-1','01a2029a-dc54-7c6d-b8b0-b77f10c46d44','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"verdict": "rejected", "what": "alarm.acknowledge", "code": "not_found"}');
+INSERT INTO "history" VALUES('01a202a2-ef3a-70f8-8e34-aecb30939d5a','territory.created','territory','01a202a2-ef38-7999-8392-573eb65f90c2','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
+INSERT INTO "history" VALUES('01a202a2-ef4b-7bfe-b2e6-e023cd6a165f','customer.created','customer','01a202a2-ef4a-762a-9f19-c6f8f87d7502','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
+INSERT INTO "history" VALUES('01a202a2-ef59-7c40-abba-83de752e69d4','site.created','site','01a202a2-ef58-7cc3-96ef-42817af6d3c0','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
+INSERT INTO "history" VALUES('01a202a2-ef6a-7f8f-abba-1c97bfd4a167','station.created','station','01a202a2-ef65-79f9-9ba9-e558bef96298','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
+INSERT INTO "history" VALUES('01a202a2-ef6f-7d10-9f72-12886ead7229','stock.counted','station','01a202a2-ef65-79f9-9ba9-e558bef96298','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"part_no": "PACK-60", "on_hand": 1}');
+INSERT INTO "history" VALUES('01a202a2-ef73-750d-9320-6b44c7a81289','station.created','station','01a202a2-ef71-79bc-afec-fc5316e04547','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
+INSERT INTO "history" VALUES('01a202a2-ef75-7b4b-bd64-4a3cc33ce298','stock.counted','station','01a202a2-ef71-79bc-afec-fc5316e04547','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"part_no": "PACK-60", "on_hand": 1}');
+INSERT INTO "history" VALUES('01a202a2-ef7d-7cef-83b4-1f4329e96be4','device_profile.created','device_profile','01a202a2-ef7c-7f68-9a63-05c41f8aa0ad','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
+INSERT INTO "history" VALUES('01a202a2-ef91-7e13-9bea-0c88afdab860','asset.created','asset','01a202a2-ef90-7927-9585-0293dc8dbab7','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
+INSERT INTO "history" VALUES('01a202a2-ef95-7d34-82af-3c9044df9dfd','component.created','component','01a202a2-ef95-749f-8133-61b19e3fa790','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
+INSERT INTO "history" VALUES('01a202a2-ef9d-7af4-b27e-c22f12aa5431','component.fitted','component','01a202a2-ef95-749f-8133-61b19e3fa790','system-user','2025-01-26 02:00:00.000000','2026-03-02 02:00:00.000000','{"asset_id": "01a202a2-ef90-7927-9585-0293dc8dbab7", "serial": "PACK-0001"}');
+INSERT INTO "history" VALUES('01a202a2-efa3-7a27-b141-e007e8e26e5e','device.registered','device','device-0001','system-user','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"asset_id": "01a202a2-ef90-7927-9585-0293dc8dbab7"}');
+INSERT INTO "history" VALUES('01a202a2-efa8-7ff5-81dd-b1da4e353e94','rule.created','rule','01a202a2-efa8-763a-a830-1a019cb84e81',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"code": "battery-health", "number": 1}');
+INSERT INTO "history" VALUES('01a202a2-efab-7b0f-8f06-9828b7c9cec3','rule.created','rule','01a202a2-efab-76a0-8d75-b2466916d2d6',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"code": "device-silent", "number": 1}');
+INSERT INTO "history" VALUES('01a202a2-f004-7433-a750-87e963c59fa5','reading.observed','reading','5ec2668ec111e4d791fa9cd94648f1b9',NULL,'2026-02-28 02:00:00.000000','2026-03-02 02:00:00.000000','{"component_id": "01a202a2-ef95-749f-8133-61b19e3fa790", "metric": "soh_pct", "device_id": "device-0001", "at": "2026-02-28T02:00:00+00:00", "value": 74.9, "key": "b1:1"}');
+INSERT INTO "history" VALUES('01a202a2-f007-7f36-b3cb-f738f479b131','reading.observed','reading','b87324504e8e59e95d72624fe63218a0',NULL,'2026-03-01 02:00:00.000000','2026-03-02 02:00:00.000000','{"component_id": "01a202a2-ef95-749f-8133-61b19e3fa790", "metric": "soh_pct", "device_id": "device-0001", "at": "2026-03-01T02:00:00+00:00", "value": 74.5, "key": "b1:2"}');
+INSERT INTO "history" VALUES('01a202a2-f00b-73a1-9a17-26a252cf6b27','reading.observed','reading','044fa05a818c9e76fb3965d665e7916e',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"component_id": "01a202a2-ef95-749f-8133-61b19e3fa790", "metric": "soh_pct", "device_id": "device-0001", "at": "2026-03-02T02:00:00+00:00", "value": 74.1, "key": "b1:3"}');
+INSERT INTO "history" VALUES('01a202a2-f00c-7b41-b811-ede5b2a892f6','alarm.raised','alarm','01a202a2-f001-71a1-81fb-b8c78dac9c6a',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"rule": "battery-health", "rule_number": 1, "metric": "soh_pct", "episode": 1, "condition": {"below": 75.0, "readings": 3, "span_h": 24.0}, "readings": [{"device_id": "device-0001", "at": "2026-02-28T02:00:00+00:00", "value": 74.9, "key": "b1:1"}, {"device_id": "device-0001", "at": "2026-03-01T02:00:00+00:00", "value": 74.5, "key": "b1:2"}, {"device_id": "device-0001", "at": "2026-03-02T02:00:00+00:00", "value": 74.1, "key": "b1:3"}], "count": 3}');
+INSERT INTO "history" VALUES('01a202a2-f029-77b3-87d0-66a6e97825c8','notification.queued','notification','01a202a2-f028-7b92-8e0a-e5ac26f2a717',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"message": "battery_alarm", "recipient_id": "01a202a2-ef42-7e73-a143-aa2c11c8da76"}');
+INSERT INTO "history" VALUES('01a202a2-f043-712a-8a2b-3c522adc0db7','work_order.opened','work_order','01a202a2-f042-79a3-92e9-4e6e29168779',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"number": "WO-2026-000001", "job": "battery_replacement"}');
+INSERT INTO "history" VALUES('01a202a2-f052-7978-9a29-574058ee331d','work_order.stations_ranked','work_order','01a202a2-f042-79a3-92e9-4e6e29168779',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"ranking": [{"station_id": "01a202a2-ef65-79f9-9ba9-e558bef96298", "station": "Station S0", "lacks": [], "open_now": true, "load": 0.0, "distance_m": 1107}, {"station_id": "01a202a2-ef71-79bc-afec-fc5316e04547", "station": "Station S1", "lacks": [], "open_now": true, "load": 0.0, "distance_m": 2215}]}');
+INSERT INTO "history" VALUES('01a202a2-f05e-7311-8775-1bfd5da0c893','station_task.offered','station_task','01a202a2-f058-79d5-a750-93309fcc3ab9',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"station_id": "01a202a2-ef65-79f9-9ba9-e558bef96298", "station": "Station S0", "part_no": "PACK-60", "answer_by": "2026-03-02T02:30:00+00:00"}');
+INSERT INTO "history" VALUES('01a202a2-f064-72c4-b9fa-f6b9dcaf1e3c','notification.queued','notification','01a202a2-f060-7cb9-b28c-732ce9954c18',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"message": "task_offered", "recipient_id": "01a202a2-ef77-7b1e-933c-07e6f8d39227"}');
+INSERT INTO "history" VALUES('01a202a2-f06a-735f-a4c8-36b74fd3dc72','service_offer.issued','service_offer','01a202a2-f069-768c-9d87-5b026a76e3e6',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"service": "battery_replacement", "amount_due": "4300.00", "currency": "CNY", "under_warranty": false, "valid_until": "2026-03-16T02:00:00+00:00"}');
+INSERT INTO "history" VALUES('01a202a2-f06f-73ce-b92a-25b3e733c9c5','coupon.issued','coupon','01a202a2-f06b-7d1c-9954-25c7ccac0d3b',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"discount": "500.00", "currency": "CNY"}');
+INSERT INTO "history" VALUES('01a202a2-f077-7110-a43c-14305790075d','notification.queued','notification','01a202a2-f076-7b5e-825c-7d7807d20c0f',NULL,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"message": "offer_made", "recipient_id": "01a202a2-ef5d-773d-911c-92c76fb5a319"}');
+INSERT INTO "history" VALUES('01a202a2-f40f-7aea-97b0-3c348e5be6b6','customer.created','customer','customer-from-phone','01a202a2-ef42-7e73-a143-aa2c11c8da76','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{}');
+INSERT INTO "history" VALUES('01a202a2-f432-7109-8aba-e381d5958d7f','customer.edited','customer','01a202a2-ef4a-762a-9f19-c6f8f87d7502','01a202a2-ef42-7e73-a143-aa2c11c8da76','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"fields": ["name"]}');
+INSERT INTO "history" VALUES('01a202a2-f465-7acb-8f02-4db58a9a24c8','customer.edited','customer','01a202a2-ef4a-762a-9f19-c6f8f87d7502','01a202a2-ef41-72e2-8afc-1d1307e5bedd','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"fields": ["name"]}');
+INSERT INTO "history" VALUES('01a202a2-f4a0-7c4e-b8a6-153424e4e22c','attachment.created','attachment','attachment-kept-1','01a202a2-ef42-7e73-a143-aa2c11c8da76','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"name": "a.jpg", "about": "customer"}');
+INSERT INTO "history" VALUES('01a202a2-f4b5-7d54-b728-7a6673958d78','intent.decided','intent','intent-kept-1','01a202a2-ef42-7e73-a143-aa2c11c8da76','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000','{"verdict": "rejected", "what": "alarm.acknowledge", "code": "not_found"}');
 CREATE TABLE history_causes (
 	effect_id VARCHAR(36) NOT NULL, 
 	cause_id VARCHAR(36) NOT NULL, 
@@ -397,17 +409,17 @@ CREATE TABLE history_causes (
 	CONSTRAINT fk_history_causes_cause_id FOREIGN KEY(cause_id) REFERENCES history (id), 
 	CONSTRAINT fk_history_causes_effect_id FOREIGN KEY(effect_id) REFERENCES history (id)
 );
-INSERT INTO "history_causes" VALUES('01a2029a-dd94-7529-81d3-c89b2d832f72','01a2029a-dd91-7e82-a40b-9c3127dc37be');
-INSERT INTO "history_causes" VALUES('01a2029a-dd94-7529-81d3-c89b2d832f72','01a2029a-dd93-7128-b993-00aeddcd0d9c');
-INSERT INTO "history_causes" VALUES('01a2029a-dd94-7529-81d3-c89b2d832f72','01a2029a-dd93-7ea0-9097-5578ec4ccf7c');
-INSERT INTO "history_causes" VALUES('01a2029a-ddb1-7991-bfa1-ff961a42cb87','01a2029a-dd94-7529-81d3-c89b2d832f72');
-INSERT INTO "history_causes" VALUES('01a2029a-ddd5-7b85-8823-0d2035d37562','01a2029a-dd94-7529-81d3-c89b2d832f72');
-INSERT INTO "history_causes" VALUES('01a2029a-dde4-77cd-ad9b-3118a469907c','01a2029a-ddd5-7b85-8823-0d2035d37562');
-INSERT INTO "history_causes" VALUES('01a2029a-ddf0-7a39-9091-064954285648','01a2029a-dde4-77cd-ad9b-3118a469907c');
-INSERT INTO "history_causes" VALUES('01a2029a-ddf8-77b3-8c12-234e89b0f444','01a2029a-ddf0-7a39-9091-064954285648');
-INSERT INTO "history_causes" VALUES('01a2029a-de01-74e4-987f-86a54a2833c7','01a2029a-dd94-7529-81d3-c89b2d832f72');
-INSERT INTO "history_causes" VALUES('01a2029a-de08-7fd1-b4ae-b959e3081f0a','01a2029a-de01-74e4-987f-86a54a2833c7');
-INSERT INTO "history_causes" VALUES('01a2029a-de0e-7329-a1ee-b2da6682f4ac','01a2029a-de01-74e4-987f-86a54a2833c7');
+INSERT INTO "history_causes" VALUES('01a202a2-f00c-7b41-b811-ede5b2a892f6','01a202a2-f004-7433-a750-87e963c59fa5');
+INSERT INTO "history_causes" VALUES('01a202a2-f00c-7b41-b811-ede5b2a892f6','01a202a2-f007-7f36-b3cb-f738f479b131');
+INSERT INTO "history_causes" VALUES('01a202a2-f00c-7b41-b811-ede5b2a892f6','01a202a2-f00b-73a1-9a17-26a252cf6b27');
+INSERT INTO "history_causes" VALUES('01a202a2-f029-77b3-87d0-66a6e97825c8','01a202a2-f00c-7b41-b811-ede5b2a892f6');
+INSERT INTO "history_causes" VALUES('01a202a2-f043-712a-8a2b-3c522adc0db7','01a202a2-f00c-7b41-b811-ede5b2a892f6');
+INSERT INTO "history_causes" VALUES('01a202a2-f052-7978-9a29-574058ee331d','01a202a2-f043-712a-8a2b-3c522adc0db7');
+INSERT INTO "history_causes" VALUES('01a202a2-f05e-7311-8775-1bfd5da0c893','01a202a2-f052-7978-9a29-574058ee331d');
+INSERT INTO "history_causes" VALUES('01a202a2-f064-72c4-b9fa-f6b9dcaf1e3c','01a202a2-f05e-7311-8775-1bfd5da0c893');
+INSERT INTO "history_causes" VALUES('01a202a2-f06a-735f-a4c8-36b74fd3dc72','01a202a2-f00c-7b41-b811-ede5b2a892f6');
+INSERT INTO "history_causes" VALUES('01a202a2-f06f-73ce-b92a-25b3e733c9c5','01a202a2-f06a-735f-a4c8-36b74fd3dc72');
+INSERT INTO "history_causes" VALUES('01a202a2-f077-7110-a43c-14305790075d','01a202a2-f06a-735f-a4c8-36b74fd3dc72');
 CREATE TABLE ingest_counters (
 	name VARCHAR(40) NOT NULL, 
 	n BIGINT NOT NULL, 
@@ -434,8 +446,8 @@ CREATE TABLE installations (
 	CONSTRAINT pk_installations PRIMARY KEY (id, user_id), 
 	CONSTRAINT fk_installations_user_id FOREIGN KEY(user_id) REFERENCES users (id)
 );
-INSERT INTO "installations" VALUES('kept-phone-1','01a2029a-dc54-7c6d-b8b0-b77f10c46d44','watermelon','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',2,'2026-03-02 02:00:00.000000',NULL,NULL,NULL,NULL,NULL,NULL,NULL);
-INSERT INTO "installations" VALUES('kept-phone-2','01a2029a-dc53-7307-a8fa-07cddcdffff0','watermelon','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',2,'2026-03-02 02:00:00.000000',NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "installations" VALUES('kept-phone-1','01a202a2-ef42-7e73-a143-aa2c11c8da76','watermelon','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',2,'2026-03-02 02:00:00.000000',NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "installations" VALUES('kept-phone-2','01a202a2-ef41-72e2-8afc-1d1307e5bedd','watermelon','2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',2,'2026-03-02 02:00:00.000000',NULL,NULL,NULL,NULL,NULL,NULL,NULL);
 CREATE TABLE intents (
 	id VARCHAR(36) NOT NULL, 
 	user_id VARCHAR(36) NOT NULL, 
@@ -456,7 +468,7 @@ CREATE TABLE intents (
 	CONSTRAINT ck_intents_verdict CHECK (verdict IN ('accepted', 'needs_review', 'rejected')), 
 	CONSTRAINT fk_intents_user_id FOREIGN KEY(user_id) REFERENCES users (id)
 );
-INSERT INTO "intents" VALUES('intent-kept-1','01a2029a-dc54-7c6d-b8b0-b77f10c46d44','kept-phone-1','alarm.acknowledge','{"alarm_id": "alarm-unknown-1"}',0,'rejected','not_found','{}','2026-03-02 02:00:00.000000',2,5,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "intents" VALUES('intent-kept-1','01a202a2-ef42-7e73-a143-aa2c11c8da76','kept-phone-1','alarm.acknowledge','{"alarm_id": "alarm-unknown-1"}',0,'rejected','not_found','{}','2026-03-02 02:00:00.000000',2,5,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE job_runs (
 	job VARCHAR(40) NOT NULL, 
 	scheduled_for DATETIME NOT NULL, 
@@ -491,9 +503,9 @@ CREATE TABLE notifications (
 	CONSTRAINT fk_notifications_user_id FOREIGN KEY(user_id) REFERENCES users (id), 
 	CONSTRAINT uq_notifications_dedupe_key UNIQUE (dedupe_key)
 );
-INSERT INTO "notifications" VALUES('01a2029a-ddac-767f-8922-9ac490fa49f7','01a2029a-dc54-7c6d-b8b0-b77f10c46d44','battery_alarm','{"customer_name": "Lin Logistics", "asset_model": "Model 60", "asset_serial": "VIN-0001", "soh_pct": 74.1, "measured_on": "2026-03-02T02:00:00+00:00", "late": false}','alarm','01a2029a-dd8e-78ed-a840-9edb2fe14aa3','alarm:01a2029a-dd8e-78ed-a840-9edb2fe14aa3:raised:01a2029a-dc54-7c6d-b8b0-b77f10c46d44',NULL,NULL,1,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
-INSERT INTO "notifications" VALUES('01a2029a-ddf8-72ee-9b11-3d5e8abf80b3','01a2029a-dcd8-785d-b8ae-a98b021373dd','task_offered','{"job": "battery_replacement", "asset_model": "Model 60", "part_no": "PACK-60", "answer_by": "2026-03-02T02:30:00+00:00"}','station_task','01a2029a-ddee-733e-9138-65887c1ce367','task:01a2029a-ddee-733e-9138-65887c1ce367:offered:01a2029a-dcd8-785d-b8ae-a98b021373dd',NULL,NULL,1,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
-INSERT INTO "notifications" VALUES('01a2029a-de0d-7d66-a3eb-b3cff721f79d','01a2029a-dca3-75c6-9d9a-e2d2d8dd707e','offer_made','{"asset_model": "Model 60", "asset_serial": "VIN-0001", "amount_due": "4300.00", "discount": "500.00", "currency": "CNY", "valid_until": "2026-03-16T02:00:00+00:00", "warranty": false, "soh_pct": 74.1, "measured_on": "2026-03-02T02:00:00+00:00", "late": false}','service_offer','01a2029a-de00-76b9-9281-4d9ca4a9cd19','offer:01a2029a-de00-76b9-9281-4d9ca4a9cd19:made:01a2029a-dca3-75c6-9d9a-e2d2d8dd707e',NULL,NULL,1,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "notifications" VALUES('01a202a2-f028-7b92-8e0a-e5ac26f2a717','01a202a2-ef42-7e73-a143-aa2c11c8da76','battery_alarm','{"customer_name": "Lin Logistics", "asset_model": "Model 60", "asset_serial": "VIN-0001", "soh_pct": 74.1, "measured_on": "2026-03-02T02:00:00+00:00", "late": false}','alarm','01a202a2-f001-71a1-81fb-b8c78dac9c6a','alarm:01a202a2-f001-71a1-81fb-b8c78dac9c6a:raised:01a202a2-ef42-7e73-a143-aa2c11c8da76',NULL,NULL,1,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "notifications" VALUES('01a202a2-f060-7cb9-b28c-732ce9954c18','01a202a2-ef77-7b1e-933c-07e6f8d39227','task_offered','{"job": "battery_replacement", "asset_model": "Model 60", "part_no": "PACK-60", "answer_by": "2026-03-02T02:30:00+00:00"}','station_task','01a202a2-f058-79d5-a750-93309fcc3ab9','task:01a202a2-f058-79d5-a750-93309fcc3ab9:offered:01a202a2-ef77-7b1e-933c-07e6f8d39227',NULL,NULL,1,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "notifications" VALUES('01a202a2-f076-7b5e-825c-7d7807d20c0f','01a202a2-ef5d-773d-911c-92c76fb5a319','offer_made','{"asset_model": "Model 60", "asset_serial": "VIN-0001", "amount_due": "4300.00", "discount": "500.00", "currency": "CNY", "valid_until": "2026-03-16T02:00:00+00:00", "warranty": false, "soh_pct": 74.1, "measured_on": "2026-03-02T02:00:00+00:00", "late": false}','service_offer','01a202a2-f069-768c-9d87-5b026a76e3e6','offer:01a202a2-f069-768c-9d87-5b026a76e3e6:made:01a202a2-ef5d-773d-911c-92c76fb5a319',NULL,NULL,1,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE number_series (
 	series VARCHAR(20) NOT NULL, 
 	year INTEGER NOT NULL, 
@@ -552,8 +564,8 @@ CREATE TABLE part_stocks (
 	CONSTRAINT fk_part_stocks_station_id FOREIGN KEY(station_id) REFERENCES stations (id), 
 	CONSTRAINT uq_part_stocks_station_id_part_no UNIQUE (station_id, part_no)
 );
-INSERT INTO "part_stocks" VALUES('01a2029a-dcbc-7a35-bb5f-f409fc2e4cc1','01a2029a-dcac-7759-86f9-e9a9107757b3','PACK-60',1,1,2,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
-INSERT INTO "part_stocks" VALUES('01a2029a-dcd7-7537-840a-a8bb49507aad','01a2029a-dccf-77b4-a348-d64edca2db74','PACK-60',1,0,1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "part_stocks" VALUES('01a202a2-ef6e-7dfe-b07a-aea574ca6661','01a202a2-ef65-79f9-9ba9-e558bef96298','PACK-60',1,1,2,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "part_stocks" VALUES('01a202a2-ef75-76ea-ab72-58767697abc8','01a202a2-ef71-79bc-afec-fc5316e04547','PACK-60',1,0,1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE partners (
 	id VARCHAR(36) NOT NULL, 
 	name VARCHAR(200) NOT NULL, 
@@ -601,8 +613,8 @@ CREATE TABLE rule_versions (
 	CONSTRAINT fk_rule_versions_author_id FOREIGN KEY(author_id) REFERENCES users (id), 
 	CONSTRAINT fk_rule_versions_rule_id FOREIGN KEY(rule_id) REFERENCES rules (id)
 );
-INSERT INTO "rule_versions" VALUES('01a2029a-dd28-7578-886c-3effdf218c6d',1,'{"name": {"zh-CN": "\u7535\u6c60\u5065\u5eb7\u5ea6\u8fc7\u4f4e", "en": "Battery health is low"}, "detector": "threshold", "severity": "major", "lateness_h": 720, "metric": "soh_pct", "component": "battery_pack", "raise_if": {"below": 75.0, "readings": 3, "span_h": 24}, "clear_if": {"at_least": 78.0, "readings": 3, "span_h": 24}, "service": {"kind": "battery_replacement", "price": "4800.00", "discount": "500.00", "certificates": ["high_voltage"]}}','2026-03-02 02:00:00.000000',NULL);
-INSERT INTO "rule_versions" VALUES('01a2029a-dd3b-7e00-a993-f472c14cb389',1,'{"name": {"zh-CN": "\u8bbe\u5907\u5931\u8054", "en": "Device is silent"}, "detector": "silence", "severity": "warning", "silent_after_h": 24}','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "rule_versions" VALUES('01a202a2-efa8-763a-a830-1a019cb84e81',1,'{"name": {"zh-CN": "\u7535\u6c60\u5065\u5eb7\u5ea6\u8fc7\u4f4e", "en": "Battery health is low"}, "detector": "threshold", "severity": "major", "lateness_h": 720, "metric": "soh_pct", "component": "battery_pack", "raise_if": {"below": 75.0, "readings": 3, "span_h": 24}, "clear_if": {"at_least": 78.0, "readings": 3, "span_h": 24}, "service": {"kind": "battery_replacement", "price": "4800.00", "discount": "500.00", "certificates": ["high_voltage"]}}','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "rule_versions" VALUES('01a202a2-efab-76a0-8d75-b2466916d2d6',1,'{"name": {"zh-CN": "\u8bbe\u5907\u5931\u8054", "en": "Device is silent"}, "detector": "silence", "severity": "warning", "silent_after_h": 24}','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE rules (
 	id VARCHAR(36) NOT NULL, 
 	code VARCHAR(40) NOT NULL, 
@@ -616,8 +628,8 @@ CREATE TABLE rules (
 	CONSTRAINT pk_rules PRIMARY KEY (id), 
 	CONSTRAINT uq_rules_code UNIQUE (code)
 );
-INSERT INTO "rules" VALUES('01a2029a-dd28-7578-886c-3effdf218c6d','battery-health',1,1,1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
-INSERT INTO "rules" VALUES('01a2029a-dd3b-7e00-a993-f472c14cb389','device-silent',1,1,1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "rules" VALUES('01a202a2-efa8-763a-a830-1a019cb84e81','battery-health',1,1,1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "rules" VALUES('01a202a2-efab-76a0-8d75-b2466916d2d6','device-silent',1,1,1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE scope_entries (
 	scope VARCHAR(60) NOT NULL, 
 	collection VARCHAR(40) NOT NULL, 
@@ -629,50 +641,50 @@ CREATE TABLE scope_entries (
  WITHOUT ROWID
 
 ;
-INSERT INTO "scope_entries" VALUES('customer:01a2029a-dc63-79a2-a971-c83eec099887','alarms','01a2029a-dd8e-78ed-a840-9edb2fe14aa3',2,0);
-INSERT INTO "scope_entries" VALUES('customer:01a2029a-dc63-79a2-a971-c83eec099887','assets','01a2029a-dcef-7e76-9f3c-e206fd90e196',1,0);
-INSERT INTO "scope_entries" VALUES('customer:01a2029a-dc63-79a2-a971-c83eec099887','attachments','attachment-kept-1',5,0);
-INSERT INTO "scope_entries" VALUES('customer:01a2029a-dc63-79a2-a971-c83eec099887','customers','01a2029a-dc63-79a2-a971-c83eec099887',4,0);
-INSERT INTO "scope_entries" VALUES('customer:01a2029a-dc63-79a2-a971-c83eec099887','service_offers','01a2029a-de00-76b9-9281-4d9ca4a9cd19',2,0);
-INSERT INTO "scope_entries" VALUES('customer:01a2029a-dc63-79a2-a971-c83eec099887','sites','01a2029a-dc73-7ac8-ae32-b6b05bde258c',1,0);
-INSERT INTO "scope_entries" VALUES('customer:01a2029a-dc63-79a2-a971-c83eec099887','station_tasks','01a2029a-ddee-733e-9138-65887c1ce367',2,0);
-INSERT INTO "scope_entries" VALUES('customer:01a2029a-dc63-79a2-a971-c83eec099887','work_orders','01a2029a-ddd4-7c91-b056-6df027048404',2,0);
+INSERT INTO "scope_entries" VALUES('customer:01a202a2-ef4a-762a-9f19-c6f8f87d7502','alarms','01a202a2-f001-71a1-81fb-b8c78dac9c6a',2,0);
+INSERT INTO "scope_entries" VALUES('customer:01a202a2-ef4a-762a-9f19-c6f8f87d7502','assets','01a202a2-ef90-7927-9585-0293dc8dbab7',1,0);
+INSERT INTO "scope_entries" VALUES('customer:01a202a2-ef4a-762a-9f19-c6f8f87d7502','attachments','attachment-kept-1',5,0);
+INSERT INTO "scope_entries" VALUES('customer:01a202a2-ef4a-762a-9f19-c6f8f87d7502','customers','01a202a2-ef4a-762a-9f19-c6f8f87d7502',4,0);
+INSERT INTO "scope_entries" VALUES('customer:01a202a2-ef4a-762a-9f19-c6f8f87d7502','service_offers','01a202a2-f069-768c-9d87-5b026a76e3e6',2,0);
+INSERT INTO "scope_entries" VALUES('customer:01a202a2-ef4a-762a-9f19-c6f8f87d7502','sites','01a202a2-ef58-7cc3-96ef-42817af6d3c0',1,0);
+INSERT INTO "scope_entries" VALUES('customer:01a202a2-ef4a-762a-9f19-c6f8f87d7502','station_tasks','01a202a2-f058-79d5-a750-93309fcc3ab9',2,0);
+INSERT INTO "scope_entries" VALUES('customer:01a202a2-ef4a-762a-9f19-c6f8f87d7502','work_orders','01a202a2-f042-79a3-92e9-4e6e29168779',2,0);
 INSERT INTO "scope_entries" VALUES('customer:customer-from-phone','customers','customer-from-phone',3,0);
-INSERT INTO "scope_entries" VALUES('owner:01a2029a-dc54-7c6d-b8b0-b77f10c46d44','alarms','01a2029a-dd8e-78ed-a840-9edb2fe14aa3',2,0);
-INSERT INTO "scope_entries" VALUES('owner:01a2029a-dc54-7c6d-b8b0-b77f10c46d44','assets','01a2029a-dcef-7e76-9f3c-e206fd90e196',1,0);
-INSERT INTO "scope_entries" VALUES('owner:01a2029a-dc54-7c6d-b8b0-b77f10c46d44','attachments','attachment-kept-1',5,0);
-INSERT INTO "scope_entries" VALUES('owner:01a2029a-dc54-7c6d-b8b0-b77f10c46d44','customers','01a2029a-dc63-79a2-a971-c83eec099887',4,0);
-INSERT INTO "scope_entries" VALUES('owner:01a2029a-dc54-7c6d-b8b0-b77f10c46d44','customers','customer-from-phone',3,0);
-INSERT INTO "scope_entries" VALUES('owner:01a2029a-dc54-7c6d-b8b0-b77f10c46d44','service_offers','01a2029a-de00-76b9-9281-4d9ca4a9cd19',2,0);
-INSERT INTO "scope_entries" VALUES('owner:01a2029a-dc54-7c6d-b8b0-b77f10c46d44','sites','01a2029a-dc73-7ac8-ae32-b6b05bde258c',1,0);
-INSERT INTO "scope_entries" VALUES('owner:01a2029a-dc54-7c6d-b8b0-b77f10c46d44','station_tasks','01a2029a-ddee-733e-9138-65887c1ce367',2,0);
-INSERT INTO "scope_entries" VALUES('owner:01a2029a-dc54-7c6d-b8b0-b77f10c46d44','work_orders','01a2029a-ddd4-7c91-b056-6df027048404',2,0);
-INSERT INTO "scope_entries" VALUES('station:01a2029a-dcac-7759-86f9-e9a9107757b3','alarms','01a2029a-dd8e-78ed-a840-9edb2fe14aa3',2,0);
-INSERT INTO "scope_entries" VALUES('station:01a2029a-dcac-7759-86f9-e9a9107757b3','assets','01a2029a-dcef-7e76-9f3c-e206fd90e196',2,0);
-INSERT INTO "scope_entries" VALUES('station:01a2029a-dcac-7759-86f9-e9a9107757b3','customers','01a2029a-dc63-79a2-a971-c83eec099887',4,0);
-INSERT INTO "scope_entries" VALUES('station:01a2029a-dcac-7759-86f9-e9a9107757b3','service_offers','01a2029a-de00-76b9-9281-4d9ca4a9cd19',2,0);
-INSERT INTO "scope_entries" VALUES('station:01a2029a-dcac-7759-86f9-e9a9107757b3','sites','01a2029a-dc73-7ac8-ae32-b6b05bde258c',2,0);
-INSERT INTO "scope_entries" VALUES('station:01a2029a-dcac-7759-86f9-e9a9107757b3','station_tasks','01a2029a-ddee-733e-9138-65887c1ce367',2,0);
-INSERT INTO "scope_entries" VALUES('station:01a2029a-dcac-7759-86f9-e9a9107757b3','stations','01a2029a-dcac-7759-86f9-e9a9107757b3',1,0);
-INSERT INTO "scope_entries" VALUES('station:01a2029a-dcac-7759-86f9-e9a9107757b3','work_orders','01a2029a-ddd4-7c91-b056-6df027048404',2,0);
-INSERT INTO "scope_entries" VALUES('station:01a2029a-dccf-77b4-a348-d64edca2db74','stations','01a2029a-dccf-77b4-a348-d64edca2db74',1,0);
-INSERT INTO "scope_entries" VALUES('stations:all','stations','01a2029a-dcac-7759-86f9-e9a9107757b3',1,0);
-INSERT INTO "scope_entries" VALUES('stations:all','stations','01a2029a-dccf-77b4-a348-d64edca2db74',1,0);
-INSERT INTO "scope_entries" VALUES('territory:01a2029a-dc43-76a7-a5fe-dd4cc7737bc6','alarms','01a2029a-dd8e-78ed-a840-9edb2fe14aa3',2,0);
-INSERT INTO "scope_entries" VALUES('territory:01a2029a-dc43-76a7-a5fe-dd4cc7737bc6','assets','01a2029a-dcef-7e76-9f3c-e206fd90e196',1,0);
-INSERT INTO "scope_entries" VALUES('territory:01a2029a-dc43-76a7-a5fe-dd4cc7737bc6','attachments','attachment-kept-1',5,0);
-INSERT INTO "scope_entries" VALUES('territory:01a2029a-dc43-76a7-a5fe-dd4cc7737bc6','customers','01a2029a-dc63-79a2-a971-c83eec099887',4,0);
-INSERT INTO "scope_entries" VALUES('territory:01a2029a-dc43-76a7-a5fe-dd4cc7737bc6','customers','customer-from-phone',3,0);
-INSERT INTO "scope_entries" VALUES('territory:01a2029a-dc43-76a7-a5fe-dd4cc7737bc6','service_offers','01a2029a-de00-76b9-9281-4d9ca4a9cd19',2,0);
-INSERT INTO "scope_entries" VALUES('territory:01a2029a-dc43-76a7-a5fe-dd4cc7737bc6','sites','01a2029a-dc73-7ac8-ae32-b6b05bde258c',1,0);
-INSERT INTO "scope_entries" VALUES('territory:01a2029a-dc43-76a7-a5fe-dd4cc7737bc6','station_tasks','01a2029a-ddee-733e-9138-65887c1ce367',2,0);
-INSERT INTO "scope_entries" VALUES('territory:01a2029a-dc43-76a7-a5fe-dd4cc7737bc6','work_orders','01a2029a-ddd4-7c91-b056-6df027048404',2,0);
-INSERT INTO "scope_entries" VALUES('user:01a2029a-dc54-7c6d-b8b0-b77f10c46d44','attachments','attachment-kept-1',5,0);
-INSERT INTO "scope_entries" VALUES('user:01a2029a-dc54-7c6d-b8b0-b77f10c46d44','intents','intent-kept-1',5,0);
-INSERT INTO "scope_entries" VALUES('user:01a2029a-dc54-7c6d-b8b0-b77f10c46d44','notifications','01a2029a-ddac-767f-8922-9ac490fa49f7',2,0);
-INSERT INTO "scope_entries" VALUES('user:01a2029a-dc54-7c6d-b8b0-b77f10c46d44','sync_problems','01a2029a-e0ea-7080-959a-7e822a99f8f2',3,0);
-INSERT INTO "scope_entries" VALUES('user:01a2029a-dca3-75c6-9d9a-e2d2d8dd707e','notifications','01a2029a-de0d-7d66-a3eb-b3cff721f79d',2,0);
-INSERT INTO "scope_entries" VALUES('user:01a2029a-dcd8-785d-b8ae-a98b021373dd','notifications','01a2029a-ddf8-72ee-9b11-3d5e8abf80b3',2,0);
+INSERT INTO "scope_entries" VALUES('owner:01a202a2-ef42-7e73-a143-aa2c11c8da76','alarms','01a202a2-f001-71a1-81fb-b8c78dac9c6a',2,0);
+INSERT INTO "scope_entries" VALUES('owner:01a202a2-ef42-7e73-a143-aa2c11c8da76','assets','01a202a2-ef90-7927-9585-0293dc8dbab7',1,0);
+INSERT INTO "scope_entries" VALUES('owner:01a202a2-ef42-7e73-a143-aa2c11c8da76','attachments','attachment-kept-1',5,0);
+INSERT INTO "scope_entries" VALUES('owner:01a202a2-ef42-7e73-a143-aa2c11c8da76','customers','01a202a2-ef4a-762a-9f19-c6f8f87d7502',4,0);
+INSERT INTO "scope_entries" VALUES('owner:01a202a2-ef42-7e73-a143-aa2c11c8da76','customers','customer-from-phone',3,0);
+INSERT INTO "scope_entries" VALUES('owner:01a202a2-ef42-7e73-a143-aa2c11c8da76','service_offers','01a202a2-f069-768c-9d87-5b026a76e3e6',2,0);
+INSERT INTO "scope_entries" VALUES('owner:01a202a2-ef42-7e73-a143-aa2c11c8da76','sites','01a202a2-ef58-7cc3-96ef-42817af6d3c0',1,0);
+INSERT INTO "scope_entries" VALUES('owner:01a202a2-ef42-7e73-a143-aa2c11c8da76','station_tasks','01a202a2-f058-79d5-a750-93309fcc3ab9',2,0);
+INSERT INTO "scope_entries" VALUES('owner:01a202a2-ef42-7e73-a143-aa2c11c8da76','work_orders','01a202a2-f042-79a3-92e9-4e6e29168779',2,0);
+INSERT INTO "scope_entries" VALUES('station:01a202a2-ef65-79f9-9ba9-e558bef96298','alarms','01a202a2-f001-71a1-81fb-b8c78dac9c6a',2,0);
+INSERT INTO "scope_entries" VALUES('station:01a202a2-ef65-79f9-9ba9-e558bef96298','assets','01a202a2-ef90-7927-9585-0293dc8dbab7',2,0);
+INSERT INTO "scope_entries" VALUES('station:01a202a2-ef65-79f9-9ba9-e558bef96298','customers','01a202a2-ef4a-762a-9f19-c6f8f87d7502',4,0);
+INSERT INTO "scope_entries" VALUES('station:01a202a2-ef65-79f9-9ba9-e558bef96298','service_offers','01a202a2-f069-768c-9d87-5b026a76e3e6',2,0);
+INSERT INTO "scope_entries" VALUES('station:01a202a2-ef65-79f9-9ba9-e558bef96298','sites','01a202a2-ef58-7cc3-96ef-42817af6d3c0',2,0);
+INSERT INTO "scope_entries" VALUES('station:01a202a2-ef65-79f9-9ba9-e558bef96298','station_tasks','01a202a2-f058-79d5-a750-93309fcc3ab9',2,0);
+INSERT INTO "scope_entries" VALUES('station:01a202a2-ef65-79f9-9ba9-e558bef96298','stations','01a202a2-ef65-79f9-9ba9-e558bef96298',1,0);
+INSERT INTO "scope_entries" VALUES('station:01a202a2-ef65-79f9-9ba9-e558bef96298','work_orders','01a202a2-f042-79a3-92e9-4e6e29168779',2,0);
+INSERT INTO "scope_entries" VALUES('station:01a202a2-ef71-79bc-afec-fc5316e04547','stations','01a202a2-ef71-79bc-afec-fc5316e04547',1,0);
+INSERT INTO "scope_entries" VALUES('stations:all','stations','01a202a2-ef65-79f9-9ba9-e558bef96298',1,0);
+INSERT INTO "scope_entries" VALUES('stations:all','stations','01a202a2-ef71-79bc-afec-fc5316e04547',1,0);
+INSERT INTO "scope_entries" VALUES('territory:01a202a2-ef38-7999-8392-573eb65f90c2','alarms','01a202a2-f001-71a1-81fb-b8c78dac9c6a',2,0);
+INSERT INTO "scope_entries" VALUES('territory:01a202a2-ef38-7999-8392-573eb65f90c2','assets','01a202a2-ef90-7927-9585-0293dc8dbab7',1,0);
+INSERT INTO "scope_entries" VALUES('territory:01a202a2-ef38-7999-8392-573eb65f90c2','attachments','attachment-kept-1',5,0);
+INSERT INTO "scope_entries" VALUES('territory:01a202a2-ef38-7999-8392-573eb65f90c2','customers','01a202a2-ef4a-762a-9f19-c6f8f87d7502',4,0);
+INSERT INTO "scope_entries" VALUES('territory:01a202a2-ef38-7999-8392-573eb65f90c2','customers','customer-from-phone',3,0);
+INSERT INTO "scope_entries" VALUES('territory:01a202a2-ef38-7999-8392-573eb65f90c2','service_offers','01a202a2-f069-768c-9d87-5b026a76e3e6',2,0);
+INSERT INTO "scope_entries" VALUES('territory:01a202a2-ef38-7999-8392-573eb65f90c2','sites','01a202a2-ef58-7cc3-96ef-42817af6d3c0',1,0);
+INSERT INTO "scope_entries" VALUES('territory:01a202a2-ef38-7999-8392-573eb65f90c2','station_tasks','01a202a2-f058-79d5-a750-93309fcc3ab9',2,0);
+INSERT INTO "scope_entries" VALUES('territory:01a202a2-ef38-7999-8392-573eb65f90c2','work_orders','01a202a2-f042-79a3-92e9-4e6e29168779',2,0);
+INSERT INTO "scope_entries" VALUES('user:01a202a2-ef42-7e73-a143-aa2c11c8da76','attachments','attachment-kept-1',5,0);
+INSERT INTO "scope_entries" VALUES('user:01a202a2-ef42-7e73-a143-aa2c11c8da76','intents','intent-kept-1',5,0);
+INSERT INTO "scope_entries" VALUES('user:01a202a2-ef42-7e73-a143-aa2c11c8da76','notifications','01a202a2-f028-7b92-8e0a-e5ac26f2a717',2,0);
+INSERT INTO "scope_entries" VALUES('user:01a202a2-ef42-7e73-a143-aa2c11c8da76','sync_problems','01a202a2-f41b-7ca9-95cb-1cdaef99ed64',3,0);
+INSERT INTO "scope_entries" VALUES('user:01a202a2-ef5d-773d-911c-92c76fb5a319','notifications','01a202a2-f076-7b5e-825c-7d7807d20c0f',2,0);
+INSERT INTO "scope_entries" VALUES('user:01a202a2-ef77-7b1e-933c-07e6f8d39227','notifications','01a202a2-f060-7cb9-b28c-732ce9954c18',2,0);
 CREATE TABLE scope_grants (
 	user_id VARCHAR(36) NOT NULL, 
 	scope VARCHAR(60) NOT NULL, 
@@ -680,23 +692,23 @@ CREATE TABLE scope_grants (
 	left_no BIGINT, 
 	CONSTRAINT pk_scope_grants PRIMARY KEY (user_id, scope, entered_no)
 );
-INSERT INTO "scope_grants" VALUES('01a2029a-dc51-77f8-9bda-20cf8a142b29','stations:all',1,NULL);
-INSERT INTO "scope_grants" VALUES('01a2029a-dc51-77f8-9bda-20cf8a142b29','territory:01a2029a-dc43-76a7-a5fe-dd4cc7737bc6',1,NULL);
-INSERT INTO "scope_grants" VALUES('01a2029a-dc51-77f8-9bda-20cf8a142b29','user:01a2029a-dc51-77f8-9bda-20cf8a142b29',1,NULL);
-INSERT INTO "scope_grants" VALUES('01a2029a-dc53-7307-a8fa-07cddcdffff0','stations:all',1,NULL);
-INSERT INTO "scope_grants" VALUES('01a2029a-dc53-7307-a8fa-07cddcdffff0','territory:01a2029a-dc43-76a7-a5fe-dd4cc7737bc6',1,NULL);
-INSERT INTO "scope_grants" VALUES('01a2029a-dc53-7307-a8fa-07cddcdffff0','user:01a2029a-dc53-7307-a8fa-07cddcdffff0',1,NULL);
-INSERT INTO "scope_grants" VALUES('01a2029a-dc54-7c6d-b8b0-b77f10c46d44','owner:01a2029a-dc54-7c6d-b8b0-b77f10c46d44',1,NULL);
-INSERT INTO "scope_grants" VALUES('01a2029a-dc54-7c6d-b8b0-b77f10c46d44','stations:all',1,NULL);
-INSERT INTO "scope_grants" VALUES('01a2029a-dc54-7c6d-b8b0-b77f10c46d44','territory:01a2029a-dc43-76a7-a5fe-dd4cc7737bc6',1,NULL);
-INSERT INTO "scope_grants" VALUES('01a2029a-dc54-7c6d-b8b0-b77f10c46d44','user:01a2029a-dc54-7c6d-b8b0-b77f10c46d44',1,NULL);
-INSERT INTO "scope_grants" VALUES('01a2029a-dca3-75c6-9d9a-e2d2d8dd707e','customer:01a2029a-dc63-79a2-a971-c83eec099887',1,NULL);
-INSERT INTO "scope_grants" VALUES('01a2029a-dca3-75c6-9d9a-e2d2d8dd707e','stations:all',1,NULL);
-INSERT INTO "scope_grants" VALUES('01a2029a-dca3-75c6-9d9a-e2d2d8dd707e','user:01a2029a-dca3-75c6-9d9a-e2d2d8dd707e',1,NULL);
-INSERT INTO "scope_grants" VALUES('01a2029a-dcd8-785d-b8ae-a98b021373dd','station:01a2029a-dcac-7759-86f9-e9a9107757b3',1,NULL);
-INSERT INTO "scope_grants" VALUES('01a2029a-dcd8-785d-b8ae-a98b021373dd','user:01a2029a-dcd8-785d-b8ae-a98b021373dd',1,NULL);
-INSERT INTO "scope_grants" VALUES('01a2029a-dcdd-7d6a-bc93-8930e1c3e2fc','station:01a2029a-dccf-77b4-a348-d64edca2db74',1,NULL);
-INSERT INTO "scope_grants" VALUES('01a2029a-dcdd-7d6a-bc93-8930e1c3e2fc','user:01a2029a-dcdd-7d6a-bc93-8930e1c3e2fc',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef3c-7997-b007-e0187f7bf69f','stations:all',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef3c-7997-b007-e0187f7bf69f','territory:01a202a2-ef38-7999-8392-573eb65f90c2',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef3c-7997-b007-e0187f7bf69f','user:01a202a2-ef3c-7997-b007-e0187f7bf69f',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef41-72e2-8afc-1d1307e5bedd','stations:all',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef41-72e2-8afc-1d1307e5bedd','territory:01a202a2-ef38-7999-8392-573eb65f90c2',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef41-72e2-8afc-1d1307e5bedd','user:01a202a2-ef41-72e2-8afc-1d1307e5bedd',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef42-7e73-a143-aa2c11c8da76','owner:01a202a2-ef42-7e73-a143-aa2c11c8da76',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef42-7e73-a143-aa2c11c8da76','stations:all',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef42-7e73-a143-aa2c11c8da76','territory:01a202a2-ef38-7999-8392-573eb65f90c2',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef42-7e73-a143-aa2c11c8da76','user:01a202a2-ef42-7e73-a143-aa2c11c8da76',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef5d-773d-911c-92c76fb5a319','customer:01a202a2-ef4a-762a-9f19-c6f8f87d7502',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef5d-773d-911c-92c76fb5a319','stations:all',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef5d-773d-911c-92c76fb5a319','user:01a202a2-ef5d-773d-911c-92c76fb5a319',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef77-7b1e-933c-07e6f8d39227','station:01a202a2-ef65-79f9-9ba9-e558bef96298',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef77-7b1e-933c-07e6f8d39227','user:01a202a2-ef77-7b1e-933c-07e6f8d39227',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef78-77b2-95d6-4c5da8159d73','station:01a202a2-ef71-79bc-afec-fc5316e04547',1,NULL);
+INSERT INTO "scope_grants" VALUES('01a202a2-ef78-77b2-95d6-4c5da8159d73','user:01a202a2-ef78-77b2-95d6-4c5da8159d73',1,NULL);
 CREATE TABLE service_offers (
 	id VARCHAR(36) NOT NULL, 
 	kind VARCHAR(40) NOT NULL, 
@@ -728,7 +740,7 @@ CREATE TABLE service_offers (
 	CONSTRAINT uq_service_offers_alarm_id UNIQUE (alarm_id), 
 	CONSTRAINT uq_service_offers_work_order_id UNIQUE (work_order_id)
 );
-INSERT INTO "service_offers" VALUES('01a2029a-de00-76b9-9281-4d9ca4a9cd19','battery_replacement','issued','01a2029a-dd8e-78ed-a840-9edb2fe14aa3','01a2029a-dcfe-76ba-bcd5-3451249c6793','01a2029a-dcef-7e76-9f3c-e206fd90e196','01a2029a-dc63-79a2-a971-c83eec099887','01a2029a-ddd4-7c91-b056-6df027048404','4800.00','500.00','4300.00','CNY',0,'2026-03-16 02:00:00.000000',NULL,NULL,1,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "service_offers" VALUES('01a202a2-f069-768c-9d87-5b026a76e3e6','battery_replacement','issued','01a202a2-f001-71a1-81fb-b8c78dac9c6a','01a202a2-ef95-749f-8133-61b19e3fa790','01a202a2-ef90-7927-9585-0293dc8dbab7','01a202a2-ef4a-762a-9f19-c6f8f87d7502','01a202a2-f042-79a3-92e9-4e6e29168779','4800.00','500.00','4300.00','CNY',0,'2026-03-16 02:00:00.000000',NULL,NULL,1,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE sign_in_sessions (
 	id VARCHAR(36) NOT NULL, 
 	user_id VARCHAR(36) NOT NULL, 
@@ -739,8 +751,8 @@ CREATE TABLE sign_in_sessions (
 	CONSTRAINT pk_sign_in_sessions PRIMARY KEY (id), 
 	CONSTRAINT fk_sign_in_sessions_user_id FOREIGN KEY(user_id) REFERENCES users (id)
 );
-INSERT INTO "sign_in_sessions" VALUES('01a2029a-df73-73ba-952e-cb5995df20b5','01a2029a-dc54-7c6d-b8b0-b77f10c46d44','2026-03-02 02:00:00.000000',NULL,NULL,'test');
-INSERT INTO "sign_in_sessions" VALUES('01a2029a-df85-76bc-8895-191f721a5d5b','01a2029a-dc53-7307-a8fa-07cddcdffff0','2026-03-02 02:00:00.000000',NULL,NULL,'test');
+INSERT INTO "sign_in_sessions" VALUES('01a202a2-f392-791d-ad5c-a54ce1969e51','01a202a2-ef42-7e73-a143-aa2c11c8da76','2026-03-02 02:00:00.000000',NULL,NULL,'test');
+INSERT INTO "sign_in_sessions" VALUES('01a202a2-f398-739e-8e04-01e3aa8bcb84','01a202a2-ef41-72e2-8afc-1d1307e5bedd','2026-03-02 02:00:00.000000',NULL,NULL,'test');
 CREATE TABLE sites (
 	id VARCHAR(36) NOT NULL, 
 	customer_id VARCHAR(36) NOT NULL, 
@@ -757,7 +769,7 @@ CREATE TABLE sites (
 	CONSTRAINT ck_sites_place CHECK (lat BETWEEN -90 AND 90 AND lon BETWEEN -180 AND 180), 
 	CONSTRAINT fk_sites_customer_id FOREIGN KEY(customer_id) REFERENCES customers (id)
 );
-INSERT INTO "sites" VALUES('01a2029a-dc73-7ac8-ae32-b6b05bde258c','01a2029a-dc63-79a2-a971-c83eec099887','Depot','',22.54,114.05,1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "sites" VALUES('01a202a2-ef58-7cc3-96ef-42817af6d3c0','01a202a2-ef4a-762a-9f19-c6f8f87d7502','Depot','',22.54,114.05,1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE station_grants (
 	id VARCHAR(36) NOT NULL, 
 	station_id VARCHAR(36) NOT NULL, 
@@ -776,7 +788,7 @@ CREATE TABLE station_grants (
 	CONSTRAINT fk_station_grants_station_id FOREIGN KEY(station_id) REFERENCES stations (id), 
 	CONSTRAINT uq_station_grants_task_id UNIQUE (task_id)
 );
-INSERT INTO "station_grants" VALUES('01a2029a-ddf0-70f8-8cb0-d819ebd8f38b','01a2029a-dcac-7759-86f9-e9a9107757b3','01a2029a-dc63-79a2-a971-c83eec099887','01a2029a-dcef-7e76-9f3c-e206fd90e196','01a2029a-ddee-733e-9138-65887c1ce367',NULL,1,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "station_grants" VALUES('01a202a2-f05d-7a9a-9c0c-fe1e6087a6da','01a202a2-ef65-79f9-9ba9-e558bef96298','01a202a2-ef4a-762a-9f19-c6f8f87d7502','01a202a2-ef90-7927-9585-0293dc8dbab7','01a202a2-f058-79d5-a750-93309fcc3ab9',NULL,1,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE station_tasks (
 	id VARCHAR(36) NOT NULL, 
 	work_order_id VARCHAR(36) NOT NULL, 
@@ -796,7 +808,7 @@ CREATE TABLE station_tasks (
 	CONSTRAINT fk_station_tasks_station_id FOREIGN KEY(station_id) REFERENCES stations (id), 
 	CONSTRAINT fk_station_tasks_work_order_id FOREIGN KEY(work_order_id) REFERENCES work_orders (id)
 );
-INSERT INTO "station_tasks" VALUES('01a2029a-ddee-733e-9138-65887c1ce367','01a2029a-ddd4-7c91-b056-6df027048404','01a2029a-dcac-7759-86f9-e9a9107757b3','offered','PACK-60','2026-03-02 02:30:00.000000',NULL,NULL,1,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "station_tasks" VALUES('01a202a2-f058-79d5-a750-93309fcc3ab9','01a202a2-f042-79a3-92e9-4e6e29168779','01a202a2-ef65-79f9-9ba9-e558bef96298','offered','PACK-60','2026-03-02 02:30:00.000000',NULL,NULL,1,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE station_territories (
 	station_id VARCHAR(36) NOT NULL, 
 	territory_id VARCHAR(36) NOT NULL, 
@@ -804,8 +816,8 @@ CREATE TABLE station_territories (
 	CONSTRAINT fk_station_territories_station_id FOREIGN KEY(station_id) REFERENCES stations (id), 
 	CONSTRAINT fk_station_territories_territory_id FOREIGN KEY(territory_id) REFERENCES territories (id)
 );
-INSERT INTO "station_territories" VALUES('01a2029a-dcac-7759-86f9-e9a9107757b3','01a2029a-dc43-76a7-a5fe-dd4cc7737bc6');
-INSERT INTO "station_territories" VALUES('01a2029a-dccf-77b4-a348-d64edca2db74','01a2029a-dc43-76a7-a5fe-dd4cc7737bc6');
+INSERT INTO "station_territories" VALUES('01a202a2-ef65-79f9-9ba9-e558bef96298','01a202a2-ef38-7999-8392-573eb65f90c2');
+INSERT INTO "station_territories" VALUES('01a202a2-ef71-79bc-afec-fc5316e04547','01a202a2-ef38-7999-8392-573eb65f90c2');
 CREATE TABLE stations (
 	id VARCHAR(36) NOT NULL, 
 	code VARCHAR(40) NOT NULL, 
@@ -830,8 +842,8 @@ CREATE TABLE stations (
 	CONSTRAINT fk_stations_partner_id FOREIGN KEY(partner_id) REFERENCES partners (id), 
 	CONSTRAINT uq_stations_code UNIQUE (code)
 );
-INSERT INTO "stations" VALUES('01a2029a-dcac-7759-86f9-e9a9107757b3','S0','Station S0','',22.55,114.05,'24/7','Asia/Shanghai',2,1,NULL,'["high_voltage"]',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
-INSERT INTO "stations" VALUES('01a2029a-dccf-77b4-a348-d64edca2db74','S1','Station S1','',2.25600000000000022737e+01,114.05,'24/7','Asia/Shanghai',2,1,NULL,'["high_voltage"]',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "stations" VALUES('01a202a2-ef65-79f9-9ba9-e558bef96298','S0','Station S0','',22.55,114.05,'24/7','Asia/Shanghai',2,1,NULL,'["high_voltage"]',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "stations" VALUES('01a202a2-ef71-79bc-afec-fc5316e04547','S1','Station S1','',2.25600000000000022737e+01,114.05,'24/7','Asia/Shanghai',2,1,NULL,'["high_voltage"]',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE stored_answers (
 	user_id VARCHAR(36) NOT NULL, 
 	route VARCHAR(200) NOT NULL, 
@@ -862,8 +874,8 @@ CREATE TABLE sync_conflicts (
 	CONSTRAINT ck_sync_conflicts_state CHECK (state IN ('open', 'restored')), 
 	CONSTRAINT fk_sync_conflicts_user_id FOREIGN KEY(user_id) REFERENCES users (id)
 );
-INSERT INTO "sync_conflicts" VALUES('01a2029a-e11f-7e94-ae20-18c4a429e95b','customers','01a2029a-dc63-79a2-a971-c83eec099887','name','"By the manager"','"By the rep"','01a2029a-dc53-7307-a8fa-07cddcdffff0','kept-phone-2','open',1,4,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
-CREATE TABLE sync_problems (
+INSERT INTO "sync_conflicts" VALUES('01a202a2-f471-7874-a4b0-fc3e28933150','customers','01a202a2-ef4a-762a-9f19-c6f8f87d7502','name','"By the manager"','"By the rep"','01a202a2-ef41-72e2-8afc-1d1307e5bedd','kept-phone-2','open',1,4,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+CREATE TABLE "sync_problems" (
 	id VARCHAR(36) NOT NULL, 
 	user_id VARCHAR(36) NOT NULL, 
 	installation_id VARCHAR(36) NOT NULL, 
@@ -879,11 +891,11 @@ CREATE TABLE sync_problems (
 	updated_at DATETIME NOT NULL, 
 	deleted_at DATETIME, 
 	CONSTRAINT pk_sync_problems PRIMARY KEY (id), 
-	CONSTRAINT ck_sync_problems_state CHECK (state IN ('open', 'replayed', 'dismissed')), 
 	CONSTRAINT fk_sync_problems_user_id FOREIGN KEY(user_id) REFERENCES users (id), 
-	CONSTRAINT uq_sync_problems_sent UNIQUE (installation_id, collection, row_id, content_hash)
+	CONSTRAINT uq_sync_problems_sent UNIQUE (installation_id, collection, row_id, content_hash), 
+	CONSTRAINT ck_sync_problems_state CHECK (state IN ('open', 'mended', 'replayed', 'dismissed'))
 );
-INSERT INTO "sync_problems" VALUES('01a2029a-e0ea-7080-959a-7e822a99f8f2','01a2029a-dc54-7c6d-b8b0-b77f10c46d44','kept-phone-1','customers','customer-in-vain','{"name": ["required"]}','{"deleted":false,"claimed":null,"code":"","email":null,"name":"","owner_id":null,"phone":null,"territory_id":"01a2029a-dc43-76a7-a5fe-dd4cc7737bc6"}','c851b417b4ae532b2cd593dc7c308203bb57404d987b7213a18030e282f53144','open',1,3,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "sync_problems" VALUES('01a202a2-f41b-7ca9-95cb-1cdaef99ed64','01a202a2-ef42-7e73-a143-aa2c11c8da76','kept-phone-1','customers','customer-in-vain','{"name": ["required"]}','{"deleted":false,"claimed":null,"code":"","email":null,"name":"","owner_id":null,"phone":null,"territory_id":"01a202a2-ef38-7999-8392-573eb65f90c2"}','5fc6146699b088bb02103c52f997a33d10afaded4b0c27c78329c625fc2a93d2','open',1,3,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE sync_receipts (
 	installation_id VARCHAR(36) NOT NULL, 
 	collection VARCHAR(40) NOT NULL, 
@@ -892,10 +904,10 @@ CREATE TABLE sync_receipts (
 	at DATETIME NOT NULL, 
 	CONSTRAINT pk_sync_receipts PRIMARY KEY (installation_id, collection, row_id)
 );
-INSERT INTO "sync_receipts" VALUES('1dc74f1a2e6e499c3c5b6e258a71f1d3','customers','customer-from-phone','{"email": "74234e98afe7498f", "name": "244bf3f6687a65d2", "phone": "74234e98afe7498f", "stood": "1099511627778"}','2026-03-02 02:00:00.000000');
-INSERT INTO "sync_receipts" VALUES('1dc74f1a2e6e499c3c5b6e258a71f1d3','customers','01a2029a-dc63-79a2-a971-c83eec099887','{"email": "74234e98afe7498f", "name": "2b182bbc92f419d4", "phone": "74234e98afe7498f", "stood": "1099511627778"}','2026-03-02 02:00:00.000000');
-INSERT INTO "sync_receipts" VALUES('655dc0c67c920fb637d6df8f433e727e','customers','01a2029a-dc63-79a2-a971-c83eec099887','{"email": "74234e98afe7498f", "name": "24c81a7b90e7bc0c", "phone": "74234e98afe7498f", "stood": "1099511627778"}','2026-03-02 02:00:00.000000');
-INSERT INTO "sync_receipts" VALUES('1dc74f1a2e6e499c3c5b6e258a71f1d3','attachments','attachment-kept-1','{"stood": "1099511627778"}','2026-03-02 02:00:00.000000');
+INSERT INTO "sync_receipts" VALUES('6e4dfb24f454e868f98b10aa0c5c7051','customers','customer-from-phone','{"email": "74234e98afe7498f", "name": "244bf3f6687a65d2", "phone": "74234e98afe7498f", "stood": "1099511627778"}','2026-03-02 02:00:00.000000');
+INSERT INTO "sync_receipts" VALUES('6e4dfb24f454e868f98b10aa0c5c7051','customers','01a202a2-ef4a-762a-9f19-c6f8f87d7502','{"email": "74234e98afe7498f", "name": "2b182bbc92f419d4", "phone": "74234e98afe7498f", "stood": "1099511627778"}','2026-03-02 02:00:00.000000');
+INSERT INTO "sync_receipts" VALUES('9c6f00681386598c69699b2a836c43f2','customers','01a202a2-ef4a-762a-9f19-c6f8f87d7502','{"email": "74234e98afe7498f", "name": "24c81a7b90e7bc0c", "phone": "74234e98afe7498f", "stood": "1099511627778"}','2026-03-02 02:00:00.000000');
+INSERT INTO "sync_receipts" VALUES('6e4dfb24f454e868f98b10aa0c5c7051','attachments','attachment-kept-1','{"stood": "1099511627778"}','2026-03-02 02:00:00.000000');
 CREATE TABLE telemetry (
 	device_id VARCHAR(36) NOT NULL, 
 	message_key VARCHAR(80) NOT NULL, 
@@ -925,7 +937,7 @@ CREATE TABLE territories (
 	CONSTRAINT pk_territories PRIMARY KEY (id), 
 	CONSTRAINT uq_territories_code UNIQUE (code)
 );
-INSERT INTO "territories" VALUES('01a2029a-dc43-76a7-a5fe-dd4cc7737bc6','SZ','Shenzhen',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "territories" VALUES('01a202a2-ef38-7999-8392-573eb65f90c2','SZ','Shenzhen',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE TABLE user_territories (
 	user_id VARCHAR(36) NOT NULL, 
 	territory_id VARCHAR(36) NOT NULL, 
@@ -933,8 +945,8 @@ CREATE TABLE user_territories (
 	CONSTRAINT fk_user_territories_territory_id FOREIGN KEY(territory_id) REFERENCES territories (id), 
 	CONSTRAINT fk_user_territories_user_id FOREIGN KEY(user_id) REFERENCES users (id)
 );
-INSERT INTO "user_territories" VALUES('01a2029a-dc53-7307-a8fa-07cddcdffff0','01a2029a-dc43-76a7-a5fe-dd4cc7737bc6');
-INSERT INTO "user_territories" VALUES('01a2029a-dc54-7c6d-b8b0-b77f10c46d44','01a2029a-dc43-76a7-a5fe-dd4cc7737bc6');
+INSERT INTO "user_territories" VALUES('01a202a2-ef41-72e2-8afc-1d1307e5bedd','01a202a2-ef38-7999-8392-573eb65f90c2');
+INSERT INTO "user_territories" VALUES('01a202a2-ef42-7e73-a143-aa2c11c8da76','01a202a2-ef38-7999-8392-573eb65f90c2');
 CREATE TABLE "users" (
 	id VARCHAR(36) NOT NULL, 
 	login VARCHAR(200) NOT NULL, 
@@ -955,21 +967,21 @@ CREATE TABLE "users" (
 	updated_at DATETIME NOT NULL, 
 	deleted_at DATETIME, login_key VARCHAR(200) DEFAULT '' NOT NULL, 
 	CONSTRAINT pk_users PRIMARY KEY (id), 
-	CONSTRAINT fk_users_customer_id FOREIGN KEY(customer_id) REFERENCES customers (id), 
-	CONSTRAINT ck_users_staff_station CHECK (role <> 'station_staff' OR station_id IS NOT NULL), 
 	CONSTRAINT fk_users_station_id FOREIGN KEY(station_id) REFERENCES stations (id), 
-	CONSTRAINT ck_users_state CHECK (state IN ('invited', 'active', 'deactivated')), 
-	CONSTRAINT uq_users_login UNIQUE (login), 
 	CONSTRAINT ck_users_customer_link CHECK (role <> 'customer' OR customer_id IS NOT NULL), 
 	CONSTRAINT ck_users_role CHECK (role IN ('admin', 'manager', 'rep', 'station_staff', 'customer')), 
-	CONSTRAINT fk_users_partner_id FOREIGN KEY(partner_id) REFERENCES partners (id)
+	CONSTRAINT uq_users_login UNIQUE (login), 
+	CONSTRAINT fk_users_customer_id FOREIGN KEY(customer_id) REFERENCES customers (id), 
+	CONSTRAINT ck_users_state CHECK (state IN ('invited', 'active', 'deactivated')), 
+	CONSTRAINT fk_users_partner_id FOREIGN KEY(partner_id) REFERENCES partners (id), 
+	CONSTRAINT ck_users_staff_station CHECK (role <> 'station_staff' OR station_id IS NOT NULL)
 );
-INSERT INTO "users" VALUES('01a2029a-dc51-77f8-9bda-20cf8a142b29','admin@example.test','admin','admin','active','en',NULL,NULL,NULL,NULL,NULL,'$argon2id$v=19$m=8,t=1,p=1$imEYYUDVn5bTrKdfEg/65Q$oLBWjDqNZGabj0QkO/W8xLmxKP+z4NJEFHDNBT9Birw','2020-01-01 00:00:00.000000',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL,'admin@example.test');
-INSERT INTO "users" VALUES('01a2029a-dc53-7307-a8fa-07cddcdffff0','manager@example.test','manager','manager','active','en',NULL,NULL,NULL,NULL,NULL,'$argon2id$v=19$m=8,t=1,p=1$mSgoIFVNjmzeEG2+6b6B+w$+Ir78d8OAt+9CToYT8p1wqYblWVHDfDd5ZC/egF0ziQ','2020-01-01 00:00:00.000000',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL,'manager@example.test');
-INSERT INTO "users" VALUES('01a2029a-dc54-7c6d-b8b0-b77f10c46d44','rep@example.test','rep','rep','active','zh-CN',NULL,NULL,NULL,NULL,NULL,'$argon2id$v=19$m=8,t=1,p=1$NqaJT/A4H2ASZTYmR12BXg$Mth/9KK21MGRkYecZ89uz0/9cedYGXa7wGrLsBiSafk','2020-01-01 00:00:00.000000',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL,'rep@example.test');
-INSERT INTO "users" VALUES('01a2029a-dca3-75c6-9d9a-e2d2d8dd707e','owner@example.test','owner','customer','active','en',NULL,NULL,NULL,NULL,'01a2029a-dc63-79a2-a971-c83eec099887','$argon2id$v=19$m=8,t=1,p=1$C7L898RuvG0kCDotO9qKSA$O5ASsn/sEDWEdrtPIl3/zGb+eDJJUzapbiw6gtrT4PU','2020-01-01 00:00:00.000000',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL,'owner@example.test');
-INSERT INTO "users" VALUES('01a2029a-dcd8-785d-b8ae-a98b021373dd','staff0@example.test','staff0','station_staff','active','en',NULL,NULL,NULL,'01a2029a-dcac-7759-86f9-e9a9107757b3',NULL,'$argon2id$v=19$m=8,t=1,p=1$0t2quuAhXpdU5eQ3F58Xuw$FUZVNybEfCOaycCEd8374h/vRmHA9FAt6wY4sk31tmE','2020-01-01 00:00:00.000000',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL,'staff0@example.test');
-INSERT INTO "users" VALUES('01a2029a-dcdd-7d6a-bc93-8930e1c3e2fc','staff1@example.test','staff1','station_staff','active','en',NULL,NULL,NULL,'01a2029a-dccf-77b4-a348-d64edca2db74',NULL,'$argon2id$v=19$m=8,t=1,p=1$q0i58nJXgRLyg4TcMmGZzg$A2m07GRBqBNLgOa8Mhgy1HM6U+IVjkQF95KOd5mpbwM','2020-01-01 00:00:00.000000',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL,'staff1@example.test');
+INSERT INTO "users" VALUES('01a202a2-ef3c-7997-b007-e0187f7bf69f','admin@example.test','admin','admin','active','en',NULL,NULL,NULL,NULL,NULL,'$argon2id$v=19$m=8,t=1,p=1$lk0kXG7OKiLsFSEXbDkiYg$u9E2BLz+FhMgeskt3QWY3ZTF/g6zNHpI1hXk8s3zqSs','2020-01-01 00:00:00.000000',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL,'admin@example.test');
+INSERT INTO "users" VALUES('01a202a2-ef41-72e2-8afc-1d1307e5bedd','manager@example.test','manager','manager','active','en',NULL,NULL,NULL,NULL,NULL,'$argon2id$v=19$m=8,t=1,p=1$DPYnw3GTgqcd5K7UxvbLTg$5KVzY7k+xZ8O/P2aLTTZjQszjqP4I3BCON9VxFLmZ7w','2020-01-01 00:00:00.000000',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL,'manager@example.test');
+INSERT INTO "users" VALUES('01a202a2-ef42-7e73-a143-aa2c11c8da76','rep@example.test','rep','rep','active','zh-CN',NULL,NULL,NULL,NULL,NULL,'$argon2id$v=19$m=8,t=1,p=1$OeAKUhTmTF+66GfkrL0tjA$dJcvz6cSNCNPfBz1mGmOYbDDFH73NpKUN4znfhSj8Io','2020-01-01 00:00:00.000000',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL,'rep@example.test');
+INSERT INTO "users" VALUES('01a202a2-ef5d-773d-911c-92c76fb5a319','owner@example.test','owner','customer','active','en',NULL,NULL,NULL,NULL,'01a202a2-ef4a-762a-9f19-c6f8f87d7502','$argon2id$v=19$m=8,t=1,p=1$nKUDxBFYQVNDlpSCcu77lg$twdKZ8KAjpKXpOOmBpoac/+pks6fcr8qsISVOXtV6kM','2020-01-01 00:00:00.000000',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL,'owner@example.test');
+INSERT INTO "users" VALUES('01a202a2-ef77-7b1e-933c-07e6f8d39227','staff0@example.test','staff0','station_staff','active','en',NULL,NULL,NULL,'01a202a2-ef65-79f9-9ba9-e558bef96298',NULL,'$argon2id$v=19$m=8,t=1,p=1$NF7/MADGuMWnG5m/P00hvg$0NB98MaviPwYxmTN+uXZ0vzI2e/QXU0RDtVRMGB3aDM','2020-01-01 00:00:00.000000',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL,'staff0@example.test');
+INSERT INTO "users" VALUES('01a202a2-ef78-77b2-95d6-4c5da8159d73','staff1@example.test','staff1','station_staff','active','en',NULL,NULL,NULL,'01a202a2-ef71-79bc-afec-fc5316e04547',NULL,'$argon2id$v=19$m=8,t=1,p=1$k/xf8KeAPIKIyTXDbPsLrA$0jYrVOjCecV/3Iyg5t02WrrC1wj4FQSLnQjb3TKzntA','2020-01-01 00:00:00.000000',1,1,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL,'staff1@example.test');
 CREATE TABLE work_orders (
 	id VARCHAR(36) NOT NULL, 
 	number VARCHAR(20) NOT NULL, 
@@ -1001,7 +1013,7 @@ CREATE TABLE work_orders (
 	CONSTRAINT fk_work_orders_territory_id FOREIGN KEY(territory_id) REFERENCES territories (id), 
 	CONSTRAINT uq_work_orders_number UNIQUE (number)
 );
-INSERT INTO "work_orders" VALUES('01a2029a-ddd4-7c91-b056-6df027048404','WO-2026-000001','battery_replacement','01a2029a-dcef-7e76-9f3c-e206fd90e196','01a2029a-dcfe-76ba-bcd5-3451249c6793','01a2029a-dc63-79a2-a971-c83eec099887','01a2029a-dc73-7ac8-ae32-b6b05bde258c','01a2029a-dc43-76a7-a5fe-dd4cc7737bc6','PACK-60','["high_voltage"]','proposed',NULL,1,NULL,NULL,NULL,1,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
+INSERT INTO "work_orders" VALUES('01a202a2-f042-79a3-92e9-4e6e29168779','WO-2026-000001','battery_replacement','01a202a2-ef90-7927-9585-0293dc8dbab7','01a202a2-ef95-749f-8133-61b19e3fa790','01a202a2-ef4a-762a-9f19-c6f8f87d7502','01a202a2-ef58-7cc3-96ef-42817af6d3c0','01a202a2-ef38-7999-8392-573eb65f90c2','PACK-60','["high_voltage"]','proposed',NULL,1,NULL,NULL,NULL,1,2,'2026-03-02 02:00:00.000000','2026-03-02 02:00:00.000000',NULL);
 CREATE INDEX ix_components_change_no ON components (change_no);
 CREATE INDEX ix_dead_letters_reason ON dead_letters (reason);
 CREATE INDEX ix_device_profiles_change_no ON device_profiles (change_no);
@@ -1091,8 +1103,6 @@ CREATE INDEX ix_intents_change_no ON intents (change_no);
 CREATE INDEX ix_intents_user_id ON intents (user_id);
 CREATE INDEX ix_sync_conflicts_change_no ON sync_conflicts (change_no);
 CREATE INDEX ix_sync_conflicts_collection_row_id ON sync_conflicts (collection, row_id);
-CREATE INDEX ix_sync_problems_change_no ON sync_problems (change_no);
-CREATE INDEX ix_sync_problems_user_id ON sync_problems (user_id);
 CREATE UNIQUE INDEX uq_fittings_open ON fittings (component_id) WHERE removed_at IS NULL AND deleted_at IS NULL;
 CREATE UNIQUE INDEX ix_users_login_key ON users (login_key);
 CREATE INDEX ix_attachments_change_no ON attachments (change_no);
@@ -1102,4 +1112,7 @@ CREATE INDEX ix_attachments_user_id ON attachments (user_id);
 CREATE INDEX ix_attachments_subject_id ON attachments (subject_id);
 CREATE INDEX ix_deleted_ids_at ON deleted_ids (at);
 CREATE INDEX ix_refresh_tokens_parent_hash ON refresh_tokens (parent_hash);
+CREATE INDEX ix_early_rows_at ON early_rows (at);
+CREATE INDEX ix_sync_problems_change_no ON sync_problems (change_no);
+CREATE INDEX ix_sync_problems_user_id ON sync_problems (user_id);
 COMMIT;

@@ -1,0 +1,101 @@
+"""New rows that came before the row they hang on.
+
+RxDB pushes each collection by itself, so a site may arrive before the customer that was made with it. It is kept until that
+one is here; a phone that was told "no" would drop it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from app.core.db import among, insert_many, now
+from app.core.errors import NotFound
+from app.users.rights import Actor
+from offline_sync.models import EarlyRow, SyncProblem
+from offline_sync.writers import WRITERS
+
+# Of one person; what comes beyond is refused at once.
+_MOST = 5000
+# So long a phone may stay away between the two.
+PATIENCE = timedelta(days=30)
+
+
+def may_wait(session: Session, actor: Actor, installation_id: str, parent: tuple[str, str]) -> bool:
+    """Tell whether a new row is to be kept until its parent comes: that is not to be seen, and was not refused either.
+
+    One that exists and is not the actor's to see is waited for like one that does not exist.
+    """
+    if is_here(session, actor, parent):
+        return False
+    return not _was_refused(session, actor, installation_id, parent) and _count(session, actor) < _MOST
+
+
+def is_here(session: Session, actor: Actor, parent: tuple[str, str]) -> bool:
+    """Tell whether the actor may see a row."""
+    try:
+        WRITERS[parent[0]].find(session, actor, parent[1])
+    except NotFound:
+        return False
+    return True
+
+
+def keep(
+    session: Session, actor: Actor, installation_id: str, row: tuple[str, str], parent: tuple[str, str], sent: Mapping[str, Any]
+) -> None:
+    """Keep what a phone sent of a row until its parent comes; what it sent of it before is replaced."""
+    key = {"user_id": actor.id, "installation_id": installation_id, "collection": row[0], "row_id": row[1]}
+    values = {"parent_collection": parent[0], "parent_id": parent[1], "sent": dict(sent), "at": now(session)}
+    insert_many(session, EarlyRow, [key | values], replacing=tuple(key))
+
+
+def drop(session: Session, actor: Actor, collection: str, ids: Collection[str]) -> None:
+    """Forget rows that their phone sends anew, or deletes."""
+    mine = (EarlyRow.user_id == actor.id, EarlyRow.collection == collection, among(session, EarlyRow.row_id, ids))
+    session.execute(delete(EarlyRow).where(*mine).execution_options(synchronize_session=False))
+
+
+def due(session: Session, actor: Actor, installation_id: str) -> list[EarlyRow]:
+    """Take out the rows of a phone whose parent is here, or will never be."""
+    mine = (EarlyRow.user_id == actor.id, EarlyRow.installation_id == installation_id)
+    waiting = session.scalars(select(EarlyRow).where(*mine).order_by(EarlyRow.at)).all()
+    parents = {(row.parent_collection, row.parent_id) for row in waiting}
+    settled = {
+        parent for parent in parents if is_here(session, actor, parent) or _was_refused(session, actor, installation_id, parent)
+    }
+    found = [row for row in waiting if (row.parent_collection, row.parent_id) in settled]
+    _take_out(session, found)
+    return found
+
+
+def overdue(session: Session, most: int) -> list[EarlyRow]:
+    """Take out rows that have waited for too long."""
+    old = select(EarlyRow).where(EarlyRow.at < now(session) - PATIENCE).order_by(EarlyRow.at).limit(most)
+    found = list(session.scalars(old))
+    _take_out(session, found)
+    return found
+
+
+def _take_out(session: Session, rows: Sequence[EarlyRow]) -> None:
+    for row in rows:
+        session.delete(row)
+    session.flush()
+
+
+def _was_refused(session: Session, actor: Actor, installation_id: str, parent: tuple[str, str]) -> bool:
+    problem = select(SyncProblem.id).where(
+        SyncProblem.user_id == actor.id,
+        SyncProblem.installation_id == installation_id,
+        SyncProblem.collection == parent[0],
+        SyncProblem.row_id == parent[1],
+        SyncProblem.state.in_(["open", "dismissed"]),
+    )
+    return session.scalar(problem.limit(1)) is not None
+
+
+def _count(session: Session, actor: Actor) -> int:
+    return session.scalar(select(func.count()).select_from(EarlyRow).where(EarlyRow.user_id == actor.id)) or 0
