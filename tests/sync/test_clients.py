@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import select
 
 from app.core.db import Database
-from app.customers.models import Customer
+from app.customers.models import Customer, Site
 from offline_sync.models import SyncConflict
 from tests.factories import PASSWORD, World
 from tests.iot.broker.brokers import ROOT
@@ -265,3 +265,22 @@ def test_an_upgraded_app_has_what_its_new_columns_hold_and_loses_nothing_unsent(
 def old_customer(world: World) -> dict[str, Any]:
     """Return a customer as the release made one that knows no e-mail."""
     return {name: value for name, value in new_customer(world).items() if name != "email"}
+
+
+@pytest.mark.parametrize("kind", ["watermelon", "rxdb"])
+def test_customers_made_offline_arrive_with_what_hangs_on_them(
+    db: Database, world: World, client: Callable[..., Client], kind: str
+) -> None:
+    phone = client(kind, "rep")
+    phone.call("sync")
+    for n in range(8):
+        phone.call("create", collection="customers", row=new_customer(world, f"customer-made-{n}"))
+        phone.call("create", collection="sites", row=new_site(f"customer-made-{n}", f"site-made-{n}"))
+    phone.call("sync")
+    phone.call("sync")
+
+    made = {f"site-made-{n}" for n in range(8)}
+    assert made <= set(phone.rows("sites"))
+    assert all(stored(db, Site, row_id) is not None for row_id in made)
+    assert phone.rows("sync_problems") == {}
+    assert phone.complaints() == []
