@@ -62,7 +62,7 @@ bench: $(VENV)/.dev ## measure speed; prints a table
 
 soak: $(VENV)/.dev ## the long crash, race and sync tests (hours)
 	@SOAK=1 $(BIN)/python -m pytest tests/faults tests/races tests/sync/test_no_row_skipped.py tests/sync/test_convergence.py \
-		--timeout 14400 -p no:xdist
+		--timeout 14400 -n 0 -s
 
 eval: $(VENV)/.runtime ## run the default rule on real data: make eval DATA=<folder>
 	@$(BIN)/python -m evaluation $(DATA)

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from app.core.db import among, insert_many, now
 from app.core.errors import NotFound
+from app.core.scopes import ScopeEntry, ScopeGrant
 from app.users.rights import Actor
-from offline_sync.models import EarlyRow, SyncProblem
+from offline_sync.models import DeletedId, EarlyRow, SyncProblem
 from offline_sync.writers import WRITERS
 
 # Of one person; what comes beyond is refused at once.
@@ -26,13 +27,13 @@ PATIENCE = timedelta(days=30)
 
 
 def may_wait(session: Session, actor: Actor, installation_id: str, parent: tuple[str, str]) -> bool:
-    """Tell whether a new row is to be kept until its parent comes: that is not to be seen, and was not refused either.
+    """Tell whether a new row is to be kept until its parent comes: that is not here, and may come yet.
 
-    One that exists and is not the actor's to see is waited for like one that does not exist.
+    One that exists and was never the actor's to see is waited for like one that does not exist.
     """
-    if is_here(session, actor, parent):
+    if is_here(session, actor, parent) or _is_given_up(session, actor, installation_id, parent):
         return False
-    return not _was_refused(session, actor, installation_id, parent) and _count(session, actor) < _MOST
+    return _count(session, actor) < _MOST
 
 
 def is_here(session: Session, actor: Actor, parent: tuple[str, str]) -> bool:
@@ -65,7 +66,7 @@ def due(session: Session, actor: Actor, installation_id: str) -> list[EarlyRow]:
     waiting = session.scalars(select(EarlyRow).where(*mine).order_by(EarlyRow.at)).all()
     parents = {(row.parent_collection, row.parent_id) for row in waiting}
     settled = {
-        parent for parent in parents if is_here(session, actor, parent) or _was_refused(session, actor, installation_id, parent)
+        parent for parent in parents if is_here(session, actor, parent) or _is_given_up(session, actor, installation_id, parent)
     }
     found = [row for row in waiting if (row.parent_collection, row.parent_id) in settled]
     _take_out(session, found)
@@ -86,15 +87,23 @@ def _take_out(session: Session, rows: Sequence[EarlyRow]) -> None:
     session.flush()
 
 
-def _was_refused(session: Session, actor: Actor, installation_id: str, parent: tuple[str, str]) -> bool:
-    problem = select(SyncProblem.id).where(
+def _is_given_up(session: Session, actor: Actor, installation_id: str, parent: tuple[str, str]) -> bool:
+    """Tell whether a row will not come: it was refused, its maker deleted it, or the actor saw it and does no more."""
+    collection, row_id = parent
+    refused = select(SyncProblem.id).where(
         SyncProblem.user_id == actor.id,
         SyncProblem.installation_id == installation_id,
-        SyncProblem.collection == parent[0],
-        SyncProblem.row_id == parent[1],
+        SyncProblem.collection == collection,
+        SyncProblem.row_id == row_id,
         SyncProblem.state.in_(["open", "dismissed"]),
     )
-    return session.scalar(problem.limit(1)) is not None
+    seen = (
+        select(ScopeEntry.row_id)
+        .join(ScopeGrant, ScopeGrant.scope == ScopeEntry.scope)
+        .where(ScopeGrant.user_id == actor.id, ScopeEntry.collection == collection, ScopeEntry.row_id == row_id)
+    )
+    deleted = session.get(DeletedId, {"user_id": actor.id, "collection": collection, "row_id": row_id})
+    return deleted is not None or any(session.scalar(query.limit(1)) is not None for query in (refused, seen))
 
 
 def _count(session: Session, actor: Actor) -> int:

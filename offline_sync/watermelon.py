@@ -19,7 +19,7 @@ from offline_sync.changes import Change, Head, Point, changes_since, head_of, na
 from offline_sync.collections import COLLECTIONS
 
 # A page's rows at most; the app asks for the next one while there is one.
-MOST_ROWS = 20_000
+MOST_ROWS = 10_000
 
 
 @dataclass(frozen=True)

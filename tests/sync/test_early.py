@@ -112,6 +112,38 @@ def test_what_is_wrong_by_itself_does_not_wait(db: Database, rep: RxdbPhone) -> 
     assert "site-from-phone" not in rep.live("sites")
 
 
+@pytest.mark.parametrize("how", ["deleted", "moved"])
+def test_it_does_not_wait_for_what_its_maker_saw_and_sees_no_more(
+    db: Database, world: World, http: Http, rep: RxdbPhone, how: str
+) -> None:
+    office = http.as_(world.admin)
+    office.post("/customers", {"id": NEW, "name": "x", "territory_id": world.territory}, expect=201)
+    rep.sync()
+    rep.create("sites", new_site(NEW))
+    if how == "deleted":
+        office.call("DELETE", f"/customers/{NEW}", If_Match="*")
+    else:
+        far = office.post("/territories", {"code": "T-FAR", "name": "Far"}, expect=201)["id"]
+        office.edit(f"/customers/{NEW}", {"territory_id": far}, 1)
+    rep.sync()
+
+    assert "site-from-phone" not in rep.live("sites")
+    assert count(db, EarlyRow) == 0
+    assert "site-from-phone" in reasons(db)
+
+
+def test_it_does_not_wait_for_what_was_deleted_before_it_came(db: Database, world: World, rep: RxdbPhone) -> None:
+    rep.create("customers", new_customer(world))
+    rep.create("sites", new_site(NEW))
+    rep.push("sites")
+    rep.delete("customers", NEW)
+    rep.push("customers")
+    rep.sync()
+
+    assert "site-from-phone" not in rep.live("sites")
+    assert (count(db, EarlyRow), stored(db, Customer, NEW)) == (0, None)
+
+
 def test_it_waits_for_a_month_and_not_longer(db: Database, settings: Settings, rep: RxdbPhone, clock: SetClock) -> None:
     rep.create("sites", new_site("customer-unknown"))
     rep.sync()
