@@ -30,6 +30,7 @@ from app.core.streams import HOLD, Listener
 log = get_log(__name__)
 
 _PATIENCE_S = 10.0
+_LONGEST_PAUSE_S = 30.0  # what came quickly is no credit to hold a body for longer without sending
 _LEAST_BYTES_PER_S = 20_000  # a poor mobile line sends a file of 5 MB in four minutes
 _HELD_LIMIT = 64_000_000
 _MOST_STREAMS = 500  # of one worker; granian takes 1,024 requests at once by default
@@ -186,13 +187,15 @@ class Served:
         if length is not None and length > self._body_limit:
             return b""  # refused by the length it names
         chunks: list[bytes] = []
-        size, began = 0, asyncio.get_running_loop().time()
+        size, clock = 0, asyncio.get_running_loop().time
+        until = clock() + _PATIENCE_S
         incoming = aiter(protocol)
         try:
             while size <= self._body_limit if length is None else size < length:
-                chunk = await _next(incoming, began + _PATIENCE_S + size / _LEAST_BYTES_PER_S)
+                chunk = await _next(incoming, until)
                 if chunk is None:
                     break
+                until = min(until + len(chunk) / _LEAST_BYTES_PER_S, clock() + _LONGEST_PAUSE_S)
                 chunks.append(chunk)
                 size += len(chunk)
                 self._held += len(chunk)
