@@ -335,6 +335,19 @@ def test_no_poison_stops_the_other_rows(db: Database, world: World, phone: Phone
     assert len(rep.rows["sync_problems"]) == 1
 
 
+def test_a_push_of_too_many_rows_is_refused_before_anything_is_written(db: Database, world: World, phone: Phones) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    for path, body in (
+        (f"/sync/watermelon?last_pulled_at={rep.cursor}", {"customers": {"deleted": [f"gone-{i:07}" for i in range(20_001)]}}),
+        ("/sync/rxdb/customers/push", [{}] * 20_001),
+    ):
+        answer = rep.http("POST", path, body)
+        assert answer.status_code == 422
+        assert answer.get_json()["errors"][0]["code"] == "too_many"
+    assert count(db, SyncProblem) == 0
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'{"customers": 5}', b'{"customers": {"created": 5}}', b"[" * 100])
 def test_what_is_no_push_at_all_is_refused_and_nothing_is_stored(db: Database, world: World, http: Http, body: bytes) -> None:
     rep = http.as_(world.rep)
