@@ -24,6 +24,30 @@ from tests.sync.test_watermelon import new_customer, stored
 Row = dict[str, Any]
 
 
+@pytest.mark.parametrize(
+    ("odd", "code"),
+    [
+        ({"upto": 2**62}, "validation_failed"), ({"upto": 2**80}, "validation_failed"), ({"since": 2**70}, "validation_failed"),
+        ({"since": -2}, "validation_failed"), ({"after": "\0"}, "validation_failed"), ({"upto": 10**9}, "checkpoint_gone"),
+    ],
+)  # fmt: skip
+def test_a_checkpoint_the_server_did_not_write_is_refused(world: World, http: Http, odd: Row, code: str) -> None:
+    phone = Replica(http.as_(world.rep))
+    phone.pull()
+    answer = phone.call("GET", "pull", checkpoint=json.dumps(phone.checkpoint | odd))
+
+    assert answer.get_json()["code"] == code
+    [seen] = http.as_(world.manager).get("/sync/installations")["items"]
+    assert seen["lag"] >= 0
+
+
+def test_a_schema_version_no_column_holds_is_as_if_not_said(world: World, http: Http) -> None:
+    rep = http.as_(world.rep)
+    answer = rep.call("POST", "/sync/rxdb/customers/push", [], X_Installation="rx-phone-0001", X_Schema_Version="99999999999")
+
+    assert answer.status_code == 200
+
+
 class Replica:
     """One collection on an RxDB phone, as its replication protocol sees it."""
 

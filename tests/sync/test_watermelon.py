@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import func, select
@@ -346,6 +348,20 @@ def test_a_push_of_too_many_rows_is_refused_before_anything_is_written(db: Datab
         assert answer.status_code == 422
         assert answer.get_json()["errors"][0]["code"] == "too_many"
     assert count(db, SyncProblem) == 0
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"since": 2**70}, {"since": -1}, {"upto": 2**62}, {"upto": 2**80}, {"after": ["\0", ""]}, {"upto": 10**9}],
+    ids=str,
+)
+def test_a_page_the_server_did_not_write_is_refused(world: World, phone: Phones, odd: dict[str, Any]) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    written = {"since": None, "upto": 1, "epoch": rep.cursor >> 40, "after": ["", ""], "replacement": False} | odd
+    page = base64.urlsafe_b64encode(json.dumps(written).encode()).decode()
+
+    assert rep.http("GET", f"/sync/watermelon?page={quote(page)}").status_code == 422
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'{"customers": 5}', b'{"customers": {"created": 5}}', b"[" * 100])
