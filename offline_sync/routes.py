@@ -288,4 +288,8 @@ def _body() -> Any:
 
 
 def _json(answer: Any) -> Response:
-    return flask.current_app.response_class(msgspec.json.encode(answer), mimetype="application/json")
+    try:
+        text = msgspec.json.encode(answer)
+    except UnicodeEncodeError:  # half a character that a phone sent, and that goes back to it as it came
+        text = flask.json.dumps(answer).encode()
+    return flask.current_app.response_class(text, mimetype="application/json")

@@ -135,14 +135,12 @@ def conflicts(
     What was refused and may not be seen goes back as the phone sent it, deleted: it leaves the phone, and its queue goes on.
     """
     ids = [outcome.arrival.row_id for outcome in outcomes if isinstance(outcome.arrival.row_id, str)]
+    known = [row_id for row_id in ids if wire.ID_PATTERN.fullmatch(row_id)]
     visible = visible_ids(session, actor, name)
-    shown = session.scalars(select(visible.c.row_id).where(among(session, visible.c.row_id, ids))).all()
+    shown = session.scalars(select(visible.c.row_id).where(among(session, visible.c.row_id, known))).all()
     live = rows_of(session, actor, settings, name, shown)
-    sent = {
-        row["newDocumentState"].get("id"): row["newDocumentState"]
-        for row in body
-        if isinstance(row, dict) and isinstance(row.get("newDocumentState"), dict)
-    }
+    states = [row["newDocumentState"] for row in body if isinstance(row, dict) and isinstance(row.get("newDocumentState"), dict)]
+    sent = {state["id"]: state for state in states if isinstance(state.get("id"), str)}
     answer = []
     for row_id in ids:
         phones = sent.get(row_id, {"id": row_id})

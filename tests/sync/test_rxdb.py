@@ -22,6 +22,31 @@ from tests.sync.rxdb_phones import RxdbPhone
 from tests.sync.test_watermelon import new_customer, stored
 
 Row = dict[str, Any]
+HALF = "cut \ud83d"  # what is left of an emoji when a text is cut in the middle of it
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        {"newDocumentState": {"id": "bad-customer-1", "name": HALF}},
+        {"newDocumentState": {"id": "half\ud800half", "name": "Half"}},
+        {"newDocumentState": {"id": "nul-\x00-nul", "name": "Nul"}},
+        {"newDocumentState": {"id": ["a-list"]}},
+        {"newDocumentState": {"id": {"an": "object"}}, "assumedMasterState": {"updated_at": 10**400}},
+        {"newDocumentState": {"id": "bad-customer-1", "name": HALF, "memo": 10**400}},
+    ],
+    ids=lambda found: json.dumps(found)[:50],
+)
+def test_no_poison_stops_the_other_rows(db: Database, world: World, http: Http, poison: Row) -> None:
+    phone = Replica(http.as_(world.rep))
+    good = {"newDocumentState": new_customer(world, "good-customer-1") | {"_deleted": False}}
+    for _ in range(2):
+        answer = phone.call("POST", "push", [poison, good])
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        json.loads(answer.get_data(as_text=True), parse_constant=pytest.fail)
+
+    assert stored(db, Customer, "good-customer-1") is not None
+    assert len(phone.person.get("/sync/rxdb/sync_problems/pull", X_Installation=phone.phone)["documents"]) == 1
 
 
 @pytest.mark.parametrize(
