@@ -30,9 +30,11 @@ from app.core.streams import HOLD, Listener
 log = get_log(__name__)
 
 _PATIENCE_S = 10.0
+_LONGEST_PAUSE_S = 30.0  # what came quickly is no credit to hold a body for longer without sending
 _LEAST_BYTES_PER_S = 20_000  # a poor mobile line sends a file of 5 MB in four minutes
 _HELD_LIMIT = 64_000_000
 _MOST_STREAMS = 500  # of one worker; granian takes 1,024 requests at once by default
+_MOST_STREAMS_OF_ONE = 50  # of one person: an app with one for each of its collections, on several phones
 _STREAM_S = 120.0
 _BEAT_S = 20.0
 _LOOK_EVERY_S = 1.0
@@ -88,10 +90,10 @@ class Streams:
         self._inboxes: dict[Listener, asyncio.Queue[bytes]] = {}
         self._looking: asyncio.Task[None] | None = None
 
-    @property
-    def has_room(self) -> bool:
-        """Whether one more may be kept; the others end at once, and their readers come again."""
-        return len(self._inboxes) < _MOST_STREAMS
+    def has_room(self, listener: Listener) -> bool:
+        """Tell whether one more may be kept; the others end at once, and their readers come again."""
+        own = sum(other.user_id == listener.user_id for other in self._inboxes)
+        return len(self._inboxes) < _MOST_STREAMS and own < _MOST_STREAMS_OF_ONE
 
     async def keep(self, protocol: Any, headers: Headers, first: bytes, listener: Listener) -> None:
         """Send ``first`` and then what is new, until the reader goes or has listened long enough to show its token again."""
@@ -166,7 +168,7 @@ class Served:
         try:
             environ["wsgi.input"] = io.BytesIO(body)
             status, headers, answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, environ)
-            if status == HTTPStatus.OK and HOLD in environ and self._streams.has_room:
+            if status == HTTPStatus.OK and HOLD in environ and self._streams.has_room(environ[HOLD]):
                 await self._streams.keep(protocol, headers, answer, environ[HOLD])
             else:
                 protocol.response_bytes(status, headers, answer)
@@ -186,13 +188,15 @@ class Served:
         if length is not None and length > self._body_limit:
             return b""  # refused by the length it names
         chunks: list[bytes] = []
-        size, began = 0, asyncio.get_running_loop().time()
+        size, clock = 0, asyncio.get_running_loop().time
+        until = clock() + _PATIENCE_S
         incoming = aiter(protocol)
         try:
             while size <= self._body_limit if length is None else size < length:
-                chunk = await _next(incoming, began + _PATIENCE_S + size / _LEAST_BYTES_PER_S)
+                chunk = await _next(incoming, until)
                 if chunk is None:
                     break
+                until = min(until + len(chunk) / _LEAST_BYTES_PER_S, clock() + _LONGEST_PAUSE_S)
                 chunks.append(chunk)
                 size += len(chunk)
                 self._held += len(chunk)

@@ -478,14 +478,10 @@ def _restore_read_only(session: Session, sender: Sender, arrival: Arrival, row_i
 
 def _refuse(session: Session, sender: Sender, arrival: Arrival, reasons: Mapping[str, list[str]]) -> None:
     """Keep a row that cannot be taken, once for each content, with what is wrong with it."""
+    ours = {"deleted": arrival.deleted, "claimed": sorted(arrival.claimed) if arrival.claimed is not None else None}
+    sent = {name: value for name, value in arrival.values.items() if name not in ours}
     content = msgspec.json.encode(
-        {
-            "deleted": arrival.deleted,
-            "claimed": sorted(arrival.claimed) if arrival.claimed is not None else None,
-            **arrival.values,
-        }
-        if _encodable(arrival.values)
-        else {"deleted": arrival.deleted, "as_text": ascii(dict(arrival.values))}
+        ours | sent if _encodable(ours | sent) else {"deleted": arrival.deleted, "as_text": ascii(dict(arrival.values))}
     ).decode()[:_CONTENT_LIMIT]
     present = now(session)
     insert_once(
@@ -497,11 +493,12 @@ def _refuse(session: Session, sender: Sender, arrival: Arrival, reasons: Mapping
         updated_at=present,
         user_id=sender.actor.id,
         installation_id=sender.installation_id,
-        collection=str(arrival.collection)[:40],
+        collection=wire.plain_text(str(arrival.collection), 40),
         row_id=ascii(arrival.row_id)[1:-1][:60] if isinstance(arrival.row_id, str) else ascii(arrival.row_id)[:60],
         reasons={str(name)[:80]: codes for name, codes in reasons.items()},
         content=content.replace("\x00", ""),
-        content_hash=hashlib.sha256(content.encode()).hexdigest(),
+        # People who share a phone have a problem each, also with the same row.
+        content_hash=hashlib.sha256(f"{sender.actor.id} {content}".encode()).hexdigest(),
         state="open",
     )
     first = next(iter(reasons.values()), ["invalid"])[0]

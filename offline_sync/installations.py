@@ -56,7 +56,7 @@ def of_headers(session: Session, actor: Actor, headers: Mapping[str, str], proto
         queue_age_ms=_number(headers, "X-Queue-Age"),
         skew_ms=None,
         app_version=(headers.get("X-App-Version") or "")[:40] or None,
-        schema_version=_number(headers, "X-Schema-Version"),
+        schema_version=_number(headers, "X-Schema-Version", 2**31),
         last_error=known.last_error if known else None,
     )
     device_ms = _number(headers, "X-Device-Time")
@@ -134,7 +134,7 @@ def confirm_wipe(session: Session, actor: Actor, installation_id: str) -> None:
     history.record(session, "installation.wiped", history.Subject("installation", row.id), actor_id=actor.id)
 
 
-def _number(headers: Mapping[str, str], name: str) -> int | None:
+def _number(headers: Mapping[str, str], name: str, beyond: int = _MOST_MS) -> int | None:
     """Return a whole number from a header; what cannot be one is as if not said."""
     text = headers.get(name, "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 17 and int(text) < _MOST_MS else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 17 and int(text) < beyond else None

@@ -62,8 +62,11 @@ def replay(session: Session, settings: Settings, actor: Actor, problem: SyncProb
     """
     if problem.state != "open":
         raise Conflict("state_conflict", state=problem.state, wanted="replayed")
-    content = msgspec.json.decode(problem.content.encode())
-    if "as_text" in content:
+    try:
+        content = msgspec.json.decode(problem.content.encode())
+    except msgspec.DecodeError:  # it was cut
+        raise FieldsInvalid({"content": ["too_long"]}) from None
+    if "claimed" not in content:
         raise FieldsInvalid({"content": ["text_invalid"]})
     deleted, claimed = content.pop("deleted"), content.pop("claimed")
     n = head_of(session).n

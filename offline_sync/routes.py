@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import flask
@@ -20,7 +21,7 @@ from app.core.streams import hold
 from app.core.tracked import fetch
 from app.users.rights import Actor
 from offline_sync import digests, installations, operations, rxdb, schemas, watermelon
-from offline_sync.arrivals import Outcome, Sender, apply
+from offline_sync.arrivals import Arrival, Outcome, Sender, apply
 from offline_sync.changes import Point, head_of, names_for, point_of
 from offline_sync.collections import COLLECTIONS
 from offline_sync.models import Installation, Intent, SyncConflict, SyncProblem
@@ -28,7 +29,9 @@ from offline_sync.news import PhoneListener, changes_told
 
 routes = Routes("sync", __name__, description="Offline sync for WatermelonDB and RxDB")
 
-_PUSH_LIMITS = wire.Limits(size=LARGEST_BODY, values=3_000_000, text=200_000)
+_PUSH_LIMITS = wire.Limits(size=LARGEST_BODY)
+# Each row may take milliseconds, and all of them are one transaction: on SQLite nobody else writes meanwhile.
+_MOST_PUSHED = 20_000
 
 
 @routes.door("GET", "/sync/watermelon", policy="sync", query=schemas.WatermelonPullQuery, own_transactions=True)
@@ -52,7 +55,7 @@ def pull_watermelon(actor: Actor, query: dict[str, Any]) -> Response:
 @routes.door("POST", "/sync/watermelon", policy="sync", query=schemas.WatermelonPushQuery, own_transactions=True)
 def push_watermelon(actor: Actor, query: dict[str, Any]) -> Response:
     """Push: the body is the ``changes`` object of ``pushChanges``. Nothing is refused for a conflict."""
-    arrived = list(watermelon.arrivals(_body()))
+    arrived = _few(watermelon.arrivals(_body()))
 
     def take(session: Session) -> tuple[Sender, dict[str, Any]]:
         sender = _sender(session, actor, "watermelon", query["last_pulled_at"], query.get("seen"))
@@ -76,7 +79,7 @@ def pull_rxdb(actor: Actor, query: dict[str, Any], collection: str) -> Response:
 def push_rxdb(actor: Actor, collection: str) -> Response:
     """Push rows of a collection; answers with the server's state of those that differ from it."""
     name, body = _collection(collection), _body()
-    arrived = list(rxdb.arrivals(name, body))
+    arrived = _few(rxdb.arrivals(name, body))
     outcomes: list[Outcome] = []
 
     def take(session: Session) -> tuple[Sender, None]:
@@ -252,6 +255,13 @@ def _sender(session: Session, actor: Actor, protocol: str, cursor: int | None, s
     return Sender(actor, edge_settings(), phone.id, since, stood, cursor or 0, waits=protocol == "rxdb")
 
 
+def _few(arrivals: Iterator[Arrival]) -> list[Arrival]:
+    found = list(islice(arrivals, _MOST_PUSHED + 1))
+    if len(found) > _MOST_PUSHED:
+        raise FieldsInvalid({"body": ["too_many"]})
+    return found
+
+
 def _push(take: Callable[[Session], tuple[Sender, Any]]) -> Any:
     """Take a push in one transaction; then write what its refusals must leave, each in one of its own."""
 
@@ -280,4 +290,8 @@ def _body() -> Any:
 
 
 def _json(answer: Any) -> Response:
-    return flask.current_app.response_class(msgspec.json.encode(answer), mimetype="application/json")
+    try:
+        text = msgspec.json.encode(answer)
+    except UnicodeEncodeError:  # half a character that a phone sent, and that goes back to it as it came
+        text = flask.json.dumps(answer).encode()
+    return flask.current_app.response_class(text, mimetype="application/json")

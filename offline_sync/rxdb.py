@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from sqlalchemy import select
@@ -15,7 +15,7 @@ from app.core.errors import DomainError, FieldsInvalid
 from app.core.settings import Settings
 from app.users.rights import Actor
 from offline_sync.arrivals import Arrival, Outcome
-from offline_sync.changes import Point, changes_since, head_of, rows_of, visible_ids
+from offline_sync.changes import EPOCH_BITS, Point, changes_since, head_of, rows_of, visible_ids
 from offline_sync.collections import COLLECTIONS
 
 MOST_ROWS = 5_000
@@ -36,9 +36,9 @@ class Checkpoint(msgspec.Struct):
     """
 
     epoch: int
-    since: int
-    upto: int
-    after: str
+    since: Annotated[int, msgspec.Meta(ge=-1, lt=1 << EPOCH_BITS)]
+    upto: Annotated[int, msgspec.Meta(ge=0, lt=1 << EPOCH_BITS)]
+    after: Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 
 
 def pull(session: Session, actor: Actor, settings: Settings, name: str, *, checkpoint: str | None, limit: int) -> dict[str, Any]:
@@ -57,7 +57,11 @@ def pull(session: Session, actor: Actor, settings: Settings, name: str, *, check
     given = read_checkpoint(checkpoint)
     if given is None:
         given = Checkpoint(head.epoch, -1, 0, "")
-    elif given.epoch != head.epoch or not head.knows(Point(given.epoch, given.since if given.since >= 0 else None)):
+    elif (
+        given.epoch != head.epoch
+        or given.upto > head.n
+        or not head.knows(Point(given.epoch, given.since if given.since >= 0 else None))
+    ):
         raise CheckpointGone("checkpoint_gone")
     since = None if given.since < 0 else given.since
     upto = given.upto or head.n
@@ -132,14 +136,12 @@ def conflicts(
     """
     # A row that waits for another stays on the phone.
     ids = [outcome.arrival.row_id for outcome in outcomes if isinstance(outcome.arrival.row_id, str) and not outcome.early]
+    known = [row_id for row_id in ids if wire.ID_PATTERN.fullmatch(row_id)]
     visible = visible_ids(session, actor, name)
-    shown = session.scalars(select(visible.c.row_id).where(among(session, visible.c.row_id, ids))).all()
+    shown = session.scalars(select(visible.c.row_id).where(among(session, visible.c.row_id, known))).all()
     live = rows_of(session, actor, settings, name, shown)
-    sent = {
-        row["newDocumentState"].get("id"): row["newDocumentState"]
-        for row in body
-        if isinstance(row, dict) and isinstance(row.get("newDocumentState"), dict)
-    }
+    states = [row["newDocumentState"] for row in body if isinstance(row, dict) and isinstance(row.get("newDocumentState"), dict)]
+    sent = {state["id"]: state for state in states if isinstance(state.get("id"), str)}
     answer = []
     for row_id in ids:
         phones = sent.get(row_id, {"id": row_id})

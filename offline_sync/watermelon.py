@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from sqlalchemy import select
@@ -15,21 +15,36 @@ from app.core.errors import FieldsInvalid
 from app.core.settings import Settings
 from app.users.rights import Actor
 from offline_sync.arrivals import Arrival, Outcome
-from offline_sync.changes import Change, Head, Point, changes_since, head_of, names_for, point_of, rows_of, visible_ids
+from offline_sync.changes import (
+    EPOCH_BITS,
+    Change,
+    Head,
+    Point,
+    changes_since,
+    head_of,
+    names_for,
+    point_of,
+    rows_of,
+    visible_ids,
+)
 from offline_sync.collections import COLLECTIONS
 
 # A page's rows at most; the app asks for the next one while there is one.
 MOST_ROWS = 10_000
 
 
+_Number = Annotated[int, msgspec.Meta(ge=0, lt=1 << EPOCH_BITS)]
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
+
+
 @dataclass(frozen=True)
 class Page:
     """Where a pull of several pages goes on: what it began with, up to where it leads, behind which row."""
 
-    since: int | None
-    upto: int
+    since: _Number | None
+    upto: _Number
     epoch: int
-    after: tuple[str, str]
+    after: tuple[_Name, _Name]
     replacement: bool
 
 
@@ -61,7 +76,7 @@ def pull(
     head = head_of(session)
     names = names_for(actor)
     here = _read_page(page) if page else _begin(head, point_of(cursor))
-    if here.epoch != head.epoch:  # the server was restored between two pages
+    if here.epoch != head.epoch or here.upto > head.n:  # the server was restored between two pages
         raise FieldsInvalid({"page": ["invalid"]})
     # Most pulls find that nobody wrote anything.
     found = changes_since(session, actor, here.since, names, after=here.after, limit=limit + 1) if here.since != head.n else []

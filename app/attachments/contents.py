@@ -23,6 +23,8 @@ from app.core.errors import Invalid
 _CHUNK = 1 << 20
 # Bombs: a picture of a few kilobytes may ask for gigabytes when it is unpacked. JPEG is unpacked at an eighth of its size.
 _MOST_PIXELS = {"JPEG": 200_000_000, "PNG": 50_000_000, "WEBP": 50_000_000}
+# Each scan of a progressive JPEG goes over the whole picture, and a few bytes make one. Cameras and tools make about ten.
+_MOST_SCANS = 100
 _FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 # What a picture may go on telling of itself: which way up, when and how it was taken. Nothing of where and by whom.
 _KEPT_TAGS = (0x0112, 0x010F, 0x0110, 0x0132, 0x011A, 0x011B, 0x0128)
@@ -102,6 +104,8 @@ def _look_at(raw: bytes, kind: str) -> bytes:
         with Image.open(io.BytesIO(raw), formats=[kind]) as image:
             if image.width * image.height > _MOST_PIXELS[kind]:
                 raise ContentRefused("image_too_large")
+            if kind == "JPEG" and _has_many_scans(raw):
+                raise ContentRefused("image_too_large")
             exif = image.getexif()
             image.draft(None, (max(image.width // 8, 1), max(image.height // 8, 1)))
             image.load()
@@ -122,10 +126,36 @@ def _kept_exif(exif: Image.Exif) -> bytes:
     inner: dict[int, Any] = {tag: value for tag, value in exif.get_ifd(ExifTags.IFD.Exif).items() if tag in _KEPT_EXIF}
     if inner:
         kept[int(ExifTags.IFD.Exif)] = inner
-    return kept.tobytes() if len(kept) else b""
+    try:
+        found = kept.tobytes() if len(kept) else b""
+    except (AttributeError, ArithmeticError, LookupError, TypeError, ValueError, struct.error):
+        return b""  # values of other types than their tags have: the picture is worth more than what it says of itself
+    return found if len(found) <= _LONGEST_EXIF else b""
 
 
+_LONGEST_EXIF = 65_533  # what a segment of a JPEG holds
+_MARKER = re.compile(rb"\xff+[^\x00\xff]")
 _SCAN_END = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+
+
+def _has_many_scans(raw: bytes) -> bool:
+    """Tell it as the library reads: it passes over whatever stands between segments, up to the end of the picture."""
+    if raw.count(b"\xff\xda") <= _MOST_SCANS:
+        return False
+    scans, at = 0, 2
+    while scans <= _MOST_SCANS and (found := _MARKER.search(raw, at)):
+        marker, at = raw[found.end() - 1], found.end()
+        if marker == 0xD9:
+            return False
+        if 0x01 < marker < 0xC0:  # of no use in any picture, and what follows is read in more than one way
+            return True
+        if not 0xD0 <= marker <= 0xD8 and marker != 0x01:
+            at += int.from_bytes(raw[at : at + 2], "big")
+        if marker == 0xDA:
+            scans += 1
+            behind = _SCAN_END.search(raw, at)
+            at = behind.start() if behind else len(raw)
+    return scans > _MOST_SCANS
 
 
 def _jpeg_without(raw: bytes, exif: bytes) -> bytes:
@@ -218,7 +248,8 @@ _WITHOUT: dict[str, Callable[[bytes, bytes], bytes]] = {"JPEG": _jpeg_without, "
 # --- MP4 ---
 
 # Boxes that hold boxes on the way to descriptions, and those that are descriptions.
-_TOP, _MOVIE = frozenset({b"moov"}), frozenset({b"trak"})
+_TOP = frozenset({b"moov"})
+_INSIDE: dict[bytes, frozenset[bytes]] = {b"moov": frozenset({b"trak"}), b"trak": frozenset()}
 _DESCRIPTIONS = frozenset({b"udta", b"meta", b"uuid"})
 
 
@@ -247,7 +278,7 @@ def _blank_descriptions(file: BinaryIO, start: int, end: int, holders: frozenset
             file.seek(inside)
             file.write(b"\0" * (ends - inside))
         elif kind in holders:
-            _blank_descriptions(file, inside, ends, _MOVIE)
+            _blank_descriptions(file, inside, ends, _INSIDE[kind])
         start = ends
 
 

@@ -14,7 +14,12 @@ HOLD = "fieldloop.hold"  # in the WSGI environment
 
 
 class Listener(Protocol):
-    """One open answer."""
+    """One open answer, of one person."""
+
+    @property
+    def user_id(self) -> str:
+        """Who listens."""
+        ...
 
     @classmethod
     def look(cls, listeners: Sequence[Self]) -> list[bytes]:

@@ -7,6 +7,7 @@ no NaN, no integer beyond 64 bits, no NUL, no lone surrogate, no deep or huge st
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -93,9 +94,15 @@ def parse_rows(raw: bytes, limits: Limits) -> object:
     except msgspec.MsgspecError:
         # A number or a text in it that only this decoder refuses is the fault of one row.
         try:
-            return json.loads(raw, parse_constant=str)
+            return json.loads(raw, parse_constant=str, parse_float=_finite)
         except (ValueError, RecursionError) as fault:
             raise WireError("not_json", str(fault)[:200]) from None
+
+
+def _finite(text: str) -> float | str:
+    """Read a number; one that no float can hold stays the text it is."""
+    value = float(text)
+    return value if math.isfinite(value) else text
 
 
 def _check_depth(raw: bytes, allowed: int) -> None:
@@ -138,6 +145,11 @@ def check_value(value: object, limits: Limits = HTTP_LIMITS) -> None:
             check_text(found, limits.text)
         elif isinstance(found, int) and not -INT64 <= found < INT64:
             raise WireError("number_out_of_range", "an integer does not fit into 64 bits")
+
+
+def plain_text(value: str, longest: int) -> str:
+    """Return the beginning of a text, with escapes where it holds what cannot be stored everywhere."""
+    return (ascii(value)[1:-1] if _UNSTORABLE.search(value) else value)[:longest]
 
 
 def check_text(value: str, longest: int = HTTP_LIMITS.text) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from app import serve
 from app.core.settings import read_settings
 from app.supervise import children_of
 from tests.databases import copy_sqlite
@@ -82,6 +84,34 @@ def test_bodies_that_never_end_hold_nobody_up_and_are_refused_in_time(web: Web) 
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b'"body_late"' in answer
     assert time.monotonic() - began < 20
+
+
+class Trickle:
+    """A body as granian gives it: pieces that are there at once, then nothing any more."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = list(pieces)
+
+    def __aiter__(self) -> Trickle:
+        return self
+
+    def __anext__(self) -> asyncio.Future[bytes]:
+        coming: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        if self.pieces:
+            coming.set_result(self.pieces.pop(0))
+        return coming
+
+
+def test_what_came_of_a_body_quickly_is_no_credit_to_hold_it_without_sending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(serve, "_LONGEST_PAUSE_S", 0.3)
+    environ = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": "1000001"}
+
+    async def ask() -> None:
+        await asyncio.wait_for(serve.Served(lambda *_: [], 16_000_000)._body(environ, Trickle(b" " * 1_000_000)), 5)
+
+    with pytest.raises(serve._Refused, match="body_late"):
+        asyncio.run(ask())
 
 
 def test_a_body_that_comes_slowly_but_comes_is_taken(web: Web) -> None:

@@ -1020,3 +1020,63 @@ def test_the_limit_is_a_setting(world: World, db: Database, settings: Settings) 
     with db.transaction() as session, pytest.raises(FieldsInvalid) as refused:
         create_attachment(session, small, world.actor(world.rep), values)
     assert refused.value.errors == {"size": ["too_large"]}
+
+
+# --- files made to break or to occupy what reads them
+
+
+def many_scans(scans: int, side: int = 1024) -> bytes:
+    """A progressive JPEG whose scans are a few bytes each and go over the whole picture; ``side`` a multiple of 1024."""
+
+    def segment(marker: int, body: bytes) -> bytes:
+        return bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body
+
+    blocks = (side // 8) ** 2
+    head = b"\xff\xd8" + segment(0xDB, bytes(1) + bytes([1] * 64))
+    head += segment(0xC2, struct.pack(">BHHB", 8, side, side, 1) + bytes((1, 0x11, 0)))
+    head += segment(0xC4, bytes((0x00, 1, *[0] * 15, 0x00))) + segment(0xC4, bytes((0x10, 1, *[0] * 15, 0xE0)))
+    first = segment(0xDA, bytes((1, 1, 0, 0, 0, 0))) + bytes(blocks // 8)
+    runs = "".join("0" + "0" * 14 for _ in range(blocks // 16384))  # the end of 16,384 blocks in 15 bits
+    runs += "1" * (-len(runs) % 8)
+    scan = segment(0xDA, bytes((1, 1, 0, 1, 63, 0))) + bytes(int(runs[i : i + 8], 2) for i in range(0, len(runs), 8))
+    return head + first + scan * scans + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("keep_location", [True, False])
+def test_a_picture_of_very_many_scans_is_not_unpacked(tmp_path: Path, keep_location: bool) -> None:
+    part, kept = tmp_path / "part", tmp_path / "kept"
+    part.write_bytes(many_scans(60) + b"\xff\xda" * 200)  # what stands behind a picture is none of its scans
+    contents.prepare(part, kept, "image/jpeg", keep_location=keep_location)
+    for raw in (many_scans(120), many_scans(120).replace(b"\xff\xc2", b"\xff\xff\xc2")):
+        part.write_bytes(raw)
+        with pytest.raises(contents.ContentRefused, match="image_too_large"):
+            contents.prepare(part, kept, "image/jpeg", keep_location=keep_location)
+
+
+def test_a_film_nested_deeply_is_kept(tmp_path: Path) -> None:
+    film = struct.pack(">I4s", 16, b"ftyp") + b"isom\0\0\0\0"
+    film += b"".join(struct.pack(">I4s", 8 * (3000 - i), b"trak" if i else b"moov") for i in range(3000))
+    (tmp_path / "part").write_bytes(film)
+    contents.prepare(tmp_path / "part", tmp_path / "kept", "video/mp4", keep_location=False)
+
+    assert (tmp_path / "kept").read_bytes() == film
+
+
+@pytest.mark.parametrize("odd", ["long", "other type"])
+def test_a_picture_with_odd_descriptions_is_kept_without_them(tmp_path: Path, odd: str) -> None:
+    if odd == "long":  # told in two segments
+        tiff = b"II*\0\x08\0\0\0" + struct.pack("<HHHIII", 1, 0x010F, 2, 100_000, 26, 0) + b"A" * 99_999 + b"\0"
+    else:  # the maker's name as a fraction
+        tiff = b"II*\0\x08\0\0\0" + struct.pack("<HHHIIIII", 1, 0x010F, 5, 1, 26, 0, 72, 1)
+    plain = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(plain, "JPEG")
+    told = b"".join(
+        b"\xff\xe1" + struct.pack(">H", len(piece) + 8) + b"Exif\0\0" + piece
+        for piece in (tiff[i : i + 60_000] for i in range(0, len(tiff), 60_000))
+    )
+    (tmp_path / "part").write_bytes(plain.getvalue()[:2] + told + plain.getvalue()[2:])
+    contents.prepare(tmp_path / "part", tmp_path / "kept", "image/jpeg", keep_location=False)
+
+    assert b"Exif" not in (tmp_path / "kept").read_bytes()
+    with Image.open(tmp_path / "kept") as kept:
+        assert kept.size == (8, 8)

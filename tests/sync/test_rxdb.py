@@ -22,6 +22,55 @@ from tests.sync.rxdb_phones import RxdbPhone
 from tests.sync.test_watermelon import new_customer, stored
 
 Row = dict[str, Any]
+HALF = "cut \ud83d"  # what is left of an emoji when a text is cut in the middle of it
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        {"newDocumentState": {"id": "bad-customer-1", "name": HALF}},
+        {"newDocumentState": {"id": "half\ud800half", "name": "Half"}},
+        {"newDocumentState": {"id": "nul-\x00-nul", "name": "Nul"}},
+        {"newDocumentState": {"id": ["a-list"]}},
+        {"newDocumentState": {"id": {"an": "object"}}, "assumedMasterState": {"updated_at": 10**400}},
+        {"newDocumentState": {"id": "bad-customer-1", "name": HALF, "memo": 10**400}},
+    ],
+    ids=lambda found: json.dumps(found)[:50],
+)
+def test_no_poison_stops_the_other_rows(db: Database, world: World, http: Http, poison: Row) -> None:
+    phone = Replica(http.as_(world.rep))
+    good = {"newDocumentState": new_customer(world, "good-customer-1") | {"_deleted": False}}
+    for _ in range(2):
+        answer = phone.call("POST", "push", [poison, good])
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        json.loads(answer.get_data(as_text=True), parse_constant=pytest.fail)
+
+    assert stored(db, Customer, "good-customer-1") is not None
+    assert len(phone.person.get("/sync/rxdb/sync_problems/pull", X_Installation=phone.phone)["documents"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("odd", "code"),
+    [
+        ({"upto": 2**62}, "validation_failed"), ({"upto": 2**80}, "validation_failed"), ({"since": 2**70}, "validation_failed"),
+        ({"since": -2}, "validation_failed"), ({"after": "\0"}, "validation_failed"), ({"upto": 10**9}, "checkpoint_gone"),
+    ],
+)  # fmt: skip
+def test_a_checkpoint_the_server_did_not_write_is_refused(world: World, http: Http, odd: Row, code: str) -> None:
+    phone = Replica(http.as_(world.rep))
+    phone.pull()
+    answer = phone.call("GET", "pull", checkpoint=json.dumps(phone.checkpoint | odd))
+
+    assert answer.get_json()["code"] == code
+    [seen] = http.as_(world.manager).get("/sync/installations")["items"]
+    assert seen["lag"] >= 0
+
+
+def test_a_schema_version_no_column_holds_is_as_if_not_said(world: World, http: Http) -> None:
+    rep = http.as_(world.rep)
+    answer = rep.call("POST", "/sync/rxdb/customers/push", [], X_Installation="rx-phone-0001", X_Schema_Version="99999999999")
+
+    assert answer.status_code == 200
 
 
 class Replica:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
 import httpx
 import pytest
 
+from app import serve
 from app.core.db import Database
 from app.core.settings import Settings
 from app.customers import operations as customers
@@ -20,6 +23,8 @@ from app.customers.models import Customer
 from app.users import secrets
 from app.users.auth import actor_of
 from app.users.models import User
+from offline_sync.changes import Point
+from offline_sync.news import PhoneListener
 from tests.factories import World, make_user
 from tests.people import Http
 
@@ -154,6 +159,18 @@ def test_many_listeners_keep_nobody_from_being_answered(
 
     rename(db, world, "Heard by all")
     assert {one.next() for one in many} == {'["customers"]'}
+
+
+def test_one_person_does_not_take_the_place_of_all_others(db: Database) -> None:
+    def listener(user_id: str) -> PhoneListener:
+        return PhoneListener(db, user_id, frozenset(), Point(1, 0))
+
+    streams = serve.Streams(ThreadPoolExecutor(1))
+    streams._inboxes.update({listener("one"): asyncio.Queue() for _ in range(50)})
+    assert not streams.has_room(listener("one"))
+    assert streams.has_room(listener("another"))
+    streams._inboxes.update({listener(f"user-{i}"): asyncio.Queue() for i in range(450)})
+    assert not streams.has_room(listener("another"))
 
 
 def test_a_server_that_cannot_hold_answers_ends_them_with_the_time_of_the_next_try(world: World, http: Http) -> None:

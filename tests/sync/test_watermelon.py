@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import func, select
@@ -333,6 +335,98 @@ def test_no_poison_stops_the_other_rows(db: Database, world: World, phone: Phone
     assert count(db, SyncProblem) == 1
     rep.pull()
     assert len(rep.rows["sync_problems"]) == 1
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        {"customers": {"created": [{"id": "half\ud800half"}]}},
+        {"customers": {"deleted": ["half\ud800half"]}},
+        {"customers\ud800": {"created": [{"id": "bad-customer-1"}]}},
+        {"customers\x00": {"created": [{"id": "bad-customer-1"}]}},
+        {"sites": {"updated": [{"id": "bad-site-1", "name": "", "_changed": "name,\ud800"}]}},
+    ],
+    ids=lambda found: json.dumps(found)[:50],
+)
+def test_no_half_character_stops_the_other_rows(
+    db: Database, world: World, phone: Phones, poison: dict[str, dict[str, list[Any]]]
+) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    created = {"customers": {"created": [new_customer(world, "good-customer-1")]}}
+    for _ in range(2):
+        for body in (poison, created):
+            answer = rep.http("POST", f"/sync/watermelon?last_pulled_at={rep.cursor}", body)
+            assert answer.status_code == 200, answer.get_data(as_text=True)
+
+    assert stored(db, Customer, "good-customer-1") is not None
+    assert count(db, SyncProblem) == 1
+    rep.pull()
+    assert len(rep.rows["sync_problems"]) == 1
+
+
+def test_a_problem_too_long_to_be_kept_whole_is_not_taken_again_and_can_be_dismissed(
+    db: Database, world: World, phone: Phones, http: Http
+) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    long = new_customer(world, "bad-customer-1", name="") | {"memo": "x" * 15_000, "more": "y" * 15_000}
+    rep.http("POST", f"/sync/watermelon?last_pulled_at={rep.cursor}", {"customers": {"created": [long]}})
+
+    manager = http.as_(world.manager)
+    [seen] = manager.get("/sync/problems?state=open")["items"]
+    manager.refused("POST", f"/sync/problems/{seen['id']}/replay", 422, "validation_failed", {"values": {"name": "Named"}})
+    assert manager.post(f"/sync/problems/{seen['id']}/dismiss")["state"] == "dismissed"
+
+
+def test_fields_of_a_row_do_not_pass_for_what_the_problem_says_of_it(
+    db: Database, world: World, phone: Phones, http: Http
+) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    odd = new_customer(world, "bad-customer-1", name="") | {"deleted": True, "claimed": 5, "as_text": "x"}
+    rep.http("POST", f"/sync/watermelon?last_pulled_at={rep.cursor}", {"customers": {"created": [odd]}})
+
+    manager = http.as_(world.manager)
+    [seen] = manager.get("/sync/problems?state=open")["items"]
+    manager.post(f"/sync/problems/{seen['id']}/replay", {"values": {"name": "Named"}})
+    assert stored(db, Customer, "bad-customer-1").name == "Named"
+
+
+def test_people_who_share_a_phone_have_a_problem_each_with_the_same_row(db: Database, world: World, phone: Phones) -> None:
+    phones = [phone(world.rep, name="shared-phone-1"), phone(world.manager, name="shared-phone-1")]
+    for one in phones:
+        one.pull()
+        one.http("POST", f"/sync/watermelon?last_pulled_at={one.cursor}", {"customers": {"created": [{"id": "bad-customer-1"}]}})
+        one.pull()
+        assert len(one.rows["sync_problems"]) == 1
+
+
+def test_a_push_of_too_many_rows_is_refused_before_anything_is_written(db: Database, world: World, phone: Phones) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    for path, body in (
+        (f"/sync/watermelon?last_pulled_at={rep.cursor}", {"customers": {"deleted": [f"gone-{i:07}" for i in range(20_001)]}}),
+        ("/sync/rxdb/customers/push", [{}] * 20_001),
+    ):
+        answer = rep.http("POST", path, body)
+        assert answer.status_code == 422
+        assert answer.get_json()["errors"][0]["code"] == "too_many"
+    assert count(db, SyncProblem) == 0
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"since": 2**70}, {"since": -1}, {"upto": 2**62}, {"upto": 2**80}, {"after": ["\0", ""]}, {"upto": 10**9}],
+    ids=str,
+)
+def test_a_page_the_server_did_not_write_is_refused(world: World, phone: Phones, odd: dict[str, Any]) -> None:
+    rep = phone(world.rep)
+    rep.pull()
+    written = {"since": None, "upto": 1, "epoch": rep.cursor >> 40, "after": ["", ""], "replacement": False} | odd
+    page = base64.urlsafe_b64encode(json.dumps(written).encode()).decode()
+
+    assert rep.http("GET", f"/sync/watermelon?page={quote(page)}").status_code == 422
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'{"customers": 5}', b'{"customers": {"created": 5}}', b"[" * 100])
