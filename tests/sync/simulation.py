@@ -29,7 +29,7 @@ from app.customers.models import Customer, Site
 from app.service_offers.models import Coupon, ServiceOffer
 from app.territories import operations as territories
 from app.work_orders.models import StationTask
-from offline_sync.models import Intent, SyncConflict, SyncProblem
+from offline_sync.models import EarlyRow, Intent, SyncConflict, SyncProblem
 from tests.conftest import SetClock
 from tests.factories import World, make_user
 from tests.iot.vehicles import BOSS, DAY, make_vehicle, message, stock_up, values
@@ -758,7 +758,11 @@ class Company:
         assert not self.ledger.faults, self.ledger.faults[:3]
         self._check_values(stored, conflicts, problems)
         self._check_repeats(conflicts)
-        self._check_rows(stored, {(p.collection, p.row_id) for p in problems if json.loads(p.content)["deleted"]})
+        self._check_rows(
+            stored,
+            refused={(p.collection, p.row_id) for p in problems if json.loads(p.content)["deleted"]},
+            kept={(p.collection, p.row_id) for p in problems},
+        )
         doubled = {what: n for what, n in happened.items() if n > 1}
         assert not doubled, f"carried out more than once: {doubled}"
         self._check_intents(intents)
@@ -835,9 +839,13 @@ class Company:
                     assert hidden, f"a repeat undid a change: {told}"
                 between.add(authors.get(found))
 
-    def _check_rows(self, stored: dict[Any, Any], refused: set[tuple[str, str]]) -> None:
+    def _check_rows(self, stored: dict[Any, Any], refused: set[tuple[str, str]], kept: set[tuple[str, str]]) -> None:
         ledger = self.ledger
-        missing = {row for row in ledger.created if row not in stored and row not in ledger.deletions}
+        with self.world.db.reading() as session:
+            waiting = [(row.collection, row.row_id, row.parent_id) for row in session.scalars(select(EarlyRow))]
+        assert not waiting, f"rows wait for what nobody sends any more: {waiting[:5]}\n{ledger.told_of([waiting[0][:2]])}"
+        # A row that came early, and whose parent was refused or left, is a problem with all that it held.
+        missing = {row for row in ledger.created if row not in stored and row not in ledger.deletions} - kept
         assert not missing, f"acknowledged rows are not there: {sorted(missing)[:5]}"
         stranger = {row for row in stored if row not in ledger.made} - {
             ("customers", self.world.customer),
