@@ -21,6 +21,7 @@ from app.rules.models import Rule
 from app.stations.models import Station
 from app.users.models import User
 from iot.models import DeadLetter, IngestCounter
+from offline_sync.models import Intent, SyncProblem
 from push.channels import configured_channels
 from push.models import OutboxMessage
 
@@ -271,6 +272,23 @@ def _of_tables(session: Session, database: Database, settings: Settings) -> Iter
             "problem",
             (f"{stuck} message(s) wait in the outbox for more than 15 minutes", f"有 {stuck} 条通知在发件箱中等待超过 15 分钟"),
             ("GET /api/v1/outbox shows the last error of each", "GET /api/v1/outbox 会显示每条的最近一次错误"),
+        )
+    refused = count(SyncProblem, SyncProblem.state == "open")
+    if refused:
+        yield Finding(
+            "note",
+            (f"{refused} row(s) that phones sent could not be taken", f"有 {refused} 行手机上行的数据无法接收"),
+            ("GET /api/v1/sync/problems?state=open says why of each", "GET /api/v1/sync/problems?state=open 会逐行说明原因"),
+        )
+    undecided = count(Intent, Intent.verdict == "needs_review")
+    if undecided:
+        yield Finding(
+            "note",
+            (
+                f"{undecided} thing(s) that happened in the field wait for the office",
+                f"有 {undecided} 件现场已发生的事等待内勤裁定",
+            ),
+            _same("GET /api/v1/sync/intents?verdict=needs_review"),
         )
 
 

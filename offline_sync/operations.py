@@ -68,6 +68,8 @@ def replay(session: Session, settings: Settings, actor: Actor, problem: SyncProb
         raise FieldsInvalid({"content": ["too_long"]}) from None
     if "claimed" not in content:
         raise FieldsInvalid({"content": ["text_invalid"]})
+    if problem.collection == "intents" and "kind" in values:  # that would be another wish, in the name of who had this one
+        raise FieldsInvalid({"kind": ["unknown"]})
     deleted, claimed = content.pop("deleted"), content.pop("claimed")
     n = head_of(session).n
     whose = actor_of(session, session.get_one(User, problem.user_id))

@@ -18,13 +18,15 @@ from app.assets.models import Device
 from app.core.db import Database
 from app.core.leases import ProcessBeat, beat
 from app.core.settings import Settings
+from app.core.tracked import add
 from app.doctor import examine
 from app.rules.models import Rule
 from app.stations.models import Station
 from app.users.models import User
 from iot.models import DeadLetter, IngestCounter
+from offline_sync.models import Intent, SyncProblem
 from tests.conftest import SetClock
-from tests.factories import make_world
+from tests.factories import make_user, make_world
 from tests.iot.broker.brokers import free_port
 from tests.push.conftest import Outbox
 
@@ -162,6 +164,17 @@ def test_backlogs_are_told_with_where_to_look(well: Settings, db: Database, cloc
             )
         )  # fmt: skip
         session.merge(IngestCounter(name="unknown_device", n=3))
+        person = make_user(session, well, "rep", "of-the-field").id
+        add(
+            session, Intent(user_id=person, installation_id="phone-0001", kind="coupon.redeem", body="{}", verdict="needs_review")
+        )
+        add(
+            session,
+            SyncProblem(
+                user_id=person, installation_id="phone-0001", collection="customers", row_id="row-0001", reasons={}, content="{}",
+                content_hash="h", state="open",
+            ),
+        )  # fmt: skip
     Outbox(db, clock).queue(Outbox(db, clock).person("phone-token"))
 
     code, text = told(well)
@@ -171,6 +184,8 @@ def test_backlogs_are_told_with_where_to_look(well: Settings, db: Database, cloc
     assert "GET /api/v1/dead-letters" in text
     assert "3 message(s) came from devices nobody registered" in text
     assert "wait in the outbox for more than 15 minutes" in text
+    assert "1 row(s) that phones sent could not be taken" in text
+    assert "1 thing(s) done in the field wait for the office" in text
 
 
 def test_it_speaks_the_language_of_the_terminal(well: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,29 @@ def test_why_a_row_is_or_is_not_on_a_phone(db: Database, world: World, phone: Ph
     assert explained(http, world, "customer-from-phone", world.rep) == (False, "row_deleted")
 
 
+def test_a_phone_in_the_middle_of_its_first_pull_can_be_wiped(world: World, phone: Phones, http: Http) -> None:
+    rep, office = phone(world.rep), http.as_(world.manager)
+    assert rep.http("GET", "/sync/rxdb/stations/pull?limit=1").status_code == 200
+
+    [listed] = office.get("/sync/installations")["items"]
+    assert (listed["id"], listed["pulled_no"], listed["lag"]) == (rep.name, None, None)
+    office.post(f"/sync/installations/{rep.name}/wipe", {"user_id": world.rep})
+    assert rep.http("GET", "/sync/rxdb/stations/pull?limit=1").get_json()["code"] == "wipe_required"
+
+
+def test_replaying_an_intent_does_not_make_another_wish_of_it(world: World, phone: Phones, http: Http) -> None:
+    rep, office = phone(world.rep), http.as_(world.admin)
+    rep.pull()
+    rep.create("intents", {"id": "intent-rep-0001", "kind": "alarm.acknowledge", "body": "{}", "made_at": 1})
+    rep.sync()
+    [problem] = office.get("/sync/problems?state=open")["items"]
+
+    values = {"kind": "notification.open", "body": '{"notification_id": "notification-1"}'}
+    told = office.refused("POST", f"/sync/problems/{problem['id']}/replay", 422, "validation_failed", {"values": values})
+    assert [error["field"] for error in told["errors"]] == ["kind"]
+    office.post(f"/sync/problems/{problem['id']}/replay", {"values": {"body": '{"alarm_id": "alarm-unknown-1"}'}})
+
+
 def test_a_phone_is_wiped_confirms_it_and_may_begin_again(world: World, phone: Phones, http: Http) -> None:
     rep, office = phone(world.rep), http.as_(world.manager)
     rep.sync()
