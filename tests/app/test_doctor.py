@@ -165,14 +165,12 @@ def test_backlogs_are_told_with_where_to_look(well: Settings, db: Database, cloc
         )  # fmt: skip
         session.merge(IngestCounter(name="unknown_device", n=3))
         person = make_user(session, well, "rep", "of-the-field").id
-        add(
-            session, Intent(user_id=person, installation_id="phone-0001", kind="coupon.redeem", body="{}", verdict="needs_review")
-        )
+        about = {"user_id": person, "installation_id": "phone-0001"}
+        add(session, Intent(**about, kind="coupon.redeem", body="{}", made_ms=0, verdict="needs_review"))
         add(
             session,
             SyncProblem(
-                user_id=person, installation_id="phone-0001", collection="customers", row_id="row-0001", reasons={}, content="{}",
-                content_hash="h", state="open",
+                **about, collection="customers", row_id="row-0001", reasons={}, content="{}", content_hash="h", state="open",
             ),
         )  # fmt: skip
     Outbox(db, clock).queue(Outbox(db, clock).person("phone-token"))
