@@ -285,8 +285,8 @@ def _of_tables(session: Session, database: Database, settings: Settings) -> Iter
         yield Finding(
             "note",
             (
-                f"{undecided} thing(s) that happened in the field wait for the office",
-                f"有 {undecided} 件现场已发生的事等待内勤裁定",
+                f"{undecided} thing(s) done in the field wait for the office",
+                f"有 {undecided} 件现场已做的事等待内勤裁定",
             ),
             _same("GET /api/v1/sync/intents?verdict=needs_review"),
         )
