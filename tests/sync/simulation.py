@@ -130,7 +130,7 @@ class Ledger:
     def note(self, table: str, row_id: str, *what: Any) -> None:
         """Keep what happened to a row, to be read when something is wrong with it."""
         with self.lock:
-            self.story.setdefault((table, row_id), deque(maxlen=100)).append(what)
+            self.story.setdefault((table, row_id), deque(maxlen=400)).append(what)
 
     def told_of(self, rows: Iterable[tuple[str, str]]) -> str:
         return "\n".join(f"{row}: {what}" for row in list(rows)[:2] for what in self.story.get(row, ()))
@@ -821,20 +821,23 @@ class Company:
 
     def _check_repeats(self, conflicts: list[SyncConflict]) -> None:
         """A push that arrived again must not have undone what somebody else, who knew of it, did since."""
+        # What the office put back knowingly is no repeat, whoever had written it first.
+        put_back = {(c.collection, c.row_id, c.field, c.lost) for c in conflicts if c.state == "restored" and c.field}
         for conflict in conflicts:
             if not conflict.field:
                 continue
             kept, found = ((conflict.collection, conflict.row_id, conflict.field, v) for v in (conflict.kept, conflict.lost))
             sender = (conflict.user_id, conflict.installation_id)
             authors = self.ledger.authors
-            if authors.get(kept) != sender or authors.get(found) == sender:
+            if authors.get(kept) != sender or authors.get(found) == sender or kept in put_back:
                 continue
             between: set[Any] = set()
             while found in self.ledger.parents:
                 found = self.ledger.parents[found]
                 if found == kept:
                     # An RxDB phone says nothing by which an older push of it is told from its last one.
-                    told = f"{conflict.field}: {conflict.kept!r} over {conflict.lost!r}\n{self.ledger.told_of([kept[:2]])}"
+                    told = f"{conflict.field}: {conflict.kept!r} over {conflict.lost!r} by {sender} at {conflict.created_at}"
+                    told += f"\n{self.ledger.told_of([kept[:2]])}"
                     hidden = sender in between and sender[1].startswith("rxdb")
                     assert hidden, f"a repeat undid a change: {told}"
                 between.add(authors.get(found))
