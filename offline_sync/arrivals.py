@@ -7,109 +7,45 @@ phone must hear of although the row did not change for others is sent again with
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
-from functools import cache
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
-from marshmallow import Schema, ValidationError
 from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.core import wire
-from app.core.db import among, insert_many, insert_once, now, raw_rows
+from app.core.db import among, insert_once, now
 from app.core.errors import DomainError, FieldsInvalid, Forbidden, NotFound
 from app.core.ids import new_id
 from app.core.scopes import send_away
 from app.core.settings import Settings
-from app.core.tracked import FieldMark, Tracked, add, renumber, renumber_many, try_transition
+from app.core.tracked import FieldMark, Tracked, add, renumber, try_transition
 from app.users.auth import actor_of
 from app.users.models import User
-from app.users.rights import Actor, allows
+from app.users.rights import allows
 from offline_sync import early
 from offline_sync.changes import visible_ids
+from offline_sync.checks import ROW_LIMITS, checked, comes_to, new_values
 from offline_sync.collections import COLLECTIONS, to_wire
 from offline_sync.intents import decide, read_body
 from offline_sync.merge import Loss, Sent, digest, merge
 from offline_sync.models import DeletedId, EarlyRow, Installation, Intent, Receipt, SyncConflict, SyncProblem
+from offline_sync.receipts import is_old, is_repeated_deletion, keep_receipts, last_sent
+from offline_sync.sent import Arrival, Outcome, Sender
+from offline_sync.settling import settle
 from offline_sync.writers import WRITERS, Writer
 
 _ORDER = {name: i for i, name in enumerate((*WRITERS, "intents"))}
 _CONTENT_LIMIT = 20_000
-_ROW_LIMITS = wire.Limits(values=500)
-# From so many rows of one collection on, those that need no thought are settled together.
-_MANY = 8
 # So many rows that waited in vain are given up in one transaction.
 _MOST_OVERDUE = 500
-# In a receipt, beside the fields: that this phone deleted the row, and where it stood when it sent this.
-_DELETED, _STOOD = "deleted_at", "stood"
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """One row as a phone sent it, whatever its protocol.
-
-    Attributes:
-        collection, row_id: as sent, not yet trusted.
-        values: fields by wire name.
-        deleted: the phone deleted it.
-        claimed: the fields the phone changed; None when it made the row.
-        base: what the phone takes the server's row to be, if its protocol says so.
-    """
-
-    collection: str
-    row_id: Any
-    values: Mapping[str, Any]
-    deleted: bool = False
-    claimed: Collection[str] | None = None
-    base: Mapping[str, Any] | None = None
-
-
-class Outcome(NamedTuple):
-    """What became of an arrival.
-
-    ``refused``: it was kept as a problem, and is not stored. ``early``: it waits for the row it hangs on.
-    """
-
-    arrival: Arrival
-    refused: bool = False
-    early: bool = False
-
-
-@dataclass
-class Sender:
-    """Who sends, from which installation, having seen which changes.
-
-    Attributes:
-        since: the number the phone stood at when it sent this. What it wrote itself after that came with a later push.
-        seen: the number it stood at when the oldest of its edits was made; its library pulls before it pushes. 0: it had seen
-            nothing, as in a column that an upgrade of the app has just brought.
-        cursor: ``since`` as the phone keeps it, with the epoch; 0 where its protocol has none.
-        replayed: an operator sends it, corrected, for somebody else's phone, and knows the row as it is.
-        waits: its library sends each collection apart, so that a new row may come before the one it hangs on.
-    """
-
-    actor: Actor
-    settings: Settings
-    installation_id: str
-    since: int
-    seen: int
-    cursor: int = 0
-    replayed: bool = False
-    waits: bool = False
-    refusals: list[DomainError] = field(default_factory=list)
-
-    @property
-    def mark(self) -> str:
-        """Name the local database that sends: people who share a phone have one each, and do not know each other's edits."""
-        return hashlib.sha256(f"{self.actor.id} {self.installation_id}".encode()).hexdigest()[:32]
 
 
 def apply(session: Session, sender: Sender, arrivals: Iterable[Arrival]) -> list[Outcome]:
@@ -133,7 +69,7 @@ def apply(session: Session, sender: Sender, arrivals: Iterable[Arrival]) -> list
     outcomes: list[Outcome] = []
     for name, group in groupby(written, key=lambda found: found.collection):
         rows = list(group)
-        settled = _settle(session, sender, name, rows)
+        settled = settle(session, sender, name, rows)
         outcomes += [Outcome(row) if i in settled else _one(session, sender, row) for i, row in enumerate(rows)]
     outcomes += [_one(session, sender, arrival) for arrival in deleted]
     _mend(session, sender, outcomes)
@@ -212,91 +148,6 @@ def _one(session: Session, sender: Sender, arrival: Arrival) -> Outcome:
     return Outcome(arrival, refused=True)
 
 
-def _settle(session: Session, sender: Sender, name: str, arrivals: Sequence[Arrival]) -> set[int]:
-    """Settle, in a few statements, what pushes of many rows are made of: new rows, and rows that were sent before.
-
-    All others, and those in which anything is wrong, are left to ``take``, row by row.
-
-    Returns:
-        The places of the settled ones in ``arrivals``.
-    """
-    writer = WRITERS.get(name)
-    if writer is None or writer.create_many is None or len(arrivals) < _MANY or not allows(sender.actor, writer.right):
-        return set()
-    times = Counter(arrival.row_id for arrival in arrivals if isinstance(arrival.row_id, str))
-    single = [i for i, arrival in enumerate(arrivals) if times.get(arrival.row_id, 0) == 1 and _is_sound(arrival)]
-    model: Any = COLLECTIONS[name].model
-    ids = [arrivals[i].row_id for i in single]
-    own = (DeletedId.user_id == sender.actor.id, DeletedId.collection == name)
-    buried = set(session.scalars(select(DeletedId.row_id).where(*own, among(session, DeletedId.row_id, ids))))
-    present = set(session.scalars(select(model.id).where(among(session, model.id, ids))))
-    known = [i for i in single if arrivals[i].row_id in present]
-    no_news = present | buried
-    fresh = [i for i in single if arrivals[i].row_id not in no_news]
-    return _settle_same(session, sender, writer, arrivals, known) | _settle_new(session, sender, writer, arrivals, fresh)
-
-
-def _is_sound(arrival: Arrival) -> bool:
-    try:
-        wire.check_id(arrival.row_id)
-        wire.check_value(dict(arrival.values), _ROW_LIMITS)
-    except wire.WireError:
-        return False
-    return True
-
-
-def _settle_same(
-    session: Session, sender: Sender, writer: Writer, arrivals: Sequence[Arrival], places: Sequence[int]
-) -> set[int]:
-    """Settle rows whose fields that phones may edit are as the phone has them; it hears of the others' values again."""
-    if not places or writer.visible is None:
-        return set()
-    collection = COLLECTIONS[arrivals[places[0]].collection]
-    model: Any = collection.model
-    ids = [arrivals[i].row_id for i in places]
-    seen = writer.visible(sender.actor).with_only_columns(model.id).where(among(session, model.id, ids))
-    stored, numbers = {}, {}
-    for *values, number in raw_rows(session, collection.query.add_columns(model.change_no).where(model.id.in_(seen))):
-        stored[values[0]], numbers[values[0]] = collection.wired(values), number
-    editable = sorted(model.MERGED & set(collection.columns))
-    same = set()
-    unlike = []
-    for i in places:
-        row, sent = stored.get(arrivals[i].row_id), arrivals[i].values
-        if row is None or any(name in sent and sent[name] != row[name] for name in editable):
-            continue
-        same.add(i)
-        if numbers[row["id"]] <= sender.since and any(name in sent and sent[name] != row[name] for name in collection.columns):
-            unlike.append(row["id"])
-    if unlike:
-        renumber_many(session, model, unlike)
-    last = _last_of(session, sender, collection.name, [arrivals[i].row_id for i in same])
-    again = [(arrivals[i], last.get(arrivals[i].row_id, {})) for i in sorted(same)]
-    known = [(one, last) for one, last in again if not _is_old(sender, one, stored[one.row_id]["updated_at"], last)]
-    _keep_receipts(session, sender, known, wrote=False)
-    return same
-
-
-def _settle_new(session: Session, sender: Sender, writer: Writer, arrivals: Sequence[Arrival], places: Sequence[int]) -> set[int]:
-    """Make rows that nobody knows yet."""
-    if not places or writer.create_many is None:
-        return set()
-    checked: dict[int, dict[str, Any]] = {}
-    for i in places:
-        try:
-            checked[i] = _new_values(writer, arrivals[i], arrivals[i].row_id)
-        except FieldsInvalid:
-            continue
-    try:
-        with session.begin_nested():
-            answers = writer.create_many(session, sender.actor, list(checked.values()))
-            made = {i for i, answer in zip(checked, answers, strict=True) if isinstance(answer, str)}
-            _keep_receipts(session, sender, [(arrivals[i], {}) for i in sorted(made)])
-    except IntegrityError:  # somebody else was quicker with one of them: which, shows row by row
-        return set()
-    return made
-
-
 def take(session: Session, sender: Sender, arrival: Arrival) -> bool:
     """Take one row; tell whether it was, or waits for the row it hangs on.
 
@@ -309,7 +160,7 @@ def take(session: Session, sender: Sender, arrival: Arrival) -> bool:
         raise FieldsInvalid({"collection": ["unknown_collection"]})
     try:
         row_id = wire.check_id(arrival.row_id)
-        wire.check_value(dict(arrival.values), _ROW_LIMITS)
+        wire.check_value(dict(arrival.values), ROW_LIMITS)
     except wire.WireError as fault:
         raise FieldsInvalid({"id" if fault.reason == "id_invalid" else "row": [fault.reason]}) from None
     writer = WRITERS.get(arrival.collection)
@@ -347,28 +198,23 @@ def _make(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
         if buried and not arrival.deleted:
             send_away(session, sender.actor.id, arrival.collection, row_id)
         return True
-    values = _new_values(writer, arrival, row_id)
+    values = new_values(writer, arrival, row_id)
     parent = writer.parent(values) if sender.waits and writer.parent is not None else None
     if parent is not None and early.may_wait(session, sender.actor, sender.installation_id, parent):
         early.keep(session, sender.actor, sender.installation_id, (arrival.collection, row_id), parent, arrival.values)
         return False
     writer.create(session, sender.settings, sender.actor, values)
-    _keep_receipts(session, sender, [(arrival, {})])
+    keep_receipts(session, sender, [(arrival, {})])
     return True
 
 
-def _new_values(writer: Writer, arrival: Arrival, row_id: str) -> dict[str, Any]:
-    values = {name: arrival.values[name] for name in writer.made_of if arrival.values.get(name) not in (None, "")}
-    return _checked(writer.new, values | {"id": row_id})
-
-
 def _delete(session: Session, sender: Sender, arrival: Arrival, writer: Writer, row: Any) -> None:
-    last = _last(session, sender, arrival, row.id)
-    if _is_repeated_deletion(sender, arrival, row, last):
+    last = last_sent(session, sender, arrival, row.id)
+    if is_repeated_deletion(sender, arrival, row, last):
         renumber(session, row)
         return
     writer.delete(session, sender.actor, row)
-    _keep_receipts(session, sender, [(arrival, last)])
+    keep_receipts(session, sender, [(arrival, last)])
 
 
 def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, row: Any) -> None:
@@ -378,11 +224,11 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
     sent = {
         name: arrival.values[name]
         for name in editable
-        if name in arrival.values and not _comes_to(writer, name, arrival.values[name], present[name])
+        if name in arrival.values and not comes_to(writer, name, arrival.values[name], present[name])
     }
-    last = _last(session, sender, arrival, row.id)
+    last = last_sent(session, sender, arrival, row.id)
     # What is older than a push that was taken of this phone undoes nothing. Where nothing tells, both values are kept.
-    old = _is_old(sender, arrival, to_wire(row.updated_at), last)
+    old = is_old(sender, arrival, to_wire(row.updated_at), last)
     unknown = arrival.base is None and not (sender.cursor and sender.seen) and not sender.replayed
     merged = merge(
         present,
@@ -391,27 +237,16 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
         server_first=editable if old else writer.server_first,
     )
     if merged.write:
-        changes = _checked(writer.edit, merged.write)
+        changes = checked(writer.edit, merged.write)
         writer.change(session, sender.actor, row, changes)
     for loss in merged.losses:  # as it is kept: the phone's value may be stored in another form
         _keep_loss(session, sender, arrival.collection, row.id, Loss(loss.field, _wire(row, loss.field, arrival), loss.lost))
     if not old:
-        _keep_receipts(session, sender, [(arrival, last)], wrote=bool(merged.write))
+        keep_receipts(session, sender, [(arrival, last)], wrote=bool(merged.write))
     stored = {name: _wire(row, name, arrival) for name in columns if name in arrival.values}
     differs = merged.differs or any(value != arrival.values[name] for name, value in stored.items())
     if differs and not merged.write:
         _tell_again(session, sender, row)
-
-
-def _comes_to(writer: Writer, name: str, value: Any, present: Any) -> bool:
-    """Tell whether a value, stored, would be the present one: blanks at its ends, for one, do not make it another."""
-    if value == present:
-        return True
-    try:
-        [checked] = _checked(writer.edit, {name: value}).values()
-    except (FieldsInvalid, ValueError):
-        return False
-    return bool(to_wire(checked) == present)
 
 
 def _tell_again(session: Session, sender: Sender, row: Tracked) -> None:
@@ -422,7 +257,7 @@ def _tell_again(session: Session, sender: Sender, row: Tracked) -> None:
 
 def _too_late(session: Session, sender: Sender, arrival: Arrival, row: Tracked) -> None:
     """The row is deleted: that wins. What the phone had edited meanwhile goes to the journal."""
-    last = _last(session, sender, arrival, row.id)
+    last = last_sent(session, sender, arrival, row.id)
     if not arrival.deleted:
         names = arrival.claimed if arrival.claimed is not None else sorted(row.MERGED)
         edits = {
@@ -433,9 +268,9 @@ def _too_late(session: Session, sender: Sender, arrival: Arrival, row: Tracked) 
         WRITERS[arrival.collection].find_deleted(session, sender.actor, row.id)
         if edits:
             _keep_loss(session, sender, arrival.collection, row.id, Loss("", kept=None, lost=edits))
-            _keep_receipts(session, sender, [(arrival, last)])
+            keep_receipts(session, sender, [(arrival, last)])
     else:
-        _keep_receipts(session, sender, [(arrival, last)])
+        keep_receipts(session, sender, [(arrival, last)])
     send_away(session, sender.actor.id, arrival.collection, row.id)
 
 
@@ -521,20 +356,6 @@ def _encodable(values: Mapping[str, Any]) -> bool:
     return True
 
 
-def _checked(schema: type[Schema], values: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return dict(_instance(schema).load(dict(values)))
-    except ValidationError as fault:
-        faults: dict[str, list[str]] = fault.normalized_messages()  # type: ignore[no-untyped-call]
-        raise FieldsInvalid({str(name): [str(code) for code in codes] for name, codes in faults.items()}) from None
-
-
-@cache
-def _instance(schema: type[Schema]) -> Schema:
-    """Return the one instance of a schema: making one costs more than checking a row."""
-    return schema()
-
-
 def _wire(row: Any, name: str, arrival: Arrival) -> Any:
     return to_wire(getattr(row, COLLECTIONS[arrival.collection].columns[name]))
 
@@ -553,74 +374,6 @@ def _unseen(session: Session, sender: Sender, collection: str, row_id: str) -> s
             )
         )
     )
-
-
-def _last(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> dict[str, str]:
-    """Return the digests of what this phone sent last of a row."""
-    return _last_of(session, sender, arrival.collection, [row_id]).get(row_id, {})
-
-
-def _last_of(session: Session, sender: Sender, collection: str, ids: Collection[str]) -> dict[str, dict[str, str]]:
-    """Return, by row, the digests of what this phone sent last."""
-    mine = (Receipt.installation_id == sender.mark, Receipt.collection == collection, among(session, Receipt.row_id, ids))
-    return {row.row_id: row.digests for row in session.execute(select(Receipt.row_id, Receipt.digests).where(*mine))}
-
-
-def _is_repeated_deletion(sender: Sender, arrival: Arrival, row: Any, last: Mapping[str, str]) -> bool:
-    """Tell whether this phone deleted a row that lives again, and has not seen that it does: a repeat must not undo that."""
-    if _DELETED not in last:
-        return False
-    if arrival.base is not None:
-        return bool(arrival.base.get("updated_at") != to_wire(row.updated_at))
-    return row.change_no is None or row.change_no > sender.seen
-
-
-def _is_old(sender: Sender, arrival: Arrival, updated_ms: int, last: Mapping[str, str]) -> bool:
-    """Tell whether a push was made before another one of this phone that was taken already.
-
-    WatermelonDB pulls before each push, so the next one stands behind the change that the last one made. RxDB sends the
-    state that it takes the server's row to be, which is dated.
-    """
-    before = int(last.get(_STOOD, -1))
-    if sender.cursor:
-        return sender.cursor <= before
-    knows = arrival.base is not None and arrival.base.get("updated_at") == updated_ms
-    return not sender.replayed and not knows and _stood(sender, arrival) < before
-
-
-def _stood(sender: Sender, arrival: Arrival) -> int:
-    stamp = (arrival.base or {}).get("updated_at")
-    return sender.cursor or (stamp if isinstance(stamp, int) else 0)
-
-
-def _keep_receipts(
-    session: Session, sender: Sender, sent: Sequence[tuple[Arrival, Mapping[str, str]]], *, wrote: bool = True
-) -> None:
-    """Remember what this phone sent last of some rows; each comes with what it had sent of the row before."""
-    if sender.replayed:
-        return
-    present = now(session)
-    rows = [
-        {
-            "installation_id": sender.mark,
-            "collection": arrival.collection,
-            "row_id": arrival.row_id,
-            "digests": _digests(sender, arrival, last, wrote=wrote),
-            "at": present,
-        }
-        for arrival, last in sent
-    ]
-    insert_many(session, Receipt, rows, replacing=("installation_id", "collection", "row_id"))
-
-
-def _digests(sender: Sender, arrival: Arrival, last: Mapping[str, str], *, wrote: bool) -> dict[str, str]:
-    stood = max(_stood(sender, arrival) if wrote else -1, int(last.get(_STOOD, -1)))
-    where = {_STOOD: str(stood)} if stood >= 0 else {}
-    if arrival.deleted:
-        return {**last, _DELETED: ""} | where
-    merged = sorted(COLLECTIONS[arrival.collection].model.MERGED)
-    deleted = {_DELETED: ""} if _DELETED in last else {}
-    return {name: digest(arrival.values[name]) for name in merged if name in arrival.values} | deleted | where
 
 
 def _keep_loss(session: Session, sender: Sender, collection: str, row_id: str, loss: Loss) -> None:

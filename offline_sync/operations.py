@@ -18,10 +18,11 @@ from app.core.tracked import hold, touch, transition
 from app.users.auth import actor_of
 from app.users.models import User
 from app.users.rights import Actor
-from offline_sync.arrivals import Arrival, Sender, take
+from offline_sync.arrivals import take
 from offline_sync.changes import head_of
 from offline_sync.intents import decide
 from offline_sync.models import Intent, SyncConflict, SyncProblem
+from offline_sync.sent import Arrival, Sender
 from offline_sync.writers import WRITERS
 
 

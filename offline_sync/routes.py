@@ -21,11 +21,12 @@ from app.core.streams import hold
 from app.core.tracked import fetch
 from app.users.rights import Actor
 from offline_sync import digests, installations, operations, rxdb, schemas, watermelon
-from offline_sync.arrivals import Arrival, Outcome, Sender, apply
+from offline_sync.arrivals import apply
 from offline_sync.changes import Point, head_of, names_for, point_of
 from offline_sync.collections import COLLECTIONS
 from offline_sync.models import Installation, Intent, SyncConflict, SyncProblem
 from offline_sync.news import PhoneListener, changes_told
+from offline_sync.sent import Arrival, Outcome, Sender
 
 routes = Routes("sync", __name__, description="Offline sync for WatermelonDB and RxDB")
 

@@ -14,9 +14,9 @@ from app.core.db import among
 from app.core.errors import DomainError, FieldsInvalid
 from app.core.settings import Settings
 from app.users.rights import Actor
-from offline_sync.arrivals import Arrival, Outcome
 from offline_sync.changes import EPOCH_BITS, Point, changes_since, head_of, rows_of, visible_ids
 from offline_sync.collections import COLLECTIONS
+from offline_sync.sent import Arrival, Outcome
 
 MOST_ROWS = 5_000
 _MOST_KNOWN = 200_000

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from app.core.errors import FieldsInvalid
 from app.core.settings import Settings
 from app.users.rights import Actor
-from offline_sync.arrivals import Arrival, Outcome
 from offline_sync.changes import (
     EPOCH_BITS,
     Change,
@@ -28,6 +27,7 @@ from offline_sync.changes import (
     visible_ids,
 )
 from offline_sync.collections import COLLECTIONS
+from offline_sync.sent import Arrival, Outcome
 
 # A page's rows at most; the app asks for the next one while there is one.
 MOST_ROWS = 10_000

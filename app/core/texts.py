@@ -345,6 +345,7 @@ FACTS: dict[str, tuple[str, str]] = {
     "invited": ("invited", "已邀请"),
     "issued": ("issued", "已发出"),
     "lapsed": ("lapsed", "超时未答复"),
+    "mended": ("put right", "已改正"),
     "offered": ("offered", "待答复"),
     "open": ("open", "未处理"),
     "proposed": ("proposed", "待安排"),

@@ -17,10 +17,10 @@ from app.core.settings import Settings
 from app.customers import operations as customers
 from app.customers.models import Customer, Site
 from app.territories import operations as territories
-from offline_sync import arrivals, watermelon
-from offline_sync.arrivals import Sender
+from offline_sync import arrivals, settling, watermelon
 from offline_sync.changes import head_of
 from offline_sync.models import DeletedId, Receipt, SyncConflict, SyncProblem
+from offline_sync.sent import Sender
 from tests.factories import World
 from tests.sync.phones import Row
 
@@ -96,7 +96,7 @@ def test_what_is_settled_together_ends_as_it_would_row_by_row(
         since = rng.choice([0, 10**6])
         found = []
         for many in (NEVER, ALWAYS):
-            monkeypatch.setattr(arrivals, "_MANY", many)
+            monkeypatch.setattr(settling, "_MANY", many)
             with db.reading() as session:
                 n = head_of(session).n
             sender = Sender(world.actor(world.rep), settings, "phone-00001", min(since, n), min(since, n))

@@ -1,0 +1,86 @@
+"""What a phone sent last of each row: tells a repeat, or an old push that comes late, from an edit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.core.db import among, insert_many, now
+from offline_sync.collections import COLLECTIONS, to_wire
+from offline_sync.merge import digest
+from offline_sync.models import Receipt
+from offline_sync.sent import Arrival, Sender
+
+# In a receipt, beside the fields: that this phone deleted the row, and where it stood when it sent this.
+_DELETED, _STOOD = "deleted_at", "stood"
+
+
+def last_sent(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> dict[str, str]:
+    """Return the digests of what this phone sent last of a row."""
+    return last_of(session, sender, arrival.collection, [row_id]).get(row_id, {})
+
+
+def last_of(session: Session, sender: Sender, collection: str, ids: Collection[str]) -> dict[str, dict[str, str]]:
+    """Return, by row, the digests of what this phone sent last."""
+    mine = (Receipt.installation_id == sender.mark, Receipt.collection == collection, among(session, Receipt.row_id, ids))
+    return {row.row_id: row.digests for row in session.execute(select(Receipt.row_id, Receipt.digests).where(*mine))}
+
+
+def is_repeated_deletion(sender: Sender, arrival: Arrival, row: Any, last: Mapping[str, str]) -> bool:
+    """Tell whether this phone deleted a row that lives again, and has not seen that it does: a repeat must not undo that."""
+    if _DELETED not in last:
+        return False
+    if arrival.base is not None:
+        return bool(arrival.base.get("updated_at") != to_wire(row.updated_at))
+    return row.change_no is None or row.change_no > sender.seen
+
+
+def is_old(sender: Sender, arrival: Arrival, updated_ms: int, last: Mapping[str, str]) -> bool:
+    """Tell whether a push was made before another one of this phone that was taken already.
+
+    WatermelonDB pulls before each push, so the next one stands behind the change that the last one made. RxDB sends the
+    state that it takes the server's row to be, which is dated.
+    """
+    before = int(last.get(_STOOD, -1))
+    if sender.cursor:
+        return sender.cursor <= before
+    knows = arrival.base is not None and arrival.base.get("updated_at") == updated_ms
+    return not sender.replayed and not knows and _stood(sender, arrival) < before
+
+
+def _stood(sender: Sender, arrival: Arrival) -> int:
+    stamp = (arrival.base or {}).get("updated_at")
+    return sender.cursor or (stamp if isinstance(stamp, int) else 0)
+
+
+def keep_receipts(
+    session: Session, sender: Sender, sent: Sequence[tuple[Arrival, Mapping[str, str]]], *, wrote: bool = True
+) -> None:
+    """Remember what this phone sent last of some rows; each comes with what it had sent of the row before."""
+    if sender.replayed:
+        return
+    present = now(session)
+    rows = [
+        {
+            "installation_id": sender.mark,
+            "collection": arrival.collection,
+            "row_id": arrival.row_id,
+            "digests": _digests(sender, arrival, last, wrote=wrote),
+            "at": present,
+        }
+        for arrival, last in sent
+    ]
+    insert_many(session, Receipt, rows, replacing=("installation_id", "collection", "row_id"))
+
+
+def _digests(sender: Sender, arrival: Arrival, last: Mapping[str, str], *, wrote: bool) -> dict[str, str]:
+    stood = max(_stood(sender, arrival) if wrote else -1, int(last.get(_STOOD, -1)))
+    where = {_STOOD: str(stood)} if stood >= 0 else {}
+    if arrival.deleted:
+        return {**last, _DELETED: ""} | where
+    merged = sorted(COLLECTIONS[arrival.collection].model.MERGED)
+    deleted = {_DELETED: ""} if _DELETED in last else {}
+    return {name: digest(arrival.values[name]) for name in merged if name in arrival.values} | deleted | where
