@@ -35,9 +35,9 @@ from offline_sync.changes import visible_ids
 from offline_sync.checks import ROW_LIMITS, checked, comes_to, new_values
 from offline_sync.collections import COLLECTIONS, to_wire
 from offline_sync.intents import decide, read_body
-from offline_sync.merge import Loss, Sent, digest, merge
+from offline_sync.merge import Loss, Sent, claims, digest, merge
 from offline_sync.models import DeletedId, EarlyRow, Installation, Intent, Receipt, SyncConflict, SyncProblem
-from offline_sync.receipts import is_old, is_repeated_deletion, keep_receipts, last_sent
+from offline_sync.receipts import hidden_of, is_old, is_repeated_deletion, keep_receipts, last_sent
 from offline_sync.sent import Arrival, Outcome, Sender
 from offline_sync.settling import settle
 from offline_sync.writers import WRITERS, Writer
@@ -230,10 +230,11 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
     # What is older than a push that was taken of this phone undoes nothing. Where nothing tells, both values are kept.
     old = is_old(sender, arrival, to_wire(row.updated_at), last)
     unknown = arrival.base is None and not (sender.cursor and sender.seen) and not sender.replayed
+    hidden = hidden_of(sender, last)
     merged = merge(
         present,
         Sent(sent, arrival.claimed, arrival.base, last),
-        others=editable if old or unknown else _unseen(session, sender, arrival.collection, row.id),
+        others=editable if old or unknown else _unseen(session, sender, arrival.collection, row.id) | set(hidden),
         server_first=editable if old else writer.server_first,
     )
     if merged.write:
@@ -242,7 +243,9 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
     for loss in merged.losses:  # as it is kept: the phone's value may be stored in another form
         _keep_loss(session, sender, arrival.collection, row.id, Loss(loss.field, _wire(row, loss.field, arrival), loss.lost))
     if not old:
-        keep_receipts(session, sender, [(arrival, last)], wrote=bool(merged.write))
+        missed = dict.fromkeys(set(sent) & set(arrival.claimed or ()), sender.since)
+        unseen = {name: stood for name, stood in (hidden | missed).items() if name in sent and name not in merged.write}
+        keep_receipts(session, sender, [(arrival, last)], wrote=bool(merged.write), hidden=unseen)
     stored = {name: _wire(row, name, arrival) for name in columns if name in arrival.values}
     differs = merged.differs or any(value != arrival.values[name] for name, value in stored.items())
     if differs and not merged.write:
@@ -259,11 +262,11 @@ def _too_late(session: Session, sender: Sender, arrival: Arrival, row: Tracked) 
     """The row is deleted: that wins. What the phone had edited meanwhile goes to the journal."""
     last = last_sent(session, sender, arrival, row.id)
     if not arrival.deleted:
-        names = arrival.claimed if arrival.claimed is not None else sorted(row.MERGED)
+        sent = Sent(arrival.values, arrival.claimed, arrival.base, last)
         edits = {
             name: arrival.values[name]
-            for name in sorted(names)
-            if name in row.MERGED and name in arrival.values and last.get(name) != digest(arrival.values[name])
+            for name in sorted(row.MERGED & set(arrival.values))
+            if claims(sent, name) and last.get(name) != digest(arrival.values[name])
         }
         WRITERS[arrival.collection].find_deleted(session, sender.actor, row.id)
         if edits:

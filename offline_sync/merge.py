@@ -71,7 +71,7 @@ def merge(present: Mapping[str, Any], sent: Sent, others: Collection[str], serve
             continue
         concurrent = present[name] != sent.base.get(name) if sent.base is not None else name in others
         repeated = sent.last.get(name) == digest(value)
-        if not _claims(sent, name, value):
+        if not claims(sent, name):
             merged.differs = True
         elif repeated:
             # It arrived before, and somebody changed the field since: a repeat must not undo that. A phone that has seen the
@@ -90,7 +90,8 @@ def merge(present: Mapping[str, Any], sent: Sent, others: Collection[str], serve
     return merged
 
 
-def _claims(sent: Sent, name: str, value: Any) -> bool:
+def claims(sent: Sent, name: str) -> bool:
+    """Tell whether the phone changed a field; what it sends of the others is only what it knew of them."""
     if sent.base is not None:
-        return bool(value != sent.base.get(name))
+        return bool(sent.values[name] != sent.base.get(name))
     return sent.claimed is None or name in sent.claimed

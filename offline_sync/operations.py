@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.core import history
 from app.core.db import now
-from app.core.errors import Conflict, FieldsInvalid
+from app.core.errors import Conflict, FieldsInvalid, NotFound
 from app.core.settings import Settings
 from app.core.texts import field_text
 from app.core.tracked import hold, touch, transition
@@ -103,7 +103,7 @@ def conflicts(wanted: Mapping[str, Any]) -> Select[SyncConflict]:
 
 
 def restore(session: Session, actor: Actor, conflict: SyncConflict) -> SyncConflict:
-    """Write the value that lost, as an edit of the actor. Where a deletion won, the row comes back first.
+    """Write the value that lost, as an edit of the actor. Where a deletion won and still stands, the row comes back first.
 
     Raises:
         Conflict: ``state_conflict`` when it was restored before.
@@ -111,11 +111,13 @@ def restore(session: Session, actor: Actor, conflict: SyncConflict) -> SyncConfl
     """
     writer = WRITERS[conflict.collection]
     transition(session, conflict, "restored")
-    if conflict.field:
-        row, changes = writer.find(session, actor, conflict.row_id), {conflict.field: conflict.lost}
-    else:
+    changes = {conflict.field: conflict.lost} if conflict.field else dict(conflict.lost)
+    try:
+        row = writer.find(session, actor, conflict.row_id)
+    except NotFound:
+        if conflict.field:
+            raise
         row = writer.undelete(session, actor, writer.find_deleted(session, actor, conflict.row_id))
-        changes = dict(conflict.lost)
     schema = writer.edit()
     faults = schema.validate(changes)
     if faults:

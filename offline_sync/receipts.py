@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select
@@ -14,8 +15,9 @@ from offline_sync.merge import digest
 from offline_sync.models import Receipt
 from offline_sync.sent import Arrival, Sender
 
-# In a receipt, beside the fields: that this phone deleted the row, and where it stood when it sent this.
-_DELETED, _STOOD = "deleted_at", "stood"
+# In a receipt, beside the fields: that this phone deleted the row, and where it stood when it sent this. And by field, where
+# it stood when what it sent was not written: until it pulls again it takes its own value for the server's.
+_DELETED, _STOOD, _HIDDEN = "deleted_at", "stood", "hidden "
 
 
 def last_sent(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> dict[str, str]:
@@ -27,6 +29,12 @@ def last_of(session: Session, sender: Sender, collection: str, ids: Collection[s
     """Return, by row, the digests of what this phone sent last."""
     mine = (Receipt.installation_id == sender.mark, Receipt.collection == collection, among(session, Receipt.row_id, ids))
     return {row.row_id: row.digests for row in session.execute(select(Receipt.row_id, Receipt.digests).where(*mine))}
+
+
+def hidden_of(sender: Sender, last: Mapping[str, str]) -> dict[str, int]:
+    """Return the fields whose value this phone has not seen when it made its edits, and where it stood when it missed it."""
+    found = {name.removeprefix(_HIDDEN): int(stood) for name, stood in last.items() if name.startswith(_HIDDEN)}
+    return {name: stood for name, stood in found.items() if stood >= sender.seen}
 
 
 def is_repeated_deletion(sender: Sender, arrival: Arrival, row: Any, last: Mapping[str, str]) -> bool:
@@ -57,18 +65,29 @@ def _stood(sender: Sender, arrival: Arrival) -> int:
 
 
 def keep_receipts(
-    session: Session, sender: Sender, sent: Sequence[tuple[Arrival, Mapping[str, str]]], *, wrote: bool = True
+    session: Session,
+    sender: Sender,
+    sent: Sequence[tuple[Arrival, Mapping[str, str]]],
+    *,
+    wrote: bool = True,
+    hidden: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
-    """Remember what this phone sent last of some rows; each comes with what it had sent of the row before."""
+    """Remember what this phone sent last of some rows; each comes with what it had sent of the row before.
+
+    Args:
+        wrote: whether anything of it was written.
+        hidden: fields whose value on the server this phone does not know though it stands at that number.
+    """
     if sender.replayed:
         return
     present = now(session)
+    unseen = {f"{_HIDDEN}{name}": str(stood) for name, stood in hidden.items()}
     rows = [
         {
             "installation_id": sender.mark,
             "collection": arrival.collection,
             "row_id": arrival.row_id,
-            "digests": _digests(sender, arrival, last, wrote=wrote),
+            "digests": _digests(sender, arrival, last, wrote=wrote) | unseen,
             "at": present,
         }
         for arrival, last in sent

@@ -269,6 +269,9 @@ def test_a_deletion_wins_and_reaches_the_other_phone(db: Database, world: World,
     assert state["_deleted"] is True
     assert "customer-from-rxdb" not in two.docs
     assert stored(db, Customer, "customer-from-rxdb").deleted_at is not None
+    with db.reading() as session:
+        [lost] = session.scalars(select(SyncConflict))
+    assert (lost.field, lost.lost) == ("", {"name": "Too late"}), "what the phone did not edit is not brought back one day"
 
 
 def test_a_checkpoint_of_another_history_is_gone_and_reconciling_names_what_must_go(

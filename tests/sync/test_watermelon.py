@@ -218,9 +218,41 @@ def test_a_deletion_wins_over_an_edit_which_is_kept_and_can_be_brought_back(
     [lost] = manager.get("/sync/conflicts")["items"]
     assert (lost["field"], lost["lost"]) == ("", {"address": "Gate 7"})
     manager.post("/customers/customer-from-phone/undelete")
-    manager.refused("POST", f"/sync/conflicts/{lost['id']}/restore", 404, "not_found")  # it lives again: nothing to dig out
+    manager.post(f"/sync/conflicts/{lost['id']}/restore")  # it lives again: only what was edited is written
     rep.sync()
     assert rep.rows["sites"]["site-from-phone"]["name"] == "Yard"
+    assert rep.rows["sites"]["site-from-phone"]["address"] == "Gate 7"
+
+
+def test_who_holds_an_old_value_for_the_servers_overwrites_what_stands_there_with_a_trace(
+    db: Database, world: World, phone: Phones
+) -> None:
+    """A repeat changes nothing, but its phone takes it for stored; what it edits before it pulls again, it edits blindly."""
+    rep, other = phone(world.rep), phone(world.manager)
+    rep.pull()
+    rep.update("customers", world.customer, name="One")
+    before_push = rep.snapshot()
+    rep.push()
+    rep.go_back(before_push)
+    other.pull()
+    other.update("customers", world.customer, name="Two")
+    other.push()
+    rep.pull()
+    rep.push()
+    rep.update("customers", world.customer, name="Three")
+    rep.pull()
+    rep.push()
+
+    assert stored(db, Customer, world.customer).name == "Three"
+    with db.reading() as session:
+        [lost] = session.scalars(select(SyncConflict))
+    assert (lost.field, lost.kept, lost.lost) == ("name", "Three", "Two")
+
+    rep.pull()
+    rep.update("customers", world.customer, name="Four")
+    rep.sync()
+    with db.reading() as session:
+        assert len(session.scalars(select(SyncConflict)).all()) == 1, "it has seen what it replaced"
 
 
 def test_created_synced_deleted_and_synced_again_stays_away(db: Database, world: World, phone: Phones) -> None:
