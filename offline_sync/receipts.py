@@ -96,7 +96,9 @@ def keep_receipts(
 
 
 def _digests(sender: Sender, arrival: Arrival, last: Mapping[str, str], *, wrote: bool) -> dict[str, str]:
-    stood = max(_stood(sender, arrival) if wrote else -1, int(last.get(_STOOD, -1)))
+    # A WatermelonDB phone may stand where it stood when nothing was written; an RxDB phone knows a newer state in any case.
+    tells = wrote or not sender.cursor
+    stood = max(_stood(sender, arrival) if tells else -1, int(last.get(_STOOD, -1)))
     where = {_STOOD: str(stood)} if stood >= 0 else {}
     if arrival.deleted:
         return {**last, _DELETED: ""} | where

@@ -15,6 +15,7 @@ from app.core.scopes import begin_history_anew
 from app.core.settings import Settings
 from app.customers.models import Customer
 from offline_sync.models import SyncConflict
+from tests.conftest import SetClock
 from tests.factories import World, make_user
 from tests.people import Http
 from tests.sync.phones import Phone
@@ -229,6 +230,25 @@ def test_one_field_edited_by_both_keeps_the_last_and_journals_the_other(
     with db.reading() as session:
         [lost] = session.scalars(select(SyncConflict))
     assert (lost.field, lost.kept, lost.lost) == ("name", "Second", "First")
+
+
+def test_an_old_push_that_comes_late_undoes_nothing_its_phone_has_seen_since(
+    db: Database, world: World, replica: Callable[..., Replica], clock: SetClock
+) -> None:
+    one, two = replica(world.rep), replica(world.manager, "customers", "rx-phone-0002")
+    one.pull()
+    two.pull()
+    old = {"newDocumentState": one.docs[world.customer] | {"name": "First"}, "assumedMasterState": one.master[world.customer]}
+    clock.advance(minutes=1)
+    one.call("POST", "push", [old])
+    two.pull()
+    two.push(two.docs[world.customer] | {"name": "Second"})
+    one.pull()
+    one.push(one.docs[world.customer])
+    two.push(two.docs[world.customer] | {"name": "Third"})
+    one.call("POST", "push", [old])
+
+    assert stored(db, Customer, world.customer).name == "Third"
 
 
 def test_a_refused_row_leaves_the_phone_with_its_content_kept_and_the_queue_goes_on(
