@@ -11,12 +11,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from app.rules.detectors import silence, threshold
+from app.rules.detectors import levels, silence
 from app.rules.detectors.episodes import Episode, Folded, Reading, Removal, State
 
-# Kind of detector -> its fold. (state, items in event-time order, settings, until_ms) -> Folded
+# (state, items in event-time order, settings, until_ms) -> Folded
 Fold = Callable[[State, Iterable[Reading | Removal], Any, int], Folded]
-DETECTORS: dict[str, Fold] = {"threshold": threshold.fold, "silence": silence.fold}
+# Kind of detector -> its fold. All but silence compare values with levels; what is compared, their shapes say.
+DETECTORS: dict[str, Fold] = {
+    "threshold": levels.fold,
+    "duration": levels.fold,
+    "rate": levels.fold,
+    "m_of_n": levels.fold,
+    "window": levels.fold,
+    "usage": levels.fold,
+    "trend": levels.fold,
+    "fence": levels.fold,
+    "condition": levels.fold,
+    "silence": silence.fold,
+}
 
 
 def fold_new(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,7 @@ class Reading(NamedTuple):
     key: str
     value: float
     device_id: str = ""
+    metric: str = ""
 
 
 class Removal(NamedTuple):
@@ -43,8 +44,12 @@ class Episode(msgspec.Struct, frozen=True):
 class State(msgspec.Struct, frozen=True):
     """What a fold leaves for the next one: the newest reading, the run that is building up, the open episode.
 
-    ``assumed_ms``: the last turn was made because a value was taken to stand up to this instant; a
-    reading from before it disproves that.
+    Attributes:
+        assumed_ms: the last turn was made because a value was taken to stand up to this instant; a reading from before it
+            disproves that.
+        shown: the newest value that was compared, where that is not the reading itself.
+        closed: the episode that ended last, where it may go on.
+        memory: what the detector's shape remembers.
     """
 
     last: Reading | None = None
@@ -52,10 +57,13 @@ class State(msgspec.Struct, frozen=True):
     run_count: int = 0
     open: Episode | None = None
     assumed_ms: int = 0
+    shown: Reading | None = None
+    closed: Episode | None = None
+    memory: Any = None
 
     def precedes(self, reading: Reading) -> bool:
-        """Tell whether a reading can be folded on top of this state."""
-        return (self.last is None or reading > self.last) and reading.at_ms >= self.assumed_ms
+        """Tell whether a reading can be folded on top of this state: of a later message than the newest one."""
+        return (self.last is None or reading[:2] > self.last[:2]) and reading.at_ms >= self.assumed_ms
 
 
 class Folded(NamedTuple):

@@ -1,0 +1,202 @@
+"""What detectors compare where it is not the reading itself: slopes, counts, aggregates, usage, conditions over several metrics.
+
+Each shape remembers little: a window is kept in at most ``_BUCKETS`` buckets of equal length on the clock, so its edges are
+exact to that fraction of its length, and the same whatever the order of arrival.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from app.rules.detectors.episodes import Reading
+from app.rules.detectors.levels import Level
+
+Aggregate = Literal["avg", "min", "max", "sum", "count", "range", "stddev"]
+_BUCKETS = 60
+_HOUR_MS = 3_600_000
+
+
+class Window:
+    """The readings of the last ``over_ms`` in buckets: [number, n, sum of values, sum of squares, least, greatest, sum of ms]."""
+
+    joins = False
+    __slots__ = ("_buckets", "_width_ms", "over_ms")
+
+    def __init__(self, memory: Any, over_ms: int) -> None:
+        self.over_ms, self._width_ms = over_ms, max(1, over_ms // _BUCKETS)
+        self._buckets: list[list[float]] = [list(bucket) for bucket in memory or ()]
+
+    def keep(self) -> Any:
+        return self._buckets
+
+    def add(self, reading: Reading) -> None:
+        number, value = reading.at_ms // self._width_ms, reading.value
+        buckets = self._buckets
+        oldest = (reading.at_ms - self.over_ms) // self._width_ms
+        while buckets and buckets[0][0] <= oldest:
+            del buckets[0]
+        inside = float(reading.at_ms - number * self._width_ms)
+        if buckets and buckets[-1][0] == number:
+            last = buckets[-1]
+            last[1] += 1
+            last[2] += value
+            last[3] += value * value
+            last[4], last[5] = min(last[4], value), max(last[5], value)
+            last[6] += inside
+        else:
+            buckets.append([number, 1, value, value * value, value, value, inside])
+
+    @property
+    def count(self) -> int:
+        """How many readings are in the window."""
+        return int(sum(bucket[1] for bucket in self._buckets))
+
+    @property
+    def span_ms(self) -> float:
+        """How far the first and the last bucket are apart."""
+        return (self._buckets[-1][0] - self._buckets[0][0]) * self._width_ms if self._buckets else 0.0
+
+    def points(self) -> list[tuple[float, float, float]]:
+        """Return the buckets as (mean instant in ms, mean value, number of readings)."""
+        width = self._width_ms
+        return [(bucket[0] * width + bucket[6] / bucket[1], bucket[2] / bucket[1], bucket[1]) for bucket in self._buckets]
+
+
+class Aggregated(Window):
+    """An aggregate of the readings of the last while."""
+
+    __slots__ = ("_kind", "_least")
+
+    def __init__(self, memory: Any, kind: Aggregate, over_ms: int, least: int) -> None:
+        """Go on from what was remembered.
+
+        Args:
+            kind: which aggregate; ``range`` is greatest less least, ``stddev`` that of the population.
+            over_ms: length of the window, ms.
+            least: so many readings must be in it.
+        """
+        super().__init__(memory, over_ms)
+        self._kind, self._least = kind, least
+
+    def take(self, reading: Reading, whole: bool) -> float | None:
+        self.add(reading)
+        count = self.count
+        return _aggregate(self._kind, count, self._buckets) if count >= self._least else None
+
+
+def _aggregate(kind: Aggregate, count: int, buckets: Sequence[Sequence[float]]) -> float:
+    if kind == "count":
+        return float(count)
+    if kind in {"min", "max", "range"}:
+        least, greatest = min(bucket[4] for bucket in buckets), max(bucket[5] for bucket in buckets)
+        return {"min": least, "max": greatest, "range": greatest - least}[kind]
+    total = math.fsum(bucket[2] for bucket in buckets)
+    if kind == "sum":
+        return total
+    mean = total / count
+    return mean if kind == "avg" else math.sqrt(max(0.0, math.fsum(bucket[3] for bucket in buckets) / count - mean * mean))
+
+
+class Slope(Window):
+    """How fast the value changes: least squares over the buckets of the last while, in units per hour."""
+
+    __slots__ = ("_least",)
+
+    def __init__(self, memory: Any, over_ms: int, least: int) -> None:
+        """Go on from what was remembered; ``least``: so many readings must be in the window, over half of its length."""
+        super().__init__(memory, over_ms)
+        self._least = least
+
+    def take(self, reading: Reading, whole: bool) -> float | None:
+        """Take the next reading."""
+        self.add(reading)
+        if self.count < self._least or self.span_ms < self.over_ms / 2:
+            return None
+        points = self.points()
+        weight = math.fsum(n for _, _, n in points)
+        mean_t = math.fsum(t * n for t, _, n in points) / weight
+        mean_v = math.fsum(v * n for _, v, n in points) / weight
+        square = math.fsum(n * (t - mean_t) ** 2 for t, _, n in points)
+        return math.fsum(n * (t - mean_t) * (v - mean_v) for t, v, n in points) / square * _HOUR_MS if square else None
+
+
+class Hits:
+    """How many of the last ``of`` readings are beyond a level."""
+
+    joins = False
+    __slots__ = ("_hits", "_level", "_of")
+
+    def __init__(self, memory: Any, level: Level, of: int) -> None:
+        """Go on from what was remembered."""
+        self._level, self._of = level, of
+        self._hits: list[int] = list(memory or ())
+
+    def take(self, reading: Reading, whole: bool) -> float | None:
+        self._hits.append(int(self._level.holds(reading.value)))
+        if len(self._hits) > self._of:
+            del self._hits[0]
+        return float(sum(self._hits))
+
+    def keep(self) -> Any:
+        return self._hits
+
+
+class Usage:
+    """How much a counter grew since the component was fitted. A counter that falls was reset and goes on from there.
+
+    ``[first at_ms, last at_ms, last reading of the counter, used]``.
+    """
+
+    joins = False
+    __slots__ = ("_kept",)
+
+    def __init__(self, memory: Any) -> None:
+        """Go on from what was remembered."""
+        self._kept: list[float] = list(memory or ())
+
+    def take(self, reading: Reading, whole: bool) -> float | None:
+        if not self._kept:
+            self._kept = [reading.at_ms, reading.at_ms, reading.value, 0.0]
+            return 0.0
+        before = self._kept[2]
+        self._kept[3] += reading.value - before if reading.value >= before else max(0.0, reading.value)
+        self._kept[1], self._kept[2] = reading.at_ms, reading.value
+        return self._kept[3]
+
+    def keep(self) -> Any:
+        return self._kept
+
+
+class Joined:
+    """What is so of several metrics at once: each has the value it had last.
+
+    ``judge`` gets the values by metric; it is asked as soon as all have one. A value older than ``stale_ms`` counts as
+    missing; 0: values do not age.
+    """
+
+    joins = True
+    __slots__ = ("_judge", "_metrics", "_stale_ms", "_values")
+
+    def __init__(
+        self, memory: Any, metrics: Sequence[str], judge: Callable[[Mapping[str, float]], float | None], stale_ms: int = 0
+    ) -> None:
+        """Go on from what was remembered."""
+        self._judge, self._metrics, self._stale_ms = judge, metrics, stale_ms
+        self._values: dict[str, list[float]] = {name: list(value) for name, value in (memory or {}).items()}
+
+    def take(self, reading: Reading, whole: bool) -> float | None:
+        self._values[reading.metric] = [reading.value, reading.at_ms]
+        if not whole:
+            return None
+        values = {}
+        for name in self._metrics:
+            held = self._values.get(name)
+            if held is None or (self._stale_ms and reading.at_ms - held[1] > self._stale_ms):
+                return None
+            values[name] = held[0]
+        return self._judge(values)
+
+    def keep(self) -> Any:
+        return self._values
