@@ -9,8 +9,10 @@ from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
+from app.rules.defaults import DEFAULT_RULES
 from app.rules.detectors import DETECTORS, Episode, Reading, State, fold_new
-from app.rules.documents import DEFAULT_RULES, read_document
+from app.rules.documents import read_document
+from app.rules.parts import Context
 
 _DAY_MS = 86_400_000
 _SEED = 20_260
@@ -45,7 +47,7 @@ def _cells(path: Path) -> dict[str, list[Reading]]:
 
 def _judge(cell: str, readings: list[Reading]) -> bool:
     """Print a cell's row; tell whether shuffled delivery ended differently."""
-    settings = read_document(DEFAULT_RULES["battery-health"]).settings(False)
+    settings = read_document(DEFAULT_RULES["battery-health"]).settings(Context())
     until = readings[-1].at_ms + _DAY_MS
     in_order = DETECTORS["threshold"](State(), sorted(readings), settings, until).episodes
     known: list[Reading] = []

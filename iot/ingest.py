@@ -25,11 +25,11 @@ from app.core.metrics import INGEST_MESSAGES
 from app.core.settings import Settings
 from app.core.tracked import add
 from app.core.wire import WireError
-from app.rules.detectors import Reading
 from app.rules.queries import ActiveRule, active_rules
-from iot import actions, alarms, commands, silence, store
+from iot import actions, alarms, commands, silence, store, subjects
 from iot.adapters import Answer, Decoded, FaultReport, Ignored, Sample, decode
 from iot.store import Row
+from iot.subjects import Watched
 
 log = get_log(__name__)
 
@@ -120,7 +120,7 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -
     store.move_latest(session, [row for row in usable if row.metric in known_metrics[row.device_id]])
     store.note_presence(session, batch.heard)
     silence.notice_heard(session, batch.heard, batch.heard)
-    for change in alarms.evaluate(session, _watched(session, rules, usable, devices)):
+    for change in alarms.evaluate(session, _watched(session, settings, rules, usable, devices)):
         actions.apply(session, settings, change)
     # In one order everywhere, so that two writers with the same poison wait for each other instead of deadlocking.
     for message, reason, detail in sorted(batch.poison, key=lambda poison: poison[0][:2]):
@@ -240,37 +240,20 @@ def _store_faults(session: Session, batch: Batch, devices: dict[tuple[str, str],
 
 
 def _watched(
-    session: Session, rules: list[ActiveRule], rows: list[Row], devices: dict[tuple[str, str], KnownDevice]
-) -> list[alarms.Watched]:
-    """Return the components the new readings speak of, under the rules that read them.
+    session: Session, settings: Settings, rules: list[ActiveRule], rows: list[Row], devices: dict[tuple[str, str], KnownDevice]
+) -> list[Watched]:
+    """Return the components and assets the new readings speak of, under all rules that watch them, with those readings.
 
     And those of the same assets whose fittings were recorded since, for readings known before may be theirs now.
     """
-    metrics = {rule.document.metric for rule in rules if rule.document.detector == "threshold"}
+    metrics = {metric for rule in rules for metric in rule.document.metrics}
     spoken = [row for row in rows if row.metric in metrics]
     if not spoken:
         return []
     asset_of = {device.id: device.asset_id for device in devices.values()}
-    spoken_in: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in spoken:
-        spoken_in[asset_of[row.device_id], row.metric].append(row)
-    watched = alarms.subjects_of(session, rules, sorted({asset_id for asset_id, _ in spoken_in}))
-    concerned = []
-    for subject in watched:
-        for asset_id in {window.asset_id for window in subject.windows}:
-            for row in spoken_in.get((asset_id, subject.rule.document.metric), ()):
-                if _was_in(subject, asset_id, row.at_ms):
-                    subject.new.append(Reading(row.at_ms, row.message_key, row.value, row.device_id))
-        if subject.new:
-            concerned.append(subject)
-    return concerned + alarms.refitted(session, [subject for subject in watched if not subject.new])
-
-
-def _was_in(subject: alarms.Watched, asset_id: str, at_ms: int) -> bool:
-    return any(
-        window.asset_id == asset_id and window.from_ms <= at_ms and (window.until_ms is None or at_ms < window.until_ms)
-        for window in subject.windows
-    )
+    watched = subjects.watched_in(session, rules, sorted({asset_of[row.device_id] for row in spoken}), settings.time_zone)
+    subjects.with_readings(watched, spoken, asset_of)
+    return watched
 
 
 def _bury_alone(database: Database, settings: Settings, message: Message, fault: Exception) -> Counter[str]:
@@ -288,7 +271,7 @@ def _bury_alone(database: Database, settings: Settings, message: Message, fault:
 def follow_due(database: Database, settings: Settings) -> int:
     """Look at components without a new reading: values that held long enough, packs taken out. Returns changes made."""
     with database.transaction() as session:
-        changes = alarms.evaluate(session, alarms.due_subjects(session))
+        changes = alarms.evaluate(session, subjects.due(session, settings.time_zone))
         for change in changes:
             actions.apply(session, settings, change)
         return len(changes)

@@ -54,24 +54,47 @@ class DevicePresence(Base):
     heard_ms: Mapped[int] = mapped_column(BigInteger, index=True)
 
 
-class DetectorState(Base):
-    """What the last fold of one rule over one component left.
+class SubjectState(Base):
+    """What the last folds over one component or asset left, under all rules.
 
-    ``fittings``: a digest of where the component was fitted when it was folded; another one means fold afresh.
-    ``due_ms``: when a held value will have stood long enough.
+    ``states``: by rule; see ``iot.folds``. ``due_ms``: when the first of its held values will have stood long enough.
     """
 
-    __tablename__ = "detector_states"
-    rule_id: Mapped[str] = mapped_column(ForeignKey("rules.id"), primary_key=True)
-    component_id: Mapped[str] = mapped_column(ForeignKey("components.id"), primary_key=True)
-    rule_number: Mapped[int]
-    fittings: Mapped[str] = mapped_column(String(64))
-    state: Mapped[str] = mapped_column(Text)
+    __tablename__ = "subject_states"
+    subject_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    states: Mapped[str] = mapped_column(Text)
     due_ms: Mapped[int | None] = mapped_column(BigInteger, index=True)
 
 
+class Incident(Tracked):
+    """All alarms of one asset that stand at the same time: several symptoms, one matter, at most one work order.
+
+    ``severity``: the highest of its alarms so far. ``work_order_id``: what its first alarm with a service led to.
+    """
+
+    __tablename__ = "incidents"
+    __table_args__ = (
+        CheckConstraint("state IN ('open', 'closed')", name="state"),
+        Index(
+            "uq_incidents_open",
+            "asset_id",
+            unique=True,
+            postgresql_where=text("state = 'open'"),
+            sqlite_where=text("state = 'open'"),
+        ),
+    )
+    STATES = {"open": frozenset({"closed"})}
+
+    asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"), index=True)
+    state: Mapped[str] = mapped_column(String(20), default="open")
+    severity: Mapped[str] = mapped_column(String(20))
+    opened_at: Mapped[datetime] = mapped_column(Moment)
+    closed_at: Mapped[datetime | None] = mapped_column(Moment)
+    work_order_id: Mapped[str | None] = mapped_column(ForeignKey("work_orders.id"))
+
+
 class Alarm(Tracked):
-    """One episode of one rule on one subject: a component, or a device that is silent.
+    """One episode of one rule on one subject: a component, an asset, or a device that is silent.
 
     Times are event time. ``acted_at``: when people were told; None for an episode that is history only.
     """
@@ -79,7 +102,7 @@ class Alarm(Tracked):
     __tablename__ = "alarms"
     __table_args__ = (
         CheckConstraint(f"state IN {ALARM_STATES}", name="state"),
-        CheckConstraint("subject_kind IN ('component', 'device')", name="subject_kind"),
+        CheckConstraint("subject_kind IN ('component', 'asset', 'device')", name="subject_kind"),
         UniqueConstraint("rule_id", "subject_id", "episode"),
         Index("uq_alarms_open", "rule_id", "subject_id", unique=True, postgresql_where=_OPEN, sqlite_where=_OPEN),
         Index(None, "subject_id", "state"),
@@ -108,6 +131,7 @@ class Alarm(Tracked):
     end_reason: Mapped[str | None] = mapped_column(String(60))
     acknowledged_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
     acted_at: Mapped[datetime | None] = mapped_column(Moment)
+    incident_id: Mapped[str | None] = mapped_column(ForeignKey("incidents.id"), index=True)
 
 
 class DeadLetter(Base):

@@ -9,7 +9,7 @@ from app.assets import queries as assets
 from app.assets.models import Asset, Device
 from app.core.errors import NotFound
 from app.users.rights import Actor
-from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, Telemetry
+from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, Incident, Telemetry
 
 
 def visible_alarms(actor: Actor) -> Select[Alarm]:
@@ -27,6 +27,24 @@ def access_alarm(session: Session, actor: Actor, alarm_id: str) -> Alarm:
     if alarm is None:
         raise NotFound
     return alarm
+
+
+def visible_incidents(actor: Actor) -> Select[Incident]:
+    """Return the incidents on the assets an actor may see."""
+    mine = select(Asset.id).where(assets.in_scope(actor))
+    return select(Incident).where(Incident.deleted_at.is_(None), Incident.asset_id.in_(mine))
+
+
+def access_incident(session: Session, actor: Actor, incident_id: str) -> Incident:
+    """Load one incident the actor may see.
+
+    Raises:
+        NotFound: when there is none, or none to see.
+    """
+    incident = session.scalar(visible_incidents(actor).where(Incident.id == incident_id))
+    if incident is None:
+        raise NotFound
+    return incident
 
 
 def visible_commands(actor: Actor) -> Select[DeviceCommand]:

@@ -9,14 +9,18 @@ from sqlalchemy.orm import Session
 
 from app.assets import queries as assets
 from app.core.clock import EARLIEST, LATEST, from_ms, to_ms
+from app.core.db import now
 from app.core.edge import edge_database, edge_settings
 from app.core.errors import NotFound
 from app.core.http import Routes
 from app.core.paging import PageQuery, page, page_of
+from app.rules import queries as rules
+from app.rules.documents import Document
+from app.rules.operations import check_document
 from app.users.rights import Actor
-from iot import commands, operations, queries, schemas
+from iot import backtest, commands, operations, queries, schemas
 from iot.alarms import reading_id
-from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, Telemetry
+from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, Incident, Telemetry
 
 routes = Routes("iot", __name__, description="Telemetry, alarms, dead letters, commands")
 
@@ -56,7 +60,7 @@ def list_latest(session: Session, actor: Actor, device_id: str) -> dict[str, Any
 def list_alarms(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
     """List alarms."""
     alarms = queries.visible_alarms(actor)
-    for name in ("state", "asset_id"):
+    for name in ("state", "asset_id", "incident_id"):
         if name in query:
             alarms = alarms.where(getattr(Alarm, name) == query[name])
     return page(session, alarms, Alarm, query)
@@ -72,6 +76,76 @@ def read_alarm(session: Session, actor: Actor, alarm_id: str) -> Alarm:
 def acknowledge(session: Session, actor: Actor, alarm_id: str) -> Alarm:
     """Say that somebody looks after an alarm."""
     return operations.acknowledge(session, actor, queries.access_alarm(session, actor, alarm_id))
+
+
+@routes.door("GET", "/incidents", policy="alarms.read", query=schemas.IncidentQuery, answer=page_of(schemas.IncidentSchema))
+def list_incidents(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
+    """List incidents; ``GET /alarms?incident_id=`` lists the alarms of one."""
+    incidents = queries.visible_incidents(actor)
+    for name in ("state", "asset_id"):
+        if name in query:
+            incidents = incidents.where(getattr(Incident, name) == query[name])
+    return page(session, incidents, Incident, query)
+
+
+@routes.door("GET", "/incidents/<incident_id>", policy="alarms.read", answer=schemas.IncidentSchema)
+def read_incident(session: Session, actor: Actor, incident_id: str) -> Incident:
+    """Read one incident."""
+    return queries.access_incident(session, actor, incident_id)
+
+
+def _trial(session: Session, document: Document, span: dict[str, Any], since: datetime) -> dict[str, Any]:
+    until = min(span.get("until", LATEST), now(session))
+    found = backtest.try_out(
+        session, document, edge_settings().time_zone, since=span.get("since", since), until=until, after=span["after"]
+    )
+    return {
+        "items": [
+            {
+                "subject_kind": raised.subject_kind,
+                "subject_id": raised.subject_id,
+                "asset_id": raised.asset_id,
+                "raised_at": from_ms(raised.episode.raised_at_ms),
+                "cleared_at": None if raised.episode.cleared_at_ms is None else from_ms(raised.episode.cleared_at_ms),
+                "end_reason": raised.episode.clear_reason,
+                "first_value": raised.episode.causes[0].value,
+                "last_value": raised.episode.last.value,
+                "readings": raised.episode.count,
+            }
+            for raised in found.raised
+        ],
+        "subjects": found.subjects,
+        "readings": found.readings,
+        "next": found.following,
+    }
+
+
+@routes.door(
+    "POST",
+    "/rules/try",
+    policy="rules.manage",
+    body=schemas.TrialBodySchema,
+    answer=schemas.TrialSchema,
+    idempotent=False,
+    own_transactions=True,
+)
+def try_document(actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
+    """Try a document on the stored readings: what would it have raised?
+
+    Nothing is saved, nobody is told. At most about a million readings are looked at in one call; ``next`` goes on.
+    """
+    document = check_document(body["document"])
+    with edge_database().reading() as session:
+        return _trial(session, document, body, EARLIEST)
+
+
+@routes.door(
+    "GET", "/rules/<rule_id>/trial", policy="rules.manage", query=schemas.TrialSpanSchema, answer=schemas.TrialSchema
+)
+def try_rule(session: Session, actor: Actor, query: dict[str, Any], rule_id: str) -> dict[str, Any]:
+    """Try a rule, such as one that is not switched on yet, on what has arrived since it was saved: its dry run."""
+    version = rules.version_of(session, rules.access_rule(session, rule_id))
+    return _trial(session, check_document(version.document), query, version.since)
 
 
 @routes.door("GET", "/dead-letters", policy="dead_letters.read", query=PageQuery, answer=page_of(schemas.DeadLetterSchema))

@@ -28,12 +28,32 @@ class AlarmSchema(fields.TrackedSchema):
     end_reason = fields.Text(60, allow_none=True)
     acknowledged_by = fields.Id(allow_none=True)
     acted_at = fields.Instant(allow_none=True)
+    incident_id = fields.Id(allow_none=True)
 
 
 class AlarmQuery(PageQuery):
-    """A page of alarms, of one state or asset if named."""
+    """A page of alarms, of one state, asset or incident if named."""
 
     state = fields.OneOf(*ALARM_STATES)
+    asset_id = fields.Id()
+    incident_id = fields.Id()
+
+
+class IncidentSchema(fields.TrackedSchema):
+    """The alarms of one asset that stand at the same time; ``work_order_id`` is what they led to."""
+
+    asset_id = fields.Id()
+    state = fields.OneOf("open", "closed")
+    severity = fields.Text(20)
+    opened_at = fields.Instant()
+    closed_at = fields.Instant(allow_none=True)
+    work_order_id = fields.Id(allow_none=True)
+
+
+class IncidentQuery(PageQuery):
+    """A page of incidents, of one state or asset if named."""
+
+    state = fields.OneOf("open", "closed")
     asset_id = fields.Id()
 
 
@@ -62,6 +82,43 @@ class ReadingsSchema(fields.Schema):
     """Readings, newest first."""
 
     items = fields.Listing(fields.Nested(ReadingSchema), most=1000)
+
+
+class TrialSpanSchema(fields.Schema):
+    """Over which time a rule is tried out. ``after``: go on after this subject."""
+
+    since = fields.Instant()
+    until = fields.Instant()
+    after = fields.Text(36, load_default="")
+
+
+class TrialBodySchema(TrialSpanSchema):
+    """A document, and over which time it is tried out."""
+
+    document = fields.Facts(required=True)
+
+
+class RaisedSchema(fields.Schema):
+    """An alarm that a rule would have raised. Times are event time."""
+
+    subject_kind = fields.Text(20)
+    subject_id = fields.Id()
+    asset_id = fields.Id()
+    raised_at = fields.Instant()
+    cleared_at = fields.Instant(allow_none=True)
+    end_reason = fields.Text(60, allow_none=True)
+    first_value = fields.Real()
+    last_value = fields.Real()
+    readings = fields.Int()
+
+
+class TrialSchema(fields.Schema):
+    """What a rule would have raised. ``next``: ask for the rest with it as ``after``; null: all was looked at."""
+
+    items = fields.Listing(fields.Nested(RaisedSchema), most=100_000)
+    subjects = fields.Int()
+    readings = fields.Int()
+    next = fields.Text(36, allow_none=True)
 
 
 class DeadLetterSchema(fields.Schema):

@@ -16,6 +16,7 @@ from app.core.tracked import add, transition
 from app.customers.models import Customer
 from app.rules.detectors import DETECTORS, Episode, Reading, State
 from app.rules.detectors.silence import SilenceSettings
+from app.rules.parts import Context
 from app.rules.queries import ActiveRule, active_rules
 from app.work_orders.operations import rep_of
 from iot.models import Alarm, DevicePresence
@@ -30,7 +31,7 @@ def notice_silence(session: Session, limit: int = 200) -> int:
     for rule in active_rules(session):
         if rule.document.detector != "silence":
             continue
-        settings = rule.document.settings(False)
+        settings = rule.document.settings(Context())
         assert isinstance(settings, SilenceSettings)  # noqa: S101 - the detector was compared above
         present_ms = to_ms(now(session))
         heard = func.coalesce(DevicePresence.heard_ms, 0)
@@ -93,7 +94,7 @@ def _raise(session: Session, rule: ActiveRule, device: Device, episode: Episode,
         rule_number=rule.number,
         metric="heard",
         episode=number,
-        condition={"silent_after_h": rule.document.silent_after_h},
+        condition=rule.document.condition(),
         last_heard=last_at.isoformat(),
         readings=[],
         count=1,

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.core.clock import from_ms
 from app.core.db import Base, insert_into
 from app.core.ids import new_id
-from iot.models import DeadLetter, DetectorState, DeviceLatest, DevicePresence, IngestCounter, Telemetry
+from iot.models import DeadLetter, DeviceLatest, DevicePresence, IngestCounter, SubjectState, Telemetry
 
 _HEAD = 4096
 _MOST_DEAD_LETTERS = 100_000
@@ -32,14 +32,11 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     ahead: bool
 
 
-class KeptState(msgspec.Struct, frozen=True, gc=False):
-    """One row of ``DetectorState``."""
+class KeptStates(msgspec.Struct, frozen=True, gc=False):
+    """One row of ``SubjectState``."""
 
-    rule_id: str
-    component_id: str
-    rule_number: int
-    fittings: str
-    state: str
+    subject_id: str
+    states: str
     due_ms: int | None
 
 
@@ -116,9 +113,9 @@ _PRESENCE = _upsert(
     lambda new: DevicePresence.heard_ms < new.heard_ms,
 )
 _STATES = _upsert(
-    DetectorState,
-    KeptState.__struct_fields__,
-    lambda new: {name: new[name] for name in ("rule_number", "fittings", "state", "due_ms")},
+    SubjectState,
+    KeptStates.__struct_fields__,
+    lambda new: {"states": new.states, "due_ms": new.due_ms},
 )
 _COUNTS = _upsert(IngestCounter, _Count.__struct_fields__, lambda new: {"n": IngestCounter.n + new.n})
 
@@ -150,8 +147,8 @@ def note_presence(session: Session, heard: dict[str, int]) -> None:
         _PRESENCE.run(session, [_Heard(device_id, heard[device_id]) for device_id in sorted(heard)])
 
 
-def keep_states(session: Session, states: Sequence[KeptState]) -> None:
-    """Write at least one detector state; their rows are locked."""
+def keep_states(session: Session, states: Sequence[KeptStates]) -> None:
+    """Write the states of at least one subject; their rows are locked."""
     _STATES.run(session, states)
 
 

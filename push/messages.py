@@ -106,6 +106,38 @@ MESSAGES: dict[str, Kind] = {
             ),
         ),
     ),
+    "service_offer_made": Kind(
+        _MODEL
+        | {"asset_serial": "LFP-0042", "rule_zh": "机油该换了", "rule_en": "Oil change due", "measured_on": _INSTANT}
+        | {"job": "oil_change", "amount_due": "380.00", "currency": "CNY", "discount": "20.00"}
+        | {"valid_until": "2026-06-14T10:00:00Z", "warranty": False},
+        Words(
+            "An offer for your {asset_model}",
+            (
+                "{rule_en}: {asset_model} ({asset_serial}), measured on {measured_on:day}.",
+                ("covered", "Your warranty covers the work ({work}), so there is nothing to pay."),
+                ("share", "Your warranty bears part of the work ({work}); your share is {amount_due:money}."),
+                (
+                    "reduced",
+                    "We can do the work ({work}) for {amount_due:money}; your personal discount of {discount:money} is already"
+                    " taken off.",
+                ),
+                ("plain", "We can do the work ({work}) for {amount_due:money}."),
+                "Please let us know by {valid_until:moment}.",
+            ),
+        ),
+        Words(
+            "您的{asset_model}专属优惠",
+            (
+                "{rule_zh}：{asset_model}（序列号 {asset_serial}），测量日期 {measured_on:day}。",
+                ("covered", "本次服务（{work}）在保修范围内，您无需付费。"),
+                ("share", "保修承担部分服务（{work}）费用，您只需支付 {amount_due:money}。"),
+                ("reduced", "为您准备了专属优惠：服务（{work}）仅需 {amount_due:money}，已优惠 {discount:money}。"),
+                ("plain", "服务（{work}）费用为 {amount_due:money}。"),
+                "请在 {valid_until:moment} 前答复我们。",
+            ),
+        ),
+    ),
     "offer_slots_ready": Kind(
         {"station_name": "North Service", **_MODEL},
         Words(
@@ -202,12 +234,50 @@ MESSAGES: dict[str, Kind] = {
             ),
         ),
     ),
+    "alarm_raised": Kind(
+        {
+            "customer_name": "Chen Logistics",
+            **_MODEL,
+            "asset_serial": "LFP-0042",
+            "rule_zh": "冷却液温度过高",
+            "rule_en": "Coolant is too hot",
+            "severity": "major",
+            "measured_on": _INSTANT,
+            "late": False,
+        },
+        Words(
+            "{rule_en}: {customer_name}",
+            (
+                ("!late", "{asset_model} ({asset_serial}), measured {measured_on:moment}."),
+                ("late", "Measured on {measured_on:day}: {asset_model} ({asset_serial})."),
+                "Severity: {grade}.",
+            ),
+        ),
+        Words(
+            "{rule_zh}：{customer_name}",
+            (
+                ("!late", "{asset_model}（序列号 {asset_serial}），测量时间 {measured_on:moment}。"),
+                ("late", "测量日期 {measured_on:day}：{asset_model}（序列号 {asset_serial}）。"),
+                "级别：{grade}。",
+            ),
+        ),
+    ),
+    "alarm_escalated": Kind(
+        {
+            "customer_name": "Chen Logistics",
+            **_MODEL,
+            "asset_serial": "LFP-0042",
+            "rule_zh": "冷却液温度过高",
+            "rule_en": "Coolant is too hot",
+            "severity": "critical",
+        },
+        Words("Now {grade}: {rule_en}", ("{asset_model} ({asset_serial}) of {customer_name} has become worse.",)),
+        Words("升级为{grade}：{rule_zh}", ("{customer_name}的{asset_model}（序列号 {asset_serial}）情况加重。",)),
+    ),
     "alarm_withdrawn": Kind(
         {"customer_name": "Chen Logistics", **_MODEL, "reason": "readings_do_not_show_it"},
-        Words(
-            "Alarm withdrawn: {customer_name}", ("The battery alarm for the {asset_model} no longer stands.", ("why", "{why}"))
-        ),
-        Words("告警已撤回：{customer_name}", ("{asset_model}的电池告警不再成立。", ("why", "{why}"))),
+        Words("Alarm withdrawn: {customer_name}", ("The alarm for the {asset_model} no longer stands.", ("why", "{why}"))),
+        Words("告警已撤回：{customer_name}", ("{asset_model}的告警不再成立。", ("why", "{why}"))),
     ),
     "decision_needed": Kind(
         {"customer_name": "Chen Logistics", **_MODEL},
@@ -321,6 +391,14 @@ REASONS: dict[str, tuple[str, str]] = {
     "no_station_able": ("No station can take it on at present.", "目前没有能够承接的服务站。"),
 }
 
+# How severe an alarm is: (English, Chinese)
+GRADES: dict[str, tuple[str, str]] = {
+    "critical": ("critical", "紧急"),
+    "major": ("major", "重要"),
+    "minor": ("minor", "次要"),
+    "warning": ("warning", "提示"),
+}
+
 # A job's code: (English, Chinese)
 JOBS: dict[str, tuple[str, str]] = {
     "battery_replacement": ("Replace the battery", "更换电池"),
@@ -394,6 +472,8 @@ def _facts(data: dict[str, Any], locale: str) -> dict[str, Any]:
     facts = {key: _tidy(value) if isinstance(value, str) else value for key, value in data.items()}
     if "reason" in facts:
         facts["why"] = _reason(str(facts["reason"] or ""), locale)
+    if "severity" in facts:
+        facts["grade"] = _in_language(GRADES.get(facts["severity"], (facts["severity"],) * 2), locale)
     if "job" in facts:
         plain = str(facts["job"]).replace("_", " ")
         facts["work"] = _in_language(JOBS.get(facts["job"], (plain, plain)), locale)

@@ -15,7 +15,7 @@ from app.customers.models import ways_by_customer
 
 
 class Asset(Tracked):
-    """A customer's machine or vehicle, by its own serial number (a vehicle's VIN)."""
+    """A customer's machine or vehicle, by its own serial number (a vehicle's VIN). ``limits``: levels of rules, by name."""
 
     __tablename__ = "assets"
     serial: Mapped[str] = mapped_column(String(60), unique=True)
@@ -23,6 +23,7 @@ class Asset(Tracked):
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), index=True)
     site_id: Mapped[str] = mapped_column(ForeignKey("sites.id"), index=True)
     warranty_until: Mapped[date | None] = mapped_column(Date)
+    limits: Mapped[dict[str, float]] = mapped_column(JsonValue, default=dict)
 
 
 class Component(Tracked):
@@ -61,6 +62,7 @@ class DeviceProfile(Tracked):
 
     ``metrics``: ``{name: {"unit": "%", "component": "battery_pack", "source": "v/b/soh", "scale": 1}}``.
     ``soh_reference`` says what 100 % is: "rated" or "first_cycle" capacity.
+    ``limits``: levels of rules, by name, where the asset has none of its own.
     """
 
     __tablename__ = "device_profiles"
@@ -74,6 +76,7 @@ class DeviceProfile(Tracked):
     soh_reference: Mapped[str] = mapped_column(String(20), default="rated")
     sends_only_changes: Mapped[bool] = mapped_column(default=False)
     metrics: Mapped[dict[str, Any]] = mapped_column(JsonValue)
+    limits: Mapped[dict[str, float]] = mapped_column(JsonValue, default=dict)
 
 
 class Device(Tracked):

@@ -111,6 +111,18 @@ def profiles() -> Select[DeviceProfile]:
     return select(DeviceProfile).where(DeviceProfile.deleted_at.is_(None))
 
 
+def access_profile(session: Session, profile_id: str) -> DeviceProfile:
+    """Load one device profile.
+
+    Raises:
+        NotFound: when there is none.
+    """
+    profile = session.scalar(profiles().where(DeviceProfile.id == profile_id))
+    if profile is None:
+        raise NotFound
+    return profile
+
+
 def fittings_of(session: Session, asset_ids: list[str]) -> list[Fitting]:
     """Return every fitting of some assets, oldest first."""
     query = select(Fitting).where(Fitting.asset_id.in_(asset_ids), Fitting.deleted_at.is_(None))

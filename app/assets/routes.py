@@ -31,6 +31,14 @@ def create_asset(session: Session, actor: Actor, body: dict[str, Any]) -> Asset:
     return operations.create_asset(session, actor, body)
 
 
+@routes.door("PATCH", "/assets/<asset_id>", policy="assets.write", body=schemas.AssetEditSchema, answer=schemas.AssetSchema)
+def edit_asset(session: Session, actor: Actor, body: dict[str, Any], asset_id: str) -> Asset:
+    """Edit an asset: its model, its warranty, or levels of rules that are its own."""
+    asset = queries.access_asset(session, actor, asset_id)
+    check_version(asset)
+    return operations.edit_asset(session, actor, asset, body)
+
+
 @routes.door("GET", "/assets/<asset_id>", policy="assets.read", answer=schemas.AssetSchema)
 def read_asset(session: Session, actor: Actor, asset_id: str) -> Asset:
     """Read one asset."""
@@ -114,6 +122,20 @@ def list_profiles(session: Session, actor: Actor, query: dict[str, Any]) -> dict
 def create_profile(session: Session, actor: Actor, body: dict[str, Any]) -> DeviceProfile:
     """Add a device profile."""
     return operations.create_profile(session, actor, body)
+
+
+@routes.door(
+    "PATCH",
+    "/device-profiles/<profile_id>",
+    policy="devices.manage",
+    body=schemas.ProfileEditSchema,
+    answer=schemas.ProfileSchema,
+)
+def edit_profile(session: Session, actor: Actor, body: dict[str, Any], profile_id: str) -> DeviceProfile:
+    """Edit a device profile. What devices send from now on is read by it."""
+    profile = queries.access_profile(session, profile_id)
+    check_version(profile)
+    return operations.edit_profile(session, actor, profile, body)
 
 
 @routes.door("GET", "/devices", policy="devices.read", query=PageQuery, answer=page_of(schemas.DeviceSchema))

@@ -7,7 +7,7 @@ from app.core.paging import PageQuery
 
 
 class AssetSchema(fields.TrackedSchema):
-    """A customer's machine or vehicle."""
+    """A customer's machine or vehicle. ``limits``: levels of rules that are its own, by name."""
 
     id = fields.Id()
     serial = fields.Text(60, 1, required=True)
@@ -15,6 +15,15 @@ class AssetSchema(fields.TrackedSchema):
     customer_id = fields.Id(required=True)
     site_id = fields.Id(required=True)
     warranty_until = fields.Day(allow_none=True)
+    limits = fields.Table(fields.Text(60, 1), fields.Real(), load_default=dict)
+
+
+class AssetEditSchema(fields.Schema):
+    """What of an asset may be edited; ``limits`` replaces all of them."""
+
+    model = fields.Text(100, 1)
+    warranty_until = fields.Day(allow_none=True)
+    limits = fields.Table(fields.Text(60, 1), fields.Real())
 
 
 class AssetQuery(PageQuery):
@@ -67,6 +76,17 @@ class ProfileSchema(fields.TrackedSchema):
     soh_reference = fields.OneOf("rated", "first_cycle", load_default="rated")
     sends_only_changes = fields.Flag(load_default=False)
     metrics = fields.Table(fields.Text(60, 1), fields.Nested(MetricSchema), required=True)
+    limits = fields.Table(fields.Text(60, 1), fields.Real(), load_default=dict)
+
+
+class ProfileEditSchema(fields.Schema):
+    """What of a profile may be edited; ``metrics`` and ``limits`` replace all of them."""
+
+    name = fields.Text(100, 1)
+    soh_reference = fields.OneOf("rated", "first_cycle")
+    sends_only_changes = fields.Flag()
+    metrics = fields.Table(fields.Text(60, 1), fields.Nested(MetricSchema))
+    limits = fields.Table(fields.Text(60, 1), fields.Real())
 
 
 class DeviceSchema(fields.TrackedSchema):

@@ -12,7 +12,8 @@ from app.core.errors import FieldsInvalid, Invalid
 from app.core.history import Subject, last_entry, record
 from app.core.tracked import add, touch
 from app.rules import queries
-from app.rules.documents import DEFAULT_RULES, read_document
+from app.rules.defaults import DEFAULT_RULES
+from app.rules.documents import Document, read_document
 from app.rules.models import Rule, RuleVersion
 
 
@@ -23,7 +24,7 @@ def create_rule(session: Session, actor_id: str | None, code: str, document: dic
         FieldsInvalid: ``already_exists`` for the code.
         Invalid: ``rule_invalid`` with what is wrong.
     """
-    _check(document)
+    check_document(document)
     if session.scalar(select(Rule).where(Rule.code == code)):
         raise FieldsInvalid({"code": ["already_exists"]})
     rule = add(session, Rule(code=code, enabled=enabled, number=1))
@@ -44,7 +45,7 @@ def edit_rule(session: Session, actor_id: str, rule: Rule, changes: dict[str, An
     if "enabled" in changes:
         rule.enabled = changes["enabled"]
     if "document" in changes:
-        _check(changes["document"])
+        check_document(changes["document"])
         rule.number += 1
         session.add(
             RuleVersion(rule_id=rule.id, number=rule.number, document=changes["document"], since=now(session), author_id=actor_id)
@@ -62,9 +63,14 @@ def edit_rule(session: Session, actor_id: str, rule: Rule, changes: dict[str, An
     return rule
 
 
-def _check(document: dict[str, Any]) -> None:
+def check_document(document: dict[str, Any]) -> Document:
+    """Read and check a document.
+
+    Raises:
+        Invalid: ``rule_invalid`` with what is wrong.
+    """
     try:
-        read_document(document)
+        return read_document(document)
     except ValueError as fault:
         raise Invalid("rule_invalid", reason=str(fault)) from None
 

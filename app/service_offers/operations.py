@@ -69,7 +69,8 @@ def make_offer(
     """Issue an offer with its coupon to the owner of the asset and tell them; warranty makes the price zero.
 
     Args:
-        facts: what the owner reads of the reason: ``soh_pct``, ``measured_on``, ``late``.
+        facts: what the owner reads of the reason: ``soh_pct``, ``measured_on``, ``late``; for other rules than that of
+            battery health ``rule_zh``, ``rule_en``, ``measured_on``.
     """
     today = now(session).astimezone(settings.time_zone).date()
     ends = [day for day in (component.warranty_until, asset.warranty_until) if day is not None]
@@ -118,7 +119,7 @@ def make_offer(
     enqueue(
         session,
         users.people_of_customer(session, asset.customer_id),
-        "offer_made",
+        "offer_made" if "soh_pct" in facts else "service_offer_made",
         Subject("service_offer", offer.id),
         dedupe=f"offer:{offer.id}:made",
         causes=[issued],
@@ -129,7 +130,7 @@ def make_offer(
         currency=offer.currency,
         valid_until=offer.valid_until.isoformat(),
         warranty=under_warranty,
-        **facts,
+        **(facts if "soh_pct" in facts else facts | {"job": terms.kind}),
     )
     return offer
 

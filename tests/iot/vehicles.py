@@ -17,8 +17,10 @@ from app.core.clock import from_ms, to_ms
 from app.core.db import Base, Database
 from app.core.history import HistoryCause, HistoryEntry
 from app.customers.models import Customer, Site
+from app.rules.defaults import DEFAULT_RULES
 from app.rules.detectors import DETECTORS, Reading, Removal, State
-from app.rules.documents import DEFAULT_RULES, read_document
+from app.rules.documents import read_document
+from app.rules.parts import Context
 from app.service_offers.models import ServiceOffer
 from app.stations import operations as stations
 from app.stations.models import PartStock, Station
@@ -118,7 +120,7 @@ def expected_alarms(found: Iterable[Value], removed_at: datetime | None = None) 
     items: list[Reading | Removal] = sorted({value.reading for value in found})
     if removed_at is not None:
         items = [item for item in items if item.at_ms < to_ms(removed_at)] + [Removal(to_ms(removed_at))]
-    folded = DETECTORS["threshold"](State(), items, document.settings(False), 0)
+    folded = DETECTORS["threshold"](State(), items, document.settings(Context()), 0)
     return [
         Shown(
             from_ms(e.raised_at_ms),

@@ -105,7 +105,7 @@ def fold(state: State, items: Iterable[Reading | Removal], settings: LevelSettin
             value = shape.take(item, whole)
             if value is None:
                 continue
-            item = Reading(item.at_ms, item.key, value, item.device_id, item.metric)  # noqa: PLW2901 - what is compared
+            item = Reading(item.at_ms, item.key, value, item.device_id, item.metric)
         if hours is not None and not hours.is_open(item.at_ms):
             continue
         machine.step(item)
@@ -230,5 +230,3 @@ def _grow(run: tuple[Reading, ...], reading: Reading, readings: int) -> tuple[Re
     """Append to a run, keeping its first reading and the last ``readings``: what a person needs to see."""
     grown = (*run, reading)
     return grown if len(grown) <= readings + 1 else (grown[0], *grown[-readings:])
-
-

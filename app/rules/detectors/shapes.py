@@ -7,7 +7,7 @@ exact to that fraction of its length, and the same whatever the order of arrival
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from app.rules.detectors.episodes import Reading
@@ -29,9 +29,11 @@ class Window:
         self._buckets: list[list[float]] = [list(bucket) for bucket in memory or ()]
 
     def keep(self) -> Any:
+        """Return the buckets."""
         return self._buckets
 
     def add(self, reading: Reading) -> None:
+        """Add a reading, and forget what is older than the window."""
         number, value = reading.at_ms // self._width_ms, reading.value
         buckets = self._buckets
         oldest = (reading.at_ms - self.over_ms) // self._width_ms
@@ -81,6 +83,7 @@ class Aggregated(Window):
         self._kind, self._least = kind, least
 
     def take(self, reading: Reading, whole: bool) -> float | None:
+        """Take the next reading."""
         self.add(reading)
         count = self.count
         return _aggregate(self._kind, count, self._buckets) if count >= self._least else None
@@ -134,12 +137,14 @@ class Hits:
         self._hits: list[int] = list(memory or ())
 
     def take(self, reading: Reading, whole: bool) -> float | None:
+        """Take the next reading."""
         self._hits.append(int(self._level.holds(reading.value)))
         if len(self._hits) > self._of:
             del self._hits[0]
         return float(sum(self._hits))
 
     def keep(self) -> Any:
+        """Return which of the last readings were beyond the level."""
         return self._hits
 
 
@@ -157,6 +162,7 @@ class Usage:
         self._kept: list[float] = list(memory or ())
 
     def take(self, reading: Reading, whole: bool) -> float | None:
+        """Take the next reading of the counter."""
         if not self._kept:
             self._kept = [reading.at_ms, reading.at_ms, reading.value, 0.0]
             return 0.0
@@ -166,6 +172,7 @@ class Usage:
         return self._kept[3]
 
     def keep(self) -> Any:
+        """Return the counter and what was used."""
         return self._kept
 
 
@@ -173,24 +180,34 @@ class Joined:
     """What is so of several metrics at once: each has the value it had last.
 
     ``judge`` gets the values by metric; it is asked as soon as all have one. A value older than ``stale_ms`` counts as
-    missing; 0: values do not age.
+    missing; 0: values do not age. Those of ``beside`` may be missing, and count only in the message that brought them.
     """
 
     joins = True
-    __slots__ = ("_judge", "_metrics", "_stale_ms", "_values")
+    __slots__ = ("_beside", "_judge", "_metrics", "_now", "_stale_ms", "_values")
 
     def __init__(
-        self, memory: Any, metrics: Sequence[str], judge: Callable[[Mapping[str, float]], float | None], stale_ms: int = 0
+        self,
+        memory: Any,
+        metrics: Sequence[str],
+        judge: Callable[[Mapping[str, float]], float | None],
+        stale_ms: int = 0,
+        beside: Collection[str] = (),
     ) -> None:
         """Go on from what was remembered."""
-        self._judge, self._metrics, self._stale_ms = judge, metrics, stale_ms
+        self._judge, self._metrics, self._stale_ms, self._beside = judge, metrics, stale_ms, beside
         self._values: dict[str, list[float]] = {name: list(value) for name, value in (memory or {}).items()}
+        self._now: dict[str, float] = {}
 
     def take(self, reading: Reading, whole: bool) -> float | None:
-        self._values[reading.metric] = [reading.value, reading.at_ms]
+        """Take the next reading; ``whole``: it is the last of its message."""
+        if reading.metric in self._beside:
+            self._now[reading.metric] = reading.value
+        else:
+            self._values[reading.metric] = [reading.value, reading.at_ms]
         if not whole:
             return None
-        values = {}
+        values, self._now = self._now, {}
         for name in self._metrics:
             held = self._values.get(name)
             if held is None or (self._stale_ms and reading.at_ms - held[1] > self._stale_ms):
@@ -199,4 +216,5 @@ class Joined:
         return self._judge(values)
 
     def keep(self) -> Any:
+        """Return the value each metric had last, and when."""
         return self._values

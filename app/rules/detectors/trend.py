@@ -50,12 +50,20 @@ class Trend(Window):
     def take(self, reading: Reading, whole: bool) -> float | None:
         """Take the next reading; return the days from it to the expected instant."""
         self.add(reading)
-        if self.count < self._least or self.span_ms < self.over_ms / 2:
+        if not self._knows:
             return None
-        found = predict(self.points(), self._level)
+        found = self.prediction()
         if found is None:
             return NEVER_DAYS
         return min(NEVER_DAYS, max(0.0, (found.at_ms - reading.at_ms) / _DAY_MS))
+
+    @property
+    def _knows(self) -> bool:
+        return self.count >= self._least and self.span_ms >= self.over_ms / 2
+
+    def prediction(self) -> Prediction | None:
+        """Return when the level will be reached, as far as is foreseeable."""
+        return predict(self.points(), self._level) if self._knows else None
 
 
 def predict(points: Sequence[tuple[float, float, float]], level: Level, confidence: float = CONFIDENCE) -> Prediction | None:

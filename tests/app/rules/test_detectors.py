@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from app.rules.detectors import DETECTORS, Reading, Removal, State, fold_new
 from app.rules.detectors.episodes import Episode, Keep, KnownAlarm, Raise, Withdraw, reconcile, should_act
+from app.rules.detectors.levels import Level, LevelSettings
 from app.rules.detectors.silence import SilenceSettings
-from app.rules.detectors.threshold import Level, ThresholdSettings
 
 DAY = 86_400_000
-BATTERY = ThresholdSettings(Level("below", 75.0, 3, DAY), Level("at_least", 78.0, 3, DAY))
-HELD = ThresholdSettings(Level("below", 75.0, 3, DAY), Level("at_least", 78.0, 3, DAY), value_holds=True)
-HOT = ThresholdSettings(Level("above", 60.0, 2, 0), Level("at_most", 55.0, 1, 0))
+BATTERY = LevelSettings(Level("below", 75.0, 3, DAY), Level("at_least", 78.0, 3, DAY))
+HELD = LevelSettings(Level("below", 75.0, 3, DAY), Level("at_least", 78.0, 3, DAY), value_holds=True)
+HOT = LevelSettings(Level("above", 60.0, 2, 0), Level("at_most", 55.0, 1, 0))
 
 
 class Subject:
@@ -81,7 +81,7 @@ FINALLY = 500 * 3_600_000
 @settings(max_examples=300, deadline=None)
 @given(deliveries(), st.lists(st.integers(0, 60), min_size=18, max_size=18))
 def test_any_arrival_order_and_any_batches_end_in_the_alarms_of_the_sorted_fold(
-    rule: ThresholdSettings, delivery: tuple[list[Reading], list[list[Reading]]], looks: list[int]
+    rule: LevelSettings, delivery: tuple[list[Reading], list[list[Reading]]], looks: list[int]
 ) -> None:
     readings, batches = delivery
     sorted_fold = DETECTORS["threshold"](State(), sorted(readings), rule, FINALLY)
@@ -195,7 +195,7 @@ def test_late_data_that_disproves_an_alarm_withdraws_it_and_it_is_not_revived() 
 
 
 def test_late_data_that_joins_two_episodes_reopens_the_first_and_withdraws_the_second() -> None:
-    rule = ThresholdSettings(Level("below", 75.0, 1, 0), Level("at_least", 78.0, 2, 0))
+    rule = LevelSettings(Level("below", 75.0, 1, 0), Level("at_least", 78.0, 2, 0))
     subject = Subject("threshold", rule)
     subject.receive(readings_of([(0, 70), (10, 80), (20, 80), (30, 70)]), 0)
     assert len(subject.alarms) == 2

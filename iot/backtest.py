@@ -1,0 +1,110 @@
+"""What a rule would have raised: the same folds over stored readings, nothing written and nobody told.
+
+A draft is a rule that is switched off, or a document that was not even saved. Asked again and again while data arrives, this
+is its dry run: what is folded is what the ingest stores, so the answer is what the rule would have raised by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.assets.models import Asset, Component, Fitting
+from app.core.clock import to_ms
+from app.rules.detectors import DETECTORS, Episode, Reading, State
+from app.rules.documents import Document
+from app.rules.queries import ActiveRule
+from iot.subjects import Watched, load_items, watched_in
+
+_PAGE = 200
+_MOST_RAISED = 20_000
+
+
+class Raised(NamedTuple):
+    """An episode that a rule would have raised."""
+
+    subject_kind: str
+    subject_id: str
+    asset_id: str
+    episode: Episode
+
+
+@dataclass
+class Trial:
+    """What was found.
+
+    Attributes:
+        raised: by subject, then by time.
+        subjects, readings: how many were looked at.
+        following: the subject to go on after; None: all were looked at.
+    """
+
+    raised: list[Raised]
+    subjects: int = 0
+    readings: int = 0
+    following: str | None = None
+
+
+def try_out(
+    session: Session,
+    document: Document,
+    time_zone: tzinfo,
+    *,
+    since: datetime,
+    until: datetime,
+    after: str = "",
+    most_readings: int = 1_000_000,
+) -> Trial:
+    """Fold all stored readings that a rule would have seen, subject by subject.
+
+    Args:
+        since: only episodes that rose from here on, or were open here, are told; what came before is folded all the same.
+        until: the end, as if it were the present.
+        after: go on after this subject.
+        most_readings: stop after the subject at which so many were read; the rest is told by another call.
+    """
+    trial = Trial([])
+    if document.watches == "device":
+        return trial
+    rule = ActiveRule("", "", 1, since, document)
+    since_ms, until_ms = to_ms(since), to_ms(until)
+    for watched in _subjects(session, rule, time_zone, after):
+        settings = document.settings(watched.subject.context)
+        items = [item for item in load_items(session, watched) if item.at_ms < until_ms]
+        folded = DETECTORS[document.detector](State(), items, settings, until_ms)
+        trial.subjects += 1
+        trial.readings += sum(isinstance(item, Reading) for item in items)
+        subject = watched.subject
+        for episode in folded.episodes:
+            if episode.cleared_at_ms is None or episode.cleared_at_ms >= since_ms:
+                asset_id = subject.asset_at(episode.raised_at_ms)
+                trial.raised.append(Raised(subject.kind, subject.id, asset_id, episode))
+        if trial.readings >= most_readings or len(trial.raised) >= _MOST_RAISED:
+            trial.following = subject.id
+            break
+    return trial
+
+
+def _subjects(session: Session, rule: ActiveRule, time_zone: tzinfo, after: str) -> Iterator[Watched]:
+    """Yield what a rule watches, by id."""
+    part = rule.document.component
+    model = Component if part else Asset
+    while True:
+        query = select(model.id).where(model.id > after, model.deleted_at.is_(None)).order_by(model.id).limit(_PAGE)
+        ids = session.scalars(query.where(Component.kind == part) if part else query).all()
+        if not ids:
+            return
+        wanted = set(ids)
+        watched = watched_in(session, [rule], _assets_of(session, ids) if part else ids, time_zone)
+        yield from sorted((one for one in watched if one.subject.id in wanted), key=lambda one: one.subject.id)
+        after = ids[-1]
+
+
+def _assets_of(session: Session, component_ids: Sequence[str]) -> list[str]:
+    fitted = select(Fitting.asset_id).where(Fitting.component_id.in_(component_ids)).distinct()
+    return sorted(session.scalars(fitted))

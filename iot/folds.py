@@ -1,0 +1,131 @@
+"""Folding what became known of subjects: the states of all rules on one subject are one row, locked while they are folded."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cache, partial
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.core.db import among, insert_into
+from app.rules.detectors import Folded, State, fold_new
+from app.rules.detectors.levels import LevelSettings
+from app.rules.parts import Severity
+from iot import store
+from iot.models import SubjectState
+from iot.subjects import Watched, load_items
+
+
+class KeptFold(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the last fold of one rule over one subject left. ``steps``: those of the rule's steps to more severity."""
+
+    number: int
+    state: State
+    due_ms: int | None = None
+    steps: tuple[State, ...] = ()
+
+
+class KeptFolds(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All that is kept of one subject. ``fittings``: on what it was based; another one means fold afresh."""
+
+    fittings: str = ""
+    rules: dict[str, KeptFold] = {}
+
+
+class Found(NamedTuple):
+    """A subject under a rule as it is now.
+
+    ``afresh``: everything was folded, so the episodes are all there are. ``steps``: the episodes of each more severe level.
+    """
+
+    watched: Watched
+    folded: Folded
+    afresh: bool
+    steps: tuple[tuple[Severity, Folded], ...]
+
+
+_decoder = msgspec.json.Decoder(KeptFolds)
+_encoder = msgspec.json.Encoder()
+
+
+def fold_all(session: Session, watched: Sequence[Watched], present_ms: int) -> list[Found]:
+    """Fold what is new, or everything where it came late; keep what that leaves.
+
+    Locks the subjects in the order of their ids, so that two writers on one subject follow each other. Of what has nothing
+    new, only what was never folded, whose held values are due, or whose fittings are others than they were, is folded.
+    """
+    by_subject: dict[str, list[Watched]] = defaultdict(list)
+    for one in watched:
+        by_subject[one.subject.id].append(one)
+    locked = _lock(session, sorted(by_subject))
+    found: list[Found] = []
+    kept: list[store.KeptStates] = []
+    for subject_id in sorted(by_subject):
+        before, some = locked[subject_id], by_subject[subject_id]
+        fittings, active = some[0].subject.fittings, {one.rule.id for one in some}
+        after = {rule_id: fold for rule_id, fold in before.rules.items() if rule_id in active}
+        same = before.fittings == fittings
+        folded = [
+            _fold(session, one, before.rules.get(one.rule.id) if same else None, present_ms)
+            for one in some
+            if one.new or not same or _is_due(before.rules.get(one.rule.id), present_ms)
+        ]
+        if not folded and len(after) == len(before.rules):
+            continue
+        for result in folded:
+            rule, steps = result.watched.rule, [step for _, step in result.steps]
+            due_ms = _first(fold.due_at_ms for fold in (result.folded, *steps))
+            after[rule.id] = KeptFold(rule.number, result.folded.state, due_ms, tuple(step.state for step in steps))
+        due_ms = _first(fold.due_ms for fold in after.values())
+        kept.append(store.KeptStates(subject_id, _encoder.encode(KeptFolds(fittings, after)).decode(), due_ms))
+        found += folded
+    if kept:
+        store.keep_states(session, kept)
+    return found
+
+
+def _first(times_ms: Iterable[int | None]) -> int | None:
+    return min((at_ms for at_ms in times_ms if at_ms is not None), default=None)
+
+
+def _is_due(kept: KeptFold | None, present_ms: int) -> bool:
+    return kept is None or (kept.due_ms is not None and kept.due_ms <= present_ms)
+
+
+def _fold(session: Session, one: Watched, kept: KeptFold | None, present_ms: int) -> Found:
+    document, context = one.rule.document, one.subject.context
+    settings, steps = document.settings(context), document.steps(context)
+    valid = kept is not None and kept.number == one.rule.number and not one.has_new_before_removal
+    states = (kept.state, *kept.steps) if kept is not None and valid and len(kept.steps) == len(steps) else ()
+    load = cache(partial(load_items, session, one))
+
+    def fold(settings: LevelSettings, i: int) -> tuple[Folded, bool]:
+        return fold_new(document.detector, settings, states[i] if states else None, one.new, load, present_ms)
+
+    folded, afresh = fold(settings, 0)
+    if afresh:
+        states = ()
+    severe = tuple((severity, fold(step, i)[0]) for i, (severity, step) in enumerate(steps, 1))
+    return Found(one, folded, afresh, severe)
+
+
+def _lock(session: Session, subject_ids: Sequence[str]) -> dict[str, KeptFolds]:
+    """Make the rows that are missing, then lock all of them; each in the order of ids.
+
+    Never lock before all are there: whoever held a later one while waiting for the insert of an earlier one would
+    meet a writer that takes them in order, and both would wait for ever.
+    """
+    concerned = among(session, SubjectState.subject_id, subject_ids)
+    there = set(session.scalars(select(SubjectState.subject_id).where(concerned)))
+    missing = [subject_id for subject_id in subject_ids if subject_id not in there]
+    if missing:
+        session.execute(
+            insert_into(session, SubjectState).on_conflict_do_nothing(),
+            [{"subject_id": subject_id, "states": "{}"} for subject_id in missing],
+        )
+    query = select(SubjectState.subject_id, SubjectState.states).where(concerned).order_by(SubjectState.subject_id)
+    return {subject_id: _decoder.decode(states) for subject_id, states in session.execute(query.with_for_update())}

@@ -1,0 +1,229 @@
+"""What rules watch: components over their fittings, and assets as a whole; and which readings are theirs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from functools import cached_property
+from typing import Literal
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from app.assets.models import Asset, Component, Device, DeviceProfile, Fitting
+from app.core.clock import to_ms
+from app.core.db import among, now
+from app.rules.detectors import Reading, Removal
+from app.rules.parts import Context
+from app.rules.queries import ActiveRule, active_rules
+from iot.models import Alarm, SubjectState, Telemetry
+from iot.store import Row
+
+
+@dataclass(frozen=True)
+class Window:
+    """A subject in one asset: event time from ``from_ms`` up to, not including, ``until_ms``."""
+
+    asset_id: str
+    from_ms: int
+    until_ms: int | None
+
+
+@dataclass
+class Subject:
+    """A component, or an asset, as rules see it. ``part``: the component's kind; empty for an asset."""
+
+    kind: Literal["component", "asset"]
+    id: str
+    part: str
+    windows: list[Window]
+    context: Context
+    device_ids: list[str]
+
+    @cached_property
+    def fittings(self) -> str:
+        """A digest of all that its readings and its rules' settings depend on."""
+        told = (self.windows, self.device_ids, self.context.value_holds, sorted(self.context.limits.items()))
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
+
+    @cached_property
+    def removed_ms(self) -> int:
+        """When it was taken out last; 0: never."""
+        return max((window.until_ms for window in self.windows if window.until_ms is not None), default=0)
+
+    def asset_at(self, at_ms: int) -> str:
+        """Return the asset it was in; a value that held past its removal belongs to the last one before."""
+        before = [window for window in self.windows if window.from_ms <= at_ms]
+        return (before or self.windows[:1])[-1].asset_id
+
+    def was_in(self, asset_id: str, at_ms: int) -> bool:
+        """Tell whether it was in an asset at an instant."""
+        return any(
+            window.asset_id == asset_id and window.from_ms <= at_ms and (window.until_ms is None or at_ms < window.until_ms)
+            for window in self.windows
+        )
+
+
+@dataclass
+class Watched:
+    """One subject under one rule, with what became known of it just now."""
+
+    rule: ActiveRule
+    subject: Subject
+    new: list[Reading] = field(default_factory=list)
+
+    @property
+    def has_new_before_removal(self) -> bool:
+        """Tell whether a new reading is of a time that ended with a removal: the removal was folded, so fold again."""
+        removed_ms = self.subject.removed_ms
+        return bool(removed_ms) and any(reading.at_ms < removed_ms for reading in self.new)
+
+
+def watched_in(session: Session, rules: Iterable[ActiveRule], asset_ids: Sequence[str], time_zone: tzinfo) -> list[Watched]:
+    """Return every component now or once in these assets, and the assets, under every rule that watches such.
+
+    One whose fittings were all taken back has no window: whatever alarm stands for it is withdrawn.
+    """
+    by_part: dict[str, list[ActiveRule]] = defaultdict(list)
+    for rule in rules:
+        if rule.document.watches != "device":
+            by_part[rule.document.component].append(rule)
+    if not by_part or not asset_ids:
+        return []
+    found = _components(session, asset_ids, set(by_part) - {""}, time_zone) if set(by_part) - {""} else []
+    if "" in by_part:
+        found += _assets(session, asset_ids, time_zone)
+    return [Watched(rule, subject) for subject in found for rule in by_part[subject.part]]
+
+
+def _components(session: Session, asset_ids: Sequence[str], parts: set[str], time_zone: tzinfo) -> list[Subject]:
+    here = select(Fitting.component_id).where(among(session, Fitting.asset_id, asset_ids))
+    rows = session.execute(
+        select(Component.id, Component.kind, Fitting.asset_id, Fitting.fitted_at, Fitting.removed_at, Fitting.deleted_at)
+        .join(Fitting, Fitting.component_id == Component.id)
+        .where(Component.id.in_(here), Component.kind.in_(sorted(parts)))
+        .order_by(Component.id, Fitting.fitted_at)
+    ).all()
+    windows: dict[str, list[Window]] = defaultdict(list)
+    kinds: dict[str, str] = {}
+    for component_id, kind, asset_id, fitted_at, removed_at, undone_at in rows:
+        kinds[component_id] = kind
+        spans = windows[component_id]
+        if undone_at is None:
+            spans.append(Window(asset_id, to_ms(fitted_at), to_ms(removed_at) if removed_at else None))
+    sources = _sources(session, {window.asset_id for spans in windows.values() for window in spans})
+    return [
+        Subject("component", component_id, kinds[component_id], spans, *_known(spans, sources, time_zone))
+        for component_id, spans in windows.items()
+    ]
+
+
+def _assets(session: Session, asset_ids: Sequence[str], time_zone: tzinfo) -> list[Subject]:
+    sources = _sources(session, set(asset_ids))
+    found = []
+    for asset_id in sorted(asset_ids):
+        spans = [Window(asset_id, 0, None)]
+        found.append(Subject("asset", asset_id, "", spans, *_known(spans, sources, time_zone)))
+    return found
+
+
+@dataclass
+class _Sources:
+    """The devices of an asset, and the levels that are its own."""
+
+    device_ids: list[str] = field(default_factory=list)
+    value_holds: bool = False
+    limits: dict[str, float] = field(default_factory=dict)
+
+
+def _sources(session: Session, asset_ids: set[str]) -> dict[str, _Sources]:
+    found: dict[str, _Sources] = defaultdict(_Sources)
+    rows = session.execute(
+        select(Asset.id, Asset.limits, Device.id, DeviceProfile.sends_only_changes, DeviceProfile.limits)
+        .outerjoin(Device, Device.asset_id == Asset.id)
+        .outerjoin(DeviceProfile, DeviceProfile.id == Device.profile_id)
+        .where(among(session, Asset.id, sorted(asset_ids)))
+        .order_by(Asset.id, Device.id)
+    )
+    for asset_id, own, device_id, sends_only_changes, of_profile in rows:
+        source = found[asset_id]
+        source.limits = source.limits | (of_profile or {}) | (own or {})
+        if device_id is not None:
+            source.device_ids.append(device_id)
+            source.value_holds |= bool(sends_only_changes)
+    return found
+
+
+def _known(spans: Sequence[Window], sources: dict[str, _Sources], time_zone: tzinfo) -> tuple[Context, list[str]]:
+    of = [sources[window.asset_id] for window in spans]
+    holds = any(source.value_holds for source in of)
+    limits = of[-1].limits if of else {}
+    return Context(holds, limits, time_zone), sorted({device_id for source in of for device_id in source.device_ids})
+
+
+def with_readings(watched: Iterable[Watched], rows: Iterable[Row], asset_of: dict[str, str]) -> None:
+    """Give new readings to those that they speak of."""
+    spoken_in: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        spoken_in[asset_of[row.device_id], row.metric].append(row)
+    for one in watched:
+        subject = one.subject
+        for asset_id in {window.asset_id for window in subject.windows}:
+            for metric in one.rule.document.metrics:
+                for row in spoken_in.get((asset_id, metric), ()):
+                    if subject.was_in(asset_id, row.at_ms):
+                        one.new.append(Reading(row.at_ms, row.message_key, row.value, row.device_id, metric))
+
+
+def load_items(session: Session, watched: Watched) -> list[Reading | Removal]:
+    """Return every stored reading of a subject that its rule reads, and its removals, in event-time order.
+
+    A reading belongs to the component that was fitted to the device's asset at the reading's own time.
+    """
+    items: list[Reading | Removal] = []
+    metrics = watched.rule.document.metrics
+    for window in watched.subject.windows:
+        query = (
+            select(Telemetry.at_ms, Telemetry.message_key, Telemetry.value, Telemetry.device_id, Telemetry.metric)
+            .join(Device, Device.id == Telemetry.device_id)
+            .where(
+                Device.asset_id == window.asset_id,
+                Telemetry.metric.in_(metrics),
+                Telemetry.ahead.is_(False),
+                Telemetry.at_ms >= window.from_ms,
+            )
+        )
+        if window.until_ms is not None:
+            query = query.where(Telemetry.at_ms < window.until_ms)
+        items += sorted(Reading(*row) for row in session.execute(query))
+        if window.until_ms is not None:
+            items.append(Removal(window.until_ms))
+    return items
+
+
+def due(session: Session, time_zone: tzinfo, limit: int = 200) -> list[Watched]:
+    """Return what to look at although no reading came: held values that matured, fittings that ended."""
+    held = session.scalars(select(SubjectState.subject_id).where(SubjectState.due_ms <= to_ms(now(session))).limit(limit)).all()
+    still_fitted = select(Fitting.component_id).where(Fitting.removed_at.is_(None), Fitting.deleted_at.is_(None))
+    removed_since = select(Fitting.component_id).where(
+        Fitting.component_id == Alarm.subject_id, Fitting.removed_at >= Alarm.raised_at
+    )
+    ended = session.scalars(
+        select(Alarm.subject_id)
+        .where(
+            Alarm.subject_kind == "component",
+            Alarm.state.in_(("raised", "acknowledged")),
+            or_(Alarm.subject_id.not_in(still_fitted), removed_since.exists()),
+        )
+        .limit(limit)
+    ).all()
+    ids = {*held, *ended}
+    if not ids:
+        return []
+    fitted = session.scalars(select(Fitting.asset_id).where(Fitting.component_id.in_(sorted(ids))).distinct())
+    assets = session.scalars(select(Asset.id).where(Asset.id.in_(sorted(ids))))
+    watched = watched_in(session, active_rules(session), sorted({*fitted, *assets}), time_zone)
+    return [one for one in watched if one.subject.id in ids]
