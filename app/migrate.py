@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 
 from app.core.db import Database, draw_number
 from app.core.scopes import ScopeGrant, fill_scopes
@@ -30,13 +32,35 @@ def migrate(database: Database) -> None:
     A database from before there were scopes gets the entries of all its rows.
     """
     config = _config()
-    with database.engine.execution_options(fieldloop_writes=True).begin() as connection:
+    with (
+        database.engine.execution_options(fieldloop_writes=True).connect() as connection,
+        _tables_may_be_copied(connection),
+        connection.begin(),
+    ):
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(7241001)"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         if connection.scalar(select(User.id).limit(1)) and not connection.scalar(select(ScopeGrant.user_id).limit(1)):
             fill_scopes(connection, draw_number(connection))
+        if connection.dialect.name == "sqlite" and (astray := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
+            raise RuntimeError(f"a migration left a row of {astray[0]} that names a missing row of {astray[2]}")
+
+
+@contextmanager
+def _tables_may_be_copied(connection: Connection) -> Iterator[None]:
+    """Let SQLite replace a table by a changed copy of it while rows of others name its rows.
+
+    Source: the procedure in https://www.sqlite.org/lang_altertable.html, section 7. Has no effect inside a transaction.
+    """
+    raw = connection.connection.driver_connection if connection.dialect.name == "sqlite" else None
+    if raw is not None:
+        raw.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        if raw is not None:
+            raw.execute("PRAGMA foreign_keys=ON")
 
 
 def revisions(database: Database) -> tuple[str | None, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -139,9 +140,7 @@ def try_document(actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
         return _trial(session, document, body, EARLIEST)
 
 
-@routes.door(
-    "GET", "/rules/<rule_id>/trial", policy="rules.manage", query=schemas.TrialSpanSchema, answer=schemas.TrialSchema
-)
+@routes.door("GET", "/rules/<rule_id>/trial", policy="rules.manage", query=schemas.TrialSpanSchema, answer=schemas.TrialSchema)
 def try_rule(session: Session, actor: Actor, query: dict[str, Any], rule_id: str) -> dict[str, Any]:
     """Try a rule, such as one that is not switched on yet, on what has arrived since it was saved: its dry run."""
     version = rules.version_of(session, rules.access_rule(session, rule_id))

@@ -267,9 +267,9 @@ def coded(value: Any, locale: str, time_zone: tzinfo) -> Any:
 
 def _condition(parts: dict[str, Any], metric: Any, locale: str, time_zone: tzinfo) -> str:
     told = [
-        _CONDITION[name][0 if locale == EN else 1].format(coded(value, locale, time_zone))
-        for name, value in parts.items()
-        if name in _CONDITION
+        words[0 if locale == EN else 1].format(coded(parts[name], locale, time_zone))
+        for name, words in _CONDITION.items()  # databases do not keep the order of an object's keys
+        if name in parts
     ]
     found = (", " if locale == EN else "，").join(told)
     name = str(coded(metric, locale, time_zone))

@@ -25,7 +25,8 @@ def compile_condition(text: str, names: tuple[str, ...]) -> Judge:
         names: the variables, each a number.
 
     Returns:
-        What tells whether it holds; None where it cannot be computed, such as a division by zero of whole numbers.
+        What tells whether it holds; None where it cannot be computed, such as a division by zero of whole
+        numbers, or not within the engine's budget.
 
     Raises:
         ValueError: with what is wrong and where.
@@ -40,7 +41,10 @@ def compile_condition(text: str, names: tuple[str, ...]) -> Judge:
         raise ValueError(f"must be true or false, but is {compiled.return_type().name()}")
 
     def judge(values: Mapping[str, float]) -> bool | None:
-        found: Any = compiled.eval(data=dict(values))
+        try:
+            found: Any = compiled.eval(data=dict(values))
+        except RuntimeError:  # its budget is spent
+            return None
         # What cannot be computed is a value of its own here, and would pass for true.
         return bool(found.value()) if found.type() == cel.Type.BOOL else None
 

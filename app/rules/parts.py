@@ -135,7 +135,9 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def told_of(condition: Beyond) -> dict[str, Any]:
     """Return what is told of a condition: its parts by name, without those that say nothing."""
-    told = {name: value for name, value in msgspec.structs.asdict(condition).items() if value is not None}
+    lasting = {"span_h", "for_min"}
+    found = msgspec.structs.asdict(condition).items()
+    told = {name: value for name, value in found if value is not None and (value or name not in lasting)}
     return {name: value.otherwise if isinstance(value, Limit) else value for name, value in told.items()}
 
 

@@ -68,8 +68,8 @@ def test_a_rule_about_an_asset_raises_tells_the_rep_in_words_and_clears(world: W
     [note] = rep.get("/notifications")["items"]
     assert note["title"] == "温度过高：Lin Logistics"
     assert "级别：次要" in note["body"]
-    told = rep.get(f"/history/alarm/{alarm.id}")["items"]
-    assert "t_c" in str(told)
+    told = rep.get(f"/history/alarm/{alarm.id}")["about"]
+    assert "t_c 高于 60，连续 2 条读数。" in told[0]["reason"]
 
     device.say(t_c=50)
 
@@ -233,7 +233,7 @@ def test_a_trend_says_when_the_level_will_be_reached(world: World, http: Http) -
     send(world, world.device, *values(start, timedelta(days=1), *found))
 
     [alarm] = alarms_of(world.db)
-    history = http.as_(world.manager).get(f"/history/alarm/{alarm.id}")["items"]
+    history = http.as_(world.manager).get(f"/history/alarm/{alarm.id}")["about"]
     raised = next(entry for entry in history if entry["kind"] == "alarm.raised")
     foreseen = raised["facts"]["foreseen"]
     assert foreseen["earliest"] < foreseen["expected"] < foreseen["latest"]
@@ -270,7 +270,7 @@ def test_a_draft_is_tried_on_what_is_stored_and_on_what_arrives_and_tells_nobody
 def test_another_device_in_the_same_asset_speaks_for_it_too(world: World, http: Http) -> None:
     with world.db.transaction() as session:
         asset = session.get_one(Asset, world.asset)
-        second, _ = assets.register_device(session, BOSS, asset, {"profile_id": world.profile})
+        second, _ = assets.create_device(session, BOSS, asset, {"profile_id": world.profile})
         second_id = second.id
         session.get_one(Device, second_id).installed_at = world.db.clock.now() - timedelta(days=1)
     new_rule(world, http, HOT)
