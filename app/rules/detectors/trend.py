@@ -1,16 +1,19 @@
 """When a value that falls or rises will reach a level, and how sure that is.
 
-A straight line by least squares through the readings of the last while; the instant it reaches the level, with an
-interval by inverse prediction: where the line less its prediction error, and the line plus it, reach the level.
+The expected instant is where a straight line through the younger half of the window reaches the level. How sure that is, a
+line alone does not know: ageing speeds up and slows down. So the slope is taken to wander as it did from one sixth of the
+window to the next, and the interval ends where the fastest and the slowest plausible way reach the level. docs/quality.md
+shows how often it holds.
 
-Source: Draper and Smith, Applied Regression Analysis, 3rd edition, section 3.2 (inverse regression); Student's t by the
-expansion of Cornish and Fisher in Abramowitz and Stegun, 26.7.5.
+Source: the local linear trend, whose slope is a random walk, of Harvey, Forecasting, Structural Time Series Models and the
+Kalman Filter (1989), section 2.3.2, with the variances estimated by moments.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -20,11 +23,15 @@ from app.rules.detectors.shapes import Window
 
 _DAY_MS = 86_400_000
 NEVER_DAYS = 36_500.0
-CONFIDENCE = 0.9
+_NEVER_MS = NEVER_DAYS * _DAY_MS
+_QUANTILE = NormalDist().inv_cdf(0.95)
+_PARTS = 6
+
+Point = tuple[float, float, float]
 
 
 class Prediction(NamedTuple):
-    """When a level will be reached: the expected instant and the ends of its interval, Unix ms; None: not foreseeable."""
+    """When a level will be reached: the expected instant and the ends of a 90 % interval, Unix ms; None: not foreseeable."""
 
     at_ms: int
     earliest_ms: int
@@ -48,14 +55,16 @@ class Trend(Window):
         self._level, self._least = level, least
 
     def take(self, reading: Reading, whole: bool) -> float | None:
-        """Take the next reading; return the days from it to the expected instant."""
+        """Take the next reading; return the days from the last ones to the expected instant."""
         self.add(reading)
         if not self._knows:
             return None
-        found = self.prediction()
-        if found is None:
+        left = self._level.value - (line := _line(_younger_half(self.points()))).value
+        if left == 0 or (left < 0) != _falls(self._level):
+            return 0.0
+        if line.slope == 0 or (line.slope < 0) != _falls(self._level):
             return NEVER_DAYS
-        return min(NEVER_DAYS, max(0.0, (found.at_ms - reading.at_ms) / _DAY_MS))
+        return min(NEVER_DAYS, left / line.slope / _DAY_MS)
 
     @property
     def _knows(self) -> bool:
@@ -66,45 +75,88 @@ class Trend(Window):
         return predict(self.points(), self._level) if self._knows else None
 
 
-def predict(points: Sequence[tuple[float, float, float]], level: Level, confidence: float = CONFIDENCE) -> Prediction | None:
-    """Return when a level will be reached, or was.
+class _Line(NamedTuple):
+    """A straight line by least squares: its value at the last point, its slope per ms, and the spread around it."""
+
+    value: float
+    slope: float
+    spread: float
+
+
+def predict(points: Sequence[Point], level: Level) -> Prediction | None:
+    """Return when a level will be reached.
 
     Args:
         points: (instant in ms, value, how many readings it stands for), by instant.
         level: what is reached.
-        confidence: of the two-sided interval.
 
     Returns:
-        None where the values do not move towards the level.
+        None where the values do not move towards the level; the last instant where it is reached already.
     """
-    if len(points) < 3:
+    if len(points) < 2 * _PARTS:
         return None
+    last_ms, sign = points[-1][0], -1.0 if _falls(level) else 1.0
+    line = _line(_younger_half(points))
+    left, slope = sign * (level.value - line.value), sign * line.slope
+    if slope <= 0:
+        return None if left > 0 else Prediction(round(last_ms), round(last_ms), round(last_ms))
+    slopes = _slopes(points)
+    wander = sum((one - other) ** 2 for one, other in pairwise(slopes)) / max(1, len(slopes) - 1)
+    part_ms = (last_ms - points[0][0]) / _PARTS
+
+    def spread(ahead_ms: float) -> float:
+        variance = wander * (1 / max(1, len(slopes)) + ahead_ms / (3 * part_ms))
+        return _QUANTILE * math.sqrt(line.spread**2 + ahead_ms**2 * variance)
+
+    earliest = _first(lambda ahead_ms: slope * ahead_ms + spread(ahead_ms) >= left, part_ms)
+    latest = _first(lambda ahead_ms: slope * ahead_ms - spread(ahead_ms) >= left, part_ms)
+    expected = max(0.0, left / slope)
+    return Prediction(
+        round(last_ms + expected),
+        round(last_ms + (expected if earliest is None else min(earliest, expected))),
+        None if latest is None else round(last_ms + max(latest, expected)),
+    )
+
+
+def _falls(level: Level) -> bool:
+    return level.comparison in {"below", "at_most"}
+
+
+def _younger_half(points: Sequence[Point]) -> list[Point]:
+    middle = (points[0][0] + points[-1][0]) / 2
+    return [point for point in points if point[0] >= middle]
+
+
+def _slopes(points: Sequence[Point]) -> list[float]:
+    """Return the slope in each part of the window that holds at least three points."""
+    begin, width = points[0][0], (points[-1][0] - points[0][0]) / _PARTS
+    parts: list[list[Point]] = [[] for _ in range(_PARTS)]
+    for point in points:
+        parts[min(_PARTS - 1, int((point[0] - begin) / width))].append(point)
+    return [_line(part).slope for part in parts if len(part) >= 3]
+
+
+def _line(points: Sequence[Point]) -> _Line:
     weight = math.fsum(n for _, _, n in points)
     mean_t = math.fsum(t * n for t, _, n in points) / weight
     mean_v = math.fsum(v * n for _, v, n in points) / weight
     square = math.fsum(n * (t - mean_t) ** 2 for t, _, n in points)
-    if not square:
-        return None
-    slope = math.fsum(n * (t - mean_t) * (v - mean_v) for t, v, n in points) / square
-    falls = level.comparison in {"below", "at_most"}
-    if slope == 0 or (slope < 0) != falls:
-        return None
-    left = math.fsum(n * (v - mean_v - slope * (t - mean_t)) ** 2 for t, v, n in points)
-    error = math.sqrt(left / (len(points) - 2))
-    quantile = _student(1 - (1 - confidence) / 2, len(points) - 2)
-    crossing = mean_t + (level.value - mean_v) / slope
-    # Fieller: the ends are the roots of (level - line)² = (t · error)² · (1 + 1/n + (t - mean)²/square).
-    g = quantile**2 * error**2 / (slope**2 * square)
-    spread = quantile * error / abs(slope) * math.sqrt(max(0.0, (1 - g) * (1 + 1 / weight) + (crossing - mean_t) ** 2 / square))
-    if g >= 1:
-        return Prediction(round(crossing), round(min(crossing, crossing - spread)), None)
-    centre = mean_t + (crossing - mean_t) / (1 - g)
-    return Prediction(round(crossing), round(centre - spread / (1 - g)), round(centre + spread / (1 - g)))
+    slope = math.fsum(n * (t - mean_t) * (v - mean_v) for t, v, n in points) / square if square else 0.0
+    around = math.fsum((v - mean_v - slope * (t - mean_t)) ** 2 for t, v, _ in points)
+    return _Line(mean_v + slope * (points[-1][0] - mean_t), slope, math.sqrt(around / max(1, len(points) - 2)))
 
 
-def _student(probability: float, freedom: int) -> float:
-    z = NormalDist().inv_cdf(probability)
-    g1 = (z**3 + z) / 4
-    g2 = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    g3 = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + g1 / freedom + g2 / freedom**2 + g3 / freedom**3
+def _first(reached: Callable[[float], bool], step_ms: float) -> float | None:
+    """Return the first instant at which something is so that stays so for a while, to 0.1 % of the way there."""
+    if reached(0.0):
+        return 0.0
+    ahead_ms = step_ms / 20
+    while not reached(ahead_ms):
+        ahead_ms *= 1.15
+        if ahead_ms > _NEVER_MS:
+            return None
+    low = ahead_ms / 1.15
+    while ahead_ms - low > 0.001 * ahead_ms:
+        middle = (low + ahead_ms) / 2
+        low, ahead_ms = (low, middle) if reached(middle) else (middle, ahead_ms)
+    return ahead_ms

@@ -259,16 +259,20 @@ def test_usage_counts_since_the_part_was_fitted_over_a_reset_of_the_counter() ->
 
 
 def test_a_trend_foresees_when_a_level_is_reached() -> None:
-    falling = [(float(day * 24 * HOUR), 90 - 0.1 * day + 0.05 * math.sin(day * 2.4), 1.0) for day in range(60)]
+    falling = [(float(day * 24 * HOUR), 90 - 0.1 * day + 0.02 * math.sin(day * 2.4), 1.0) for day in range(120)]
     found = predict(falling, Level("below", 75.0, 1, 0))
 
     assert found is not None
     assert found.latest_ms is not None
     assert abs(found.at_ms / (24 * HOUR) - 150) < 1
     assert found.earliest_ms < found.at_ms < found.latest_ms
-    assert (found.latest_ms - found.earliest_ms) / (24 * HOUR) < 10
+    assert (found.latest_ms - found.earliest_ms) / (24 * HOUR) < 15
     assert predict(falling, Level("above", 95.0, 1, 0)) is None, "it does not rise"
-    assert predict(falling[:2], Level("below", 75.0, 1, 0)) is None
+    assert predict(falling[:5], Level("below", 75.0, 1, 0)) is None, "too few"
+    bending = [(t, v - max(0, t / (24 * HOUR) - 60) ** 2 / 400, n) for t, v, n in falling]
+    unsure = predict(bending, Level("below", 60.0, 1, 0))
+    assert unsure is not None
+    assert unsure.latest_ms is None or unsure.latest_ms - unsure.earliest_ms > 2 * (found.latest_ms - found.earliest_ms)
 
 
 def test_a_place_on_the_edge_decides_nothing_and_the_way_back_needs_a_margin() -> None:
