@@ -39,8 +39,8 @@ def judged(folder: Path) -> tuple[str, bool] | None:
     text = f"""## Machines
 
 Azure predictive-maintenance sample: {len(windows)} windows of about 26 hourly samples, of which about half end in the failure
-of a component. Rule: `detector: window`, mean of the last 12 h from 6 readings on, beyond a level. Levels were set by eye on every
-second machine and are judged on the others. The data is simulated, and cleaner than machines are.
+of a component. Rule: `detector: window`, mean of the last 12 h from 6 readings on, beyond a level. Levels were set by eye on
+every second machine and are judged on the others. The data is simulated, and cleaner than machines are.
 
 {table(head, lines)}
 """

@@ -19,14 +19,18 @@ _HOUR_MS = 3_600_000
 
 
 class Window:
-    """The readings of the last ``over_ms`` in buckets: [number, n, sum of values, sum of squares, least, greatest, sum of ms]."""
+    """The readings of the last ``over_ms`` in buckets: [number, n, sum of values, sum of squares, least, greatest, sum of ms].
+
+    All but the youngest bucket change only when another one begins: what is asked of them is kept until then.
+    """
 
     joins = False
-    __slots__ = ("_buckets", "_width_ms", "over_ms")
+    __slots__ = ("_buckets", "_elder", "_width_ms", "over_ms")
 
     def __init__(self, memory: Any, over_ms: int) -> None:
         self.over_ms, self._width_ms = over_ms, max(1, over_ms // _BUCKETS)
         self._buckets: list[list[float]] = [list(bucket) for bucket in memory or ()]
+        self._elder: Any = None
 
     def keep(self) -> Any:
         """Return the buckets."""
@@ -36,9 +40,6 @@ class Window:
         """Add a reading, and forget what is older than the window."""
         number, value = reading.at_ms // self._width_ms, reading.value
         buckets = self._buckets
-        oldest = (reading.at_ms - self.over_ms) // self._width_ms
-        while buckets and buckets[0][0] <= oldest:
-            del buckets[0]
         inside = float(reading.at_ms - number * self._width_ms)
         if buckets and buckets[-1][0] == number:
             last = buckets[-1]
@@ -47,8 +48,12 @@ class Window:
             last[3] += value * value
             last[4], last[5] = min(last[4], value), max(last[5], value)
             last[6] += inside
-        else:
-            buckets.append([number, 1, value, value * value, value, value, inside])
+            return
+        oldest = (reading.at_ms - self.over_ms) // self._width_ms
+        while buckets and buckets[0][0] <= oldest:
+            del buckets[0]
+        buckets.append([number, 1, value, value * value, value, value, inside])
+        self._elder = None
 
     @property
     def count(self) -> int:
@@ -85,21 +90,33 @@ class Aggregated(Window):
     def take(self, reading: Reading, whole: bool) -> float | None:
         """Take the next reading."""
         self.add(reading)
-        count = self.count
-        return _aggregate(self._kind, count, self._buckets) if count >= self._least else None
+        if self._elder is None:
+            self._elder = _summed(self._buckets[:-1])
+        young = self._buckets[-1]
+        count, total, squares, least, greatest = self._elder
+        count += young[1]
+        if count < self._least:
+            return None
+        if self._kind == "count":
+            return float(count)
+        if self._kind in {"min", "max", "range"}:
+            least, greatest = min(least, young[4]), max(greatest, young[5])
+            return float({"min": least, "max": greatest, "range": greatest - least}[self._kind])
+        total += young[2]
+        if self._kind == "sum":
+            return float(total)
+        mean = total / count
+        return float(mean if self._kind == "avg" else math.sqrt(max(0.0, (squares + young[3]) / count - mean * mean)))
 
 
-def _aggregate(kind: Aggregate, count: int, buckets: Sequence[Sequence[float]]) -> float:
-    if kind == "count":
-        return float(count)
-    if kind in {"min", "max", "range"}:
-        least, greatest = min(bucket[4] for bucket in buckets), max(bucket[5] for bucket in buckets)
-        return {"min": least, "max": greatest, "range": greatest - least}[kind]
-    total = math.fsum(bucket[2] for bucket in buckets)
-    if kind == "sum":
-        return total
-    mean = total / count
-    return mean if kind == "avg" else math.sqrt(max(0.0, math.fsum(bucket[3] for bucket in buckets) / count - mean * mean))
+def _summed(buckets: Sequence[Sequence[float]]) -> tuple[float, float, float, float, float]:
+    return (
+        sum(bucket[1] for bucket in buckets),
+        math.fsum(bucket[2] for bucket in buckets),
+        math.fsum(bucket[3] for bucket in buckets),
+        min((bucket[4] for bucket in buckets), default=math.inf),
+        max((bucket[5] for bucket in buckets), default=-math.inf),
+    )
 
 
 class Slope(Window):
@@ -115,14 +132,28 @@ class Slope(Window):
     def take(self, reading: Reading, whole: bool) -> float | None:
         """Take the next reading."""
         self.add(reading)
-        if self.count < self._least or self.span_ms < self.over_ms / 2:
+        origin = self._buckets[0][0] * self._width_ms
+        if self._elder is None:
+            self._elder = _moments(self._buckets[:-1], self._width_ms, origin)
+        n, t, v, tt, tv = (
+            old + new for old, new in zip(self._elder, _moments(self._buckets[-1:], self._width_ms, origin), strict=True)
+        )
+        if n < self._least or self.span_ms < self.over_ms / 2:
             return None
-        points = self.points()
-        weight = math.fsum(n for _, _, n in points)
-        mean_t = math.fsum(t * n for t, _, n in points) / weight
-        mean_v = math.fsum(v * n for _, v, n in points) / weight
-        square = math.fsum(n * (t - mean_t) ** 2 for t, _, n in points)
-        return math.fsum(n * (t - mean_t) * (v - mean_v) for t, v, n in points) / square * _HOUR_MS if square else None
+        square = tt - t * t / n
+        return (tv - t * v / n) / square if square > 0 else None
+
+
+def _moments(buckets: Sequence[Sequence[float]], width_ms: int, origin_ms: float) -> tuple[float, float, float, float, float]:
+    """Return n and the sums of t, v, t² and t·v; each bucket stands at its mean instant, t in hours since the first one."""
+    points = [((b[0] * width_ms - origin_ms + b[6] / b[1]) / _HOUR_MS, b[2], b[1]) for b in buckets]
+    return (
+        sum(n for _, _, n in points),
+        math.fsum(t * n for t, _, n in points),
+        math.fsum(v for _, v, _ in points),
+        math.fsum(t * t * n for t, _, n in points),
+        math.fsum(t * v for t, v, _ in points),
+    )
 
 
 class Hits:
