@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import select
@@ -62,6 +62,7 @@ def fold_all(session: Session, watched: Sequence[Watched], present_ms: int) -> l
     for one in watched:
         by_subject[one.subject.id].append(one)
     locked = _lock(session, sorted(by_subject))
+    settings = _Settings()
     found: list[Found] = []
     kept: list[store.KeptStates] = []
     for subject_id in sorted(by_subject):
@@ -70,7 +71,7 @@ def fold_all(session: Session, watched: Sequence[Watched], present_ms: int) -> l
         after = {rule_id: fold for rule_id, fold in before.rules.items() if rule_id in active}
         same = before.fittings == fittings
         folded = [
-            _fold(session, one, before.rules.get(one.rule.id) if same else None, present_ms)
+            _fold(session, settings, one, before.rules.get(one.rule.id) if same else None, present_ms)
             for one in some
             if one.new or not same or _is_due(before.rules.get(one.rule.id), present_ms)
         ]
@@ -96,17 +97,31 @@ def _is_due(kept: KeptFold | None, present_ms: int) -> bool:
     return kept is None or (kept.due_ms is not None and kept.due_ms <= present_ms)
 
 
-def _fold(session: Session, one: Watched, kept: KeptFold | None, present_ms: int) -> Found:
-    document, context = one.rule.document, one.subject.context
-    settings, steps = document.settings(context), document.steps(context)
+class _Settings:
+    """The settings of rules, made once for all subjects with the same levels."""
+
+    def __init__(self) -> None:
+        self._made: dict[Any, tuple[Any, tuple[tuple[Severity, LevelSettings], ...]]] = {}
+
+    def of(self, one: Watched) -> tuple[Any, tuple[tuple[Severity, LevelSettings], ...]]:
+        document, context = one.rule.document, one.subject.context
+        key = (one.rule.id, context.value_holds, tuple(sorted(context.limits.items())))
+        if key not in self._made:
+            self._made[key] = document.settings(context), document.steps(context)
+        return self._made[key]
+
+
+def _fold(session: Session, settings: _Settings, one: Watched, kept: KeptFold | None, present_ms: int) -> Found:
+    document = one.rule.document
+    main, steps = settings.of(one)
     valid = kept is not None and kept.number == one.rule.number and not one.has_new_before_removal
     states = (kept.state, *kept.steps) if kept is not None and valid and len(kept.steps) == len(steps) else ()
     load = cache(partial(load_items, session, one))
 
-    def fold(settings: LevelSettings, i: int) -> tuple[Folded, bool]:
+    def fold(settings: Any, i: int) -> tuple[Folded, bool]:
         return fold_new(document.detector, settings, states[i] if states else None, one.new, load, present_ms)
 
-    folded, afresh = fold(settings, 0)
+    folded, afresh = fold(main, 0)
     if afresh:
         states = ()
     severe = tuple((severity, fold(step, i)[0]) for i, (severity, step) in enumerate(steps, 1))

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import os
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -23,7 +23,6 @@ from app.users import secrets
 from app.users.rights import Actor
 
 _AHEAD = timedelta(minutes=5)
-Edited = TypeVar("Edited", Asset, DeviceProfile)
 
 
 def create_asset(session: Session, actor: Actor, values: dict[str, Any]) -> Asset:
@@ -54,22 +53,26 @@ def create_asset(session: Session, actor: Actor, values: dict[str, Any]) -> Asse
 
 def edit_asset(session: Session, actor: Actor, asset: Asset, changes: dict[str, Any]) -> Asset:
     """Edit model, warranty or limits of an asset. Levels of rules are judged anew at its next reading."""
-    return _edit(session, actor, asset, "asset", changes)
+    _change(session, asset, changes)
+    about = history.Subject("asset", asset.id)
+    before = history.last_entry(session, about)
+    history.record(session, "asset.edited", about, causes=[before], actor_id=actor.id, fields=sorted(changes))
+    return asset
 
 
 def edit_profile(session: Session, actor: Actor, profile: DeviceProfile, changes: dict[str, Any]) -> DeviceProfile:
     """Edit a device profile: what its devices send from now on is read by it; what is stored stays as it was read."""
-    return _edit(session, actor, profile, "device_profile", changes)
+    _change(session, profile, changes)
+    about = history.Subject("device_profile", profile.id)
+    before = history.last_entry(session, about)
+    history.record(session, "device_profile.edited", about, causes=[before], actor_id=actor.id, fields=sorted(changes))
+    return profile
 
 
-def _edit(session: Session, actor: Actor, row: Edited, kind: str, changes: dict[str, Any]) -> Edited:
+def _change(session: Session, row: Asset | DeviceProfile, changes: dict[str, Any]) -> None:
     for name, value in changes.items():
         setattr(row, name, value)
     touch(session, row)
-    about = history.Subject(kind, row.id)
-    before = history.last_entry(session, about)
-    history.record(session, f"{kind}.edited", about, causes=[before], actor_id=actor.id, fields=sorted(changes))
-    return row
 
 
 def create_component(session: Session, actor: Actor, values: dict[str, Any]) -> Component:

@@ -335,6 +335,7 @@ FACTS: dict[str, tuple[str, str]] = {
     "answered": ("answered", "已应答"),
     "cancelled": ("cancelled", "已取消"),
     "cleared": ("cleared", "已解除"),
+    "closed": ("closed", "已关闭"),
     "deactivated": ("deactivated", "已停用"),
     "declined": ("declined", "已拒绝"),
     "dismissed": ("dismissed", "已关闭"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -11,6 +12,9 @@ from sqlalchemy.orm import Session
 from app.core.errors import NotFound
 from app.rules.documents import Document, read_document
 from app.rules.models import Rule, RuleVersion
+
+_MOST_READ = 2_000
+_READ: dict[tuple[str, int], Document] = {}
 
 
 @dataclass(frozen=True)
@@ -54,4 +58,17 @@ def active_rules(session: Session) -> list[ActiveRule]:
         .where(Rule.enabled.is_(True), Rule.deleted_at.is_(None))
         .order_by(Rule.id)
     )
-    return [ActiveRule(rule_id, code, number, since, read_document(document)) for rule_id, code, number, since, document in rows]
+    return [
+        ActiveRule(rule_id, code, number, since, _read(rule_id, number, document))
+        for rule_id, code, number, since, document in rows
+    ]
+
+
+def _read(rule_id: str, number: int, raw: dict[str, Any]) -> Document:
+    """Read a version's document once: a version never changes."""
+    known = _READ.get((rule_id, number))
+    if known is None:
+        if len(_READ) >= _MOST_READ:
+            _READ.clear()
+        known = _READ[rule_id, number] = read_document(raw)
+    return known
