@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
-from functools import cache, partial
+from threading import Lock
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core.db import among, insert_into
-from app.rules.detectors import Folded, State, fold_new
+from app.rules.detectors import Folded, Reading, Removal, State, fold_new
 from app.rules.detectors.levels import LevelSettings
 from app.rules.parts import Severity
 from iot import store
@@ -82,7 +82,10 @@ def fold_all(session: Session, watched: Sequence[Watched], present_ms: int) -> l
             due_ms = _first(fold.due_at_ms for fold in (result.folded, *steps))
             after[rule.id] = KeptFold(rule.number, result.folded.state, due_ms, tuple(step.state for step in steps))
         due_ms = _first(fold.due_ms for fold in after.values())
-        kept.append(store.KeptStates(subject_id, _encoder.encode(KeptFolds(fittings, after)).decode(), due_ms))
+        folds = KeptFolds(fittings, after)
+        text = _encoder.encode(folds).decode()
+        _READ.keep(subject_id, text, folds)
+        kept.append(store.KeptStates(subject_id, text, due_ms))
         found += folded
     if kept:
         store.keep_states(session, kept)
@@ -111,12 +114,27 @@ class _Settings:
         return self._made[key]
 
 
+class _Stored:
+    """All that is stored of a subject, read when it is first asked for."""
+
+    __slots__ = ("_found", "_one", "_session")
+
+    def __init__(self, session: Session, one: Watched) -> None:
+        self._session, self._one = session, one
+        self._found: list[Reading | Removal] | None = None
+
+    def __call__(self) -> list[Reading | Removal]:
+        if self._found is None:
+            self._found = load_items(self._session, self._one)
+        return self._found
+
+
 def _fold(session: Session, settings: _Settings, one: Watched, kept: KeptFold | None, present_ms: int) -> Found:
     document = one.rule.document
     main, steps = settings.of(one)
     valid = kept is not None and kept.number == one.rule.number and not one.has_new_before_removal
     states = (kept.state, *kept.steps) if kept is not None and valid and len(kept.steps) == len(steps) else ()
-    load = cache(partial(load_items, session, one))
+    load = _Stored(session, one)
 
     def fold(settings: Any, i: int) -> tuple[Folded, bool]:
         return fold_new(document.detector, settings, states[i] if states else None, one.new, load, present_ms)
@@ -143,4 +161,28 @@ def _lock(session: Session, subject_ids: Sequence[str]) -> dict[str, KeptFolds]:
             [{"subject_id": subject_id, "states": "{}"} for subject_id in missing],
         )
     query = select(SubjectState.subject_id, SubjectState.states).where(concerned).order_by(SubjectState.subject_id)
-    return {subject_id: _decoder.decode(states) for subject_id, states in session.execute(query.with_for_update())}
+    return {subject_id: _READ.read(subject_id, states) for subject_id, states in session.execute(query.with_for_update())}
+
+
+class _Read:
+    """The states this process wrote last, so that it need not read its own words; whoever else wrote since wrote others."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._lock = most, Lock()
+        self._known: OrderedDict[str, tuple[str, KeptFolds]] = OrderedDict()
+
+    def read(self, subject_id: str, text: str) -> KeptFolds:
+        known = self._known.get(subject_id)
+        if known is not None and known[0] == text:
+            return known[1]
+        return _decoder.decode(text)
+
+    def keep(self, subject_id: str, text: str, folds: KeptFolds) -> None:
+        with self._lock:  # writers may be threads
+            self._known[subject_id] = (text, folds)
+            self._known.move_to_end(subject_id)
+            if len(self._known) > self._most:
+                self._known.popitem(last=False)
+
+
+_READ = _Read(5_000)

@@ -123,7 +123,7 @@ def _trial(session: Session, document: Document, span: dict[str, Any], since: da
 
 @routes.door(
     "POST",
-    "/rules/try",
+    "/rule-trials",
     policy="rules.manage",
     body=schemas.TrialBodySchema,
     answer=schemas.TrialSchema,

@@ -73,7 +73,7 @@ class Watched:
 
     rule: ActiveRule
     subject: Subject
-    new: list[Reading] = field(default_factory=list)
+    new: Sequence[Reading] = ()
 
     @property
     def has_new_before_removal(self) -> bool:
@@ -165,17 +165,25 @@ def _known(spans: Sequence[Window], sources: dict[str, _Sources], time_zone: tzi
 
 
 def with_readings(watched: Iterable[Watched], rows: Iterable[Row], asset_of: dict[str, str]) -> None:
-    """Give new readings to those that they speak of."""
-    spoken_in: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    """Give new readings to those that they speak of. Rules that read one metric of a subject share what there is of it."""
+    spoken_in: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        spoken_in[asset_of[row.device_id], row.metric].append(row)
+        spoken_in[asset_of[row.device_id]][row.metric].append(row)
+    found: dict[tuple[str, str], list[Reading]] = {}
     for one in watched:
-        subject = one.subject
-        for asset_id in {window.asset_id for window in subject.windows}:
-            for metric in one.rule.document.metrics:
-                for row in spoken_in.get((asset_id, metric), ()):
-                    if subject.was_in(asset_id, row.at_ms):
-                        one.new.append(Reading(row.at_ms, row.message_key, row.value, row.device_id, metric))
+        subject, metrics = one.subject, one.rule.document.metrics
+        new: list[Reading] = []
+        for metric in metrics:
+            key = (subject.id, metric)
+            if key not in found:
+                found[key] = [
+                    Reading(row.at_ms, row.message_key, row.value, row.device_id, metric)
+                    for asset_id in {window.asset_id for window in subject.windows}
+                    for row in spoken_in.get(asset_id, {}).get(metric, ())
+                    if subject.was_in(asset_id, row.at_ms)
+                ]
+            new = [*new, *found[key]] if new else found[key]
+        one.new = new
 
 
 def load_items(session: Session, watched: Watched) -> list[Reading | Removal]:

@@ -32,7 +32,7 @@ from app.users.rights import Actor
 from app.work_orders.models import StationTask, WorkOrder
 from iot.commands import ask_device
 from iot.ingest import ingest_batch
-from iot.models import Alarm, DeadLetter
+from iot.models import Alarm, DeadLetter, Incident
 from push.models import Notification
 from tests.factories import make_asset, make_station, make_user, soh
 
@@ -216,5 +216,6 @@ def _find_effects(session: Session, estate: Estate, side: str) -> None:
         "offer": offer.id,
         "coupon": session.scalars(select(Coupon.id).where(Coupon.offer_id == offer.id)).one(),
         "alarm": session.scalars(select(Alarm.id).where(Alarm.asset_id == things["asset"])).one(),
+        "incident": session.scalars(select(Incident.id).where(Incident.asset_id == things["asset"])).one(),
         "notification": note.id,
     }

@@ -30,6 +30,8 @@ BODIES: dict[str, Any] = {
     "PATCH /sites/<site_id>": {"name": "x"},
     "POST /customers/<customer_id>/sites": {"name": "x", "lat": 1, "lon": 1},
     "POST /fittings/<fitting_id>/undo": {"reason": "x"},
+    "PATCH /assets/<asset_id>": {"model": "x"},
+    "PATCH /device-profiles/<profile_id>": {"name": "x"},
     "POST /assets/<asset_id>/fittings": {"component_id": ANY_ID, "fitted_at": "2026-01-01T00:00:00Z"},
     "POST /assets/<asset_id>/devices": {"profile_id": ANY_ID},
     "POST /devices/<device_id>/commands": {"body": {"ask": 1}},
@@ -53,7 +55,7 @@ QUERIES = {
     "GET /sync/explain": f"?collection=customers&id={ANY_ID}&user={ANY_ID}",
 }
 # Parameters that name no row somebody may or may not see: a collection, and what only the office reads, all of it.
-WITHOUT_SCOPE = {"collection", "installation", "problem", "conflict", "intent"}
+WITHOUT_SCOPE = {"profile", "collection", "installation", "problem", "conflict", "intent"}
 # Kinds of subject of the causal log, by the kind of thing they are here.
 SUBJECTS = {
     "customer": "customer",
@@ -68,6 +70,7 @@ SUBJECTS = {
     "offer": "service_offer",
     "coupon": "coupon",
     "alarm": "alarm",
+    "incident": "incident",
     "notification": "notification",
     "attachment": "attachment",
     "station": "station",
@@ -82,6 +85,7 @@ LISTS = {
     "/components": "component",
     "/devices": "device",
     "/alarms": "alarm",
+    "/incidents": "incident",
     "/work-orders": "order",
     "/station-tasks": "task",
     "/service-offers": "offer",

@@ -15,6 +15,7 @@ from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.settings import Settings
 from app.work_orders.models import WorkOrder
+from iot import folds
 from iot.ingest import Message, follow_due
 from iot.models import Alarm, Incident
 from tests.conftest import SetClock
@@ -245,7 +246,7 @@ def test_a_draft_is_tried_on_what_is_stored_and_on_what_arrives_and_tells_nobody
     for heat in (70, 71, 40):
         device.say(t_c=heat)
     manager = http.as_(world.manager)
-    tried = manager.post("/rules/try", {"document": HOT})
+    tried = manager.post("/rule-trials", {"document": HOT})
     [raised] = tried["items"]
     assert (raised["subject_id"], raised["first_value"], raised["end_reason"]) == (world.asset, 70, "readings_recovered")
     assert (tried["subjects"], tried["readings"], tried["next"]) == (1, 3, None)
@@ -263,8 +264,8 @@ def test_a_draft_is_tried_on_what_is_stored_and_on_what_arrives_and_tells_nobody
     device.say(t_c=74)
     [alarm] = alarms_of(world.db)
     assert alarm.raised_at.isoformat().replace("+00:00", "Z")[:19] == raised["raised_at"][:19], "it raises what it had foretold"
-    manager.refused("POST", "/rules/try", 422, "rule_invalid", {"document": HOT | {"detector": "magic"}})
-    http.as_(world.rep).refused("POST", "/rules/try", 403, "forbidden", {"document": HOT})
+    manager.refused("POST", "/rule-trials", 422, "rule_invalid", {"document": HOT | {"detector": "magic"}})
+    http.as_(world.rep).refused("POST", "/rule-trials", 403, "forbidden", {"document": HOT})
 
 
 def test_another_device_in_the_same_asset_speaks_for_it_too(world: World, http: Http) -> None:
@@ -279,3 +280,15 @@ def test_another_device_in_the_same_asset_speaks_for_it_too(world: World, http: 
     device.say(t_c=70, device=second_id)
 
     assert [alarm.readings for alarm in alarms_of(world.db)] == [2]
+
+
+def test_a_process_goes_on_from_what_another_one_folded_since(world: World, http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    new_rule(world, http, HOT)
+    device = Sender(world)
+    device.say(t_c=70)
+    with monkeypatch.context() as other:
+        other.setattr("iot.folds._READ", folds._Read(10))
+        device.say(t_c=71)
+    device.say(t_c=72)
+
+    assert [alarm.readings for alarm in alarms_of(world.db)] == [3]

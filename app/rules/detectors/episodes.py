@@ -41,7 +41,7 @@ class Episode(msgspec.Struct, frozen=True):
     clear_causes: tuple[Reading, ...] = ()
 
 
-class State(msgspec.Struct, frozen=True):
+class State(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a fold leaves for the next one: the newest reading, the run that is building up, the open episode.
 
     Attributes:

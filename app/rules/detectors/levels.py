@@ -5,7 +5,7 @@ Every detector but silence ends here: what differs between them is the value tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -90,8 +90,14 @@ def fold(state: State, items: Iterable[Reading | Removal], settings: LevelSettin
     Returns:
         The new state and the episodes that ended or go on, the open one last.
     """
-    machine = _Machine(state, settings)
     make, holds, hours = settings.shape, settings.value_holds, settings.hours
+    if make is None and hours is None and state.open is None and not state.run:
+        items = items if isinstance(items, Sequence) else list(items)
+        last, raises = items[-1] if items else None, settings.raising.holds
+        if isinstance(last, Reading) and not any(isinstance(item, Removal) or raises(item.value) for item in items):
+            # What most folds are: nothing stood, and nothing rises.
+            return Folded(State(last=last, shown=last, closed=state.closed), ())
+    machine = _Machine(state, settings)
     shape = make(state.memory) if make is not None else None
     for item, whole in _in_messages(items) if shape is not None and shape.joins else ((item, True) for item in items):
         if holds:

@@ -29,7 +29,8 @@ class Window:
 
     def __init__(self, memory: Any, over_ms: int) -> None:
         self.over_ms, self._width_ms = over_ms, max(1, over_ms // _BUCKETS)
-        self._buckets: list[list[float]] = [list(bucket) for bucket in memory or ()]
+        # Shared with the state it came from: a bucket is replaced, never changed.
+        self._buckets: list[Sequence[float]] = list(memory or ())
         self._elder: Any = None
 
     def keep(self) -> Any:
@@ -42,17 +43,14 @@ class Window:
         buckets = self._buckets
         inside = float(reading.at_ms - number * self._width_ms)
         if buckets and buckets[-1][0] == number:
-            last = buckets[-1]
-            last[1] += 1
-            last[2] += value
-            last[3] += value * value
-            last[4], last[5] = min(last[4], value), max(last[5], value)
-            last[6] += inside
+            _, n, total, squares, least, greatest, ms = buckets[-1]
+            greatest, least = max(value, greatest), min(value, least)
+            buckets[-1] = (number, n + 1, total + value, squares + value * value, least, greatest, ms + inside)
             return
         oldest = (reading.at_ms - self.over_ms) // self._width_ms
         while buckets and buckets[0][0] <= oldest:
             del buckets[0]
-        buckets.append([number, 1, value, value * value, value, value, inside])
+        buckets.append((number, 1, value, value * value, value, value, inside))
         self._elder = None
 
     @property
