@@ -15,6 +15,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
+from app.assets.mappings import MappedForm, read_form
 from app.assets.models import Device, DeviceProfile, FaultCode
 from app.core.clock import from_ms
 from app.core.db import Database, among
@@ -27,9 +28,10 @@ from app.core.tracked import add
 from app.core.wire import WireError
 from app.rules.queries import ActiveRule, active_rules
 from iot import actions, alarms, commands, silence, store, subjects
-from iot.adapters import Answer, Decoded, FaultReport, Ignored, Sample, decode
+from iot.adapters import Answer, Decoded, FaultReport, Ignored, Sample, decode, is_mapped
 from iot.store import Row
 from iot.subjects import Watched
+from iot.words import Words
 
 log = get_log(__name__)
 
@@ -47,13 +49,12 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True)
 class KnownDevice:
-    """What the ingest needs of a device. ``names``: the profile's names by the device's own; ``scales`` likewise."""
+    """What the ingest needs of a device and its profile."""
 
     id: str
     asset_id: str
     shard: int
-    names: dict[str, str]
-    scales: dict[str, float]
+    words: Words
 
 
 @dataclass
@@ -99,7 +100,7 @@ def ingest_batch(database: Database, settings: Settings, messages: Sequence[Mess
 
 
 def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -> Counter[str]:
-    batch = _decode(messages)
+    batch = _decode(messages, mapped_forms(session, messages))
     devices = _known_devices(session, batch)
     rules = active_rules(session)
     rows = _rows(batch, devices)
@@ -116,7 +117,7 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -
         ],
     )
     usable = [row for row in new if not row.ahead]
-    known_metrics = {device.id: set(device.names.values()) for device in devices.values()}
+    known_metrics = {device.id: set(device.words.names.values()) for device in devices.values()}
     store.move_latest(session, [row for row in usable if row.metric in known_metrics[row.device_id]])
     store.note_presence(session, batch.heard)
     silence.notice_heard(session, batch.heard, batch.heard)
@@ -132,12 +133,26 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -
     return batch.counts
 
 
-def _decode(messages: Sequence[Message]) -> Batch:
+def mapped_forms(session: Session, messages: Sequence[Message]) -> list[MappedForm]:
+    """Return how profiles read messages of other makers' devices, when there are any in the batch."""
+    if not any(is_mapped(message.topic) for message in messages):
+        return []
+    rows = session.execute(
+        select(DeviceProfile.code, DeviceProfile.mapping, DeviceProfile.metrics)
+        .where(DeviceProfile.adapter == "mapped", DeviceProfile.deleted_at.is_(None))
+        .order_by(DeviceProfile.id)
+    )
+    return [read_form(code, mapping, metrics) for code, mapping, metrics in rows if mapping]
+
+
+def _decode(messages: Sequence[Message], forms: Sequence[MappedForm] = ()) -> Batch:
     batch = Batch()
     for message in messages:
         batch.counts["message"] += 1
         try:
-            found = decode(message.topic, message.payload, retained=message.retained, received_ms=message.received_ms)
+            found = decode(
+                message.topic, message.payload, retained=message.retained, received_ms=message.received_ms, forms=forms
+            )
         except WireError as fault:
             batch.poison.append((message, fault.reason, fault.detail))
             continue
@@ -164,9 +179,7 @@ def _known_devices(session: Session, batch: Batch) -> dict[tuple[str, str], Know
         if state != "active":
             revoked.add((adapter, address))
             continue
-        names = {metric.get("source") or name: name for name, metric in metrics.items()}
-        scales = {name: float(metric.get("scale", 1.0)) for name, metric in metrics.items()}
-        known[adapter, address] = KnownDevice(device_id, asset_id, shard, names, scales)
+        known[adapter, address] = KnownDevice(device_id, asset_id, shard, Words.of(adapter, metrics))
     # What one message holds is all of one device: it meets its fate once, however many samples it brings.
     for message, one in {id(message): (message, one) for message, one in batch.decoded}.values():
         device = known.get((one.adapter, one.address))
@@ -194,8 +207,7 @@ def _rows(batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> list[Row
         if ahead:
             batch.counts["ahead"] += 1
         for source, value in one.values.items():
-            metric = device.names.get(source, source)
-            value *= device.scales.get(metric, 1.0)
+            metric, value = device.words.told(source, value)
             if math.isfinite(value):
                 rows.append(Row(device.id, one.key, metric[:60], one.at_ms, value, message.received_ms, ahead))
             elif not batch.poison or batch.poison[-1][0] is not message:

@@ -161,6 +161,13 @@ class IngestCounter(Base):
     n: Mapped[int] = mapped_column(BigInteger)
 
 
+class BrokerFilter(Base):
+    """A topic filter of other makers' devices that the ingest asked the broker for, or is about to."""
+
+    __tablename__ = "broker_filters"
+    topic: Mapped[str] = mapped_column(String(250), primary_key=True)
+
+
 class DeviceCommand(Tracked):
     """Something the server asks of a device, and what came of it."""
 

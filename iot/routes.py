@@ -19,7 +19,7 @@ from app.rules import queries as rules
 from app.rules.documents import Document
 from app.rules.operations import check_document
 from app.users.rights import Actor
-from iot import backtest, commands, operations, queries, schemas
+from iot import backtest, commands, operations, queries, schemas, trial
 from iot.alarms import reading_id
 from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, Incident, Telemetry
 
@@ -96,10 +96,9 @@ def read_incident(session: Session, actor: Actor, incident_id: str) -> Incident:
 
 
 def _trial(session: Session, document: Document, span: dict[str, Any], since: datetime) -> dict[str, Any]:
+    begin: datetime = span.get("since", since)
     until = min(span.get("until", LATEST), now(session))
-    found = backtest.try_out(
-        session, document, edge_settings().time_zone, since=span.get("since", since), until=until, after=span["after"]
-    )
+    found = backtest.try_out(session, document, edge_settings().time_zone, since=begin, until=until, after=span["after"])
     return {
         "items": [
             {
@@ -145,6 +144,24 @@ def try_rule(session: Session, actor: Actor, query: dict[str, Any], rule_id: str
     """Try a rule, such as one that is not switched on yet, on what has arrived since it was saved: its dry run."""
     version = rules.version_of(session, rules.access_rule(session, rule_id))
     return _trial(session, check_document(version.document), query, version.since)
+
+
+@routes.door(
+    "POST",
+    "/device-profiles/try",
+    policy="devices.manage",
+    body=schemas.ReadingTrialBodySchema,
+    answer=schemas.ReadingTrialSchema,
+    idempotent=False,
+    own_transactions=True,
+)
+def try_profile(actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
+    """Try a device profile on one message: what would be stored, or why not.
+
+    Nothing is saved. The profile need not exist, and no device need be registered.
+    """
+    with edge_database().reading() as session:
+        return trial.try_message(body, to_ms(now(session)))
 
 
 @routes.door("GET", "/dead-letters", policy="dead_letters.read", query=PageQuery, answer=page_of(schemas.DeadLetterSchema))

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from iot.adapters import native, ovms
+from collections.abc import Sequence
+
+from app.assets.mappings import MappedForm
+from app.core.wire import WireError
+from iot.adapters import mapped, native, ovms
 from iot.adapters.values import Answer, Decoded, FaultReport, Ignored, Sample
 
+_OWN = ("devices/", "ovms/")
 
-def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> list[Decoded]:
+
+def is_mapped(topic: str) -> bool:
+    """Tell whether only a profile can say how a topic's messages are read."""
+    return not topic.startswith(_OWN)
+
+
+def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int, forms: Sequence[MappedForm] = ()) -> list[Decoded]:
     """Decode one message by its topic.
 
     Args:
@@ -14,6 +25,7 @@ def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> l
         payload: as received.
         retained: the broker kept it for us; its time is unknown unless it carries one.
         received_ms: when it reached us, Unix ms.
+        forms: how profiles read topics that have no adapter of their own.
 
     Returns:
         What it says: samples, fault reports, answers; ``Ignored`` for what we know and do not use.
@@ -23,7 +35,12 @@ def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> l
     """
     if topic.startswith("devices/"):
         return native.decode(topic, payload)
-    return ovms.decode(topic, payload, retained=retained, received_ms=received_ms)
+    if topic.startswith("ovms/"):
+        return ovms.decode(topic, payload, retained=retained, received_ms=received_ms)
+    form = next((form for form in forms if form.matched(topic)), None)
+    if form is None:
+        raise WireError("topic_unknown")
+    return mapped.decode(form, topic, payload, retained=retained, received_ms=received_ms)
 
 
-__all__ = ["Answer", "Decoded", "FaultReport", "Ignored", "Sample", "decode"]
+__all__ = ["Answer", "Decoded", "FaultReport", "Ignored", "Sample", "decode", "is_mapped"]
