@@ -96,9 +96,10 @@ def read_incident(session: Session, actor: Actor, incident_id: str) -> Incident:
 
 
 def _trial(session: Session, document: Document, span: dict[str, Any], since: datetime) -> dict[str, Any]:
-    begin: datetime = span.get("since", since)
     until = min(span.get("until", LATEST), now(session))
-    found = backtest.try_out(session, document, edge_settings().time_zone, since=begin, until=until, after=span["after"])
+    found = backtest.try_out(
+        session, document, edge_settings().time_zone, since=span.get("since", since), until=until, after=span["after"]
+    )
     return {
         "items": [
             {

@@ -7,12 +7,11 @@ import binascii
 import math
 from typing import Any
 
-from app.assets.mappings import read_form
-from app.assets.operations import check_reading
+from app.assets.mappings import find_faults, read_form
 from app.core.clock import from_ms
 from app.core.errors import FieldsInvalid
 from app.core.wire import WireError
-from iot.adapters import Ignored, Sample, decode
+from iot.adapters import Ignored, Sample, decode, is_mapped
 from iot.words import Words
 
 
@@ -27,11 +26,14 @@ def try_message(body: dict[str, Any], received_ms: int) -> dict[str, Any]:
         FieldsInvalid: for a profile that could not be saved, or not exactly one payload.
     """
     profile = body["profile"]
-    check_reading(profile["adapter"], profile["mapping"], profile["metrics"])
+    if faults := find_faults(profile["adapter"], profile["mapping"], profile["metrics"]):
+        raise FieldsInvalid({f"profile.{name}": codes for name, codes in faults.items()})
     payload = _payload(body)
     forms = [read_form(profile["code"], profile["mapping"], profile["metrics"])] if profile["mapping"] else []
     found: dict[str, Any] = {"items": [], "reason": None, "detail": "", "passed_over": None}
     try:
+        if (profile["adapter"] == "mapped") != is_mapped(body["topic"]):
+            raise WireError("topic_unknown", "this topic is not read by the profile's adapter")
         decoded = decode(body["topic"], payload, retained=body["retained"], received_ms=received_ms, forms=forms)
         if decoded and decoded[0].adapter != profile["adapter"]:
             raise WireError("topic_unknown", f"this topic is one of the adapter {decoded[0].adapter}")
