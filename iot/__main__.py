@@ -8,7 +8,6 @@ import signal
 import threading
 import time
 
-import msgspec
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -100,10 +99,8 @@ class IngestLoop:
                     topics = subscriptions.compare(session)
             if self.shard == _SHARD_OF_OTHERS:
                 self.subscriber.follow(*topics)
-            for command, shard in outgoing:
-                self.subscriber.publish(
-                    f"devices/{shard}/{command.device_id}/commands/{command.id}", msgspec.json.encode(command.body)
-                )
+            for command in outgoing:
+                self.subscriber.publish(*command)
         except _PASSING as fault:
             log.warning("chores skipped", problem=str(fault).splitlines()[0][:200])
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.assets.mappings import filter_of, topic_of
+from app.assets.mappings import FILTERS_OF, filter_of, topic_of
 from app.assets.models import Device, DeviceProfile
 from app.assets.operations import broker_hash
 from app.core.db import Database
@@ -52,6 +52,7 @@ REFRESH_S = 2.0
 
 _INGEST_CLIENT = "fieldloop-ingest-"
 _ACCOUNT = "mosquitto"
+_NODE_TELLS = ("BIRTH", "DATA", "DEATH")
 _HASH = re.compile(r"\$7\$[1-9][0-9]{0,8}\$[A-Za-z0-9+/]{16}\$[A-Za-z0-9+/]{86}==")
 _ADDRESS_LEVEL = re.compile(r"[^\s\x00-\x1f\x7f/+#]+")
 _USERNAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -220,6 +221,10 @@ def _fault(settings: Settings, account: _Account) -> str:
     levels = account.address.split("/")
     if account.adapter == "ovms" and (len(levels) != 2 or not all(map(_ADDRESS_LEVEL.fullmatch, levels))):
         return "address"
+    if account.adapter == "teslamate" and not (len(levels) <= 2 and all(map(_ADDRESS_LEVEL.fullmatch, levels))):
+        return "address"
+    if account.adapter == "sparkplug" and not (2 <= len(levels) <= 3 and all(map(_ADDRESS_LEVEL.fullmatch, levels))):
+        return "address"
     if account.adapter == "mapped" and not (account.mapping and _ADDRESS_LEVEL.fullmatch(levels[-1])):
         return "address"
     return ""
@@ -234,6 +239,17 @@ def _rights_of(account: _Account) -> list[str]:
     """Return what a device of another maker may do beside what every device may."""
     if account.adapter == "ovms":
         return [f"write ovms/{account.address}/#", f"read ovms/{account.address}/client/#"]
+    if account.gateway and account.adapter in FILTERS_OF:
+        return [f"write {topic}" for topic in FILTERS_OF[account.adapter]]
+    if account.adapter == "sparkplug" and account.address.count("/") == 1:
+        group, node = account.address.split("/")
+        told = [f"spBv1.0/{group}/N{kind}/{node}" for kind in _NODE_TELLS]
+        told += [f"spBv1.0/{group}/D{kind}/{node}/+" for kind in _NODE_TELLS]
+        asked = (f"spBv1.0/{group}/NCMD/{node}", f"spBv1.0/{group}/DCMD/{node}/+", "spBv1.0/STATE/+")
+        return [f"write {topic}" for topic in told] + [f"read {topic}" for topic in asked]
+    if account.adapter == "teslamate":
+        namespace, _, car = account.address.rpartition("/")
+        return [f"write teslamate/{namespace + '/' if namespace else ''}cars/{car}/#"]
     if account.adapter == "mapped" and account.mapping:
         pattern = account.mapping["topic"]
         return [f"write {filter_of(pattern) if account.gateway else topic_of(pattern, account.address)}"]
@@ -257,6 +273,7 @@ topic read $SYS/#
 {further}\
 topic write devices/+/+/commands/#
 topic write ovms/+/+/client/#
+topic write spBv1.0/+/NCMD/+
 
 # For every user; %u is its name. The shard is checked by the ingest.
 pattern write devices/+/%u/#

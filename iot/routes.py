@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from flask import request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -13,8 +14,10 @@ from app.core.clock import EARLIEST, LATEST, from_ms, to_ms
 from app.core.db import now
 from app.core.edge import edge_database, edge_settings
 from app.core.errors import NotFound
-from app.core.http import Routes
+from app.core.http import PUBLIC, Routes
 from app.core.paging import PageQuery, page, page_of
+from app.core.problems import Malformed
+from app.core.wire import WireError
 from app.rules import queries as rules
 from app.rules.documents import Document
 from app.rules.operations import check_document
@@ -145,6 +148,19 @@ def try_rule(session: Session, actor: Actor, query: dict[str, Any], rule_id: str
     """Try a rule, such as one that is not switched on yet, on what has arrived since it was saved: its dry run."""
     version = rules.version_of(session, rules.access_rule(session, rule_id))
     return _trial(session, check_document(version.document), query, version.since)
+
+
+@routes.door("POST", "/<token>/telemetry", policy=PUBLIC, idempotent=False, own_transactions=True)
+def take_telemetry(actor: None, token: str) -> None:
+    """Take in a device's readings in ThingsBoard's form; the token is the device's secret.
+
+    The body is ``{"k": v}``, ``{"ts": ms, "values": {"k": v}}``, or a list of those, of at most as many bytes as an MQTT
+    message. It is stored when the answer comes, and the same entry with the same ``ts`` counts once.
+    """
+    try:
+        operations.take_telemetry(edge_database(), edge_settings(), token, request.get_data(cache=False))
+    except WireError as fault:
+        raise Malformed("malformed", reason=fault.reason) from None
 
 
 @routes.door(

@@ -146,9 +146,9 @@ class Subscriber:
             left, self._left = self._left, set()
             return left
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Publish at QoS 1."""
-        self._client.publish(topic, payload, qos=1)
+    def publish(self, topic: str, payload: bytes, qos: int = 1) -> None:
+        """Publish one message."""
+        self._client.publish(topic, payload, qos=qos)
 
     def _on_connect(self, client: mqtt.Client, _data: Any, flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:

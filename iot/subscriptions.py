@@ -27,7 +27,10 @@ def wanted(session: Session) -> set[str]:
             DeviceProfile.adapter.notin_(_ALWAYS), DeviceProfile.deleted_at.is_(None)
         )
     )
-    return {filter_of(mapping["topic"]) if mapping else FILTERS_OF[adapter] for adapter, mapping in rows}
+    filters: set[str] = set()
+    for adapter, mapping in rows:
+        filters.update((filter_of(mapping["topic"]),) if mapping else FILTERS_OF.get(adapter, ()))
+    return filters
 
 
 def compare(session: Session) -> tuple[set[str], set[str]]:

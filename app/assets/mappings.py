@@ -21,11 +21,16 @@ ADDRESS, METRIC = "{address}", "{metric}"
 FORMS = ("json", "text", "csv")
 TIME_FORMS = ("ms", "s", "iso")
 SEPARATORS = (",", ";", "tab", "|")
-ADAPTERS = ("native", "ovms", "mapped")
+ADAPTERS = ("native", "ovms", "mapped", "thingsboard", "teslamate", "sparkplug")
 
 # Filters of the conventions that have an adapter of their own. What begins with $ is the broker's.
-FILTERS_OF = {"ovms": "ovms/#"}
-_RESERVED = ("devices/#", *FILTERS_OF.values())
+FILTERS_OF = {
+    "ovms": ("ovms/#",),
+    "thingsboard": tuple(f"v1/gateway/{kind}" for kind in ("telemetry", "attributes", "connect", "disconnect")),
+    "teslamate": ("teslamate/#",),
+    "sparkplug": ("spBv1.0/#",),
+}
+_RESERVED = ("devices/#", "v1/gateway/#", *(topic for topics in FILTERS_OF.values() for topic in topics))
 
 _MOST_LEVELS = 16
 _MOST_STEPS = 16

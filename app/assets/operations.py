@@ -314,6 +314,7 @@ def create_device(session: Session, actor: Actor, asset: Asset, values: dict[str
             installed_at=values.get("installed_at") or now(session),
             shard=values.get("shard", 0),
             secret_hash=broker_hash(secret),
+            token_hash=_token_hash(profile.adapter, secret),
             gateway=values.get("gateway", False),
         ),
     )
@@ -325,9 +326,11 @@ def _address(profile: DeviceProfile, given: str | None, device_id: str) -> str:
     """Return what a device is known by in topics; with the profile's code before it where the profile says which topics.
 
     Raises:
-        FieldsInvalid: ``invalid`` or ``too_long``.
+        FieldsInvalid: ``invalid``, ``node_address`` or ``too_long``.
     """
     address = given or device_id
+    if profile.adapter == "sparkplug" and not (2 <= len(levels := address.split("/")) <= 3 and all(levels)):
+        raise FieldsInvalid({"address": ["node_address"]})
     if profile.adapter != "mapped":
         return address
     level = address.removeprefix(f"{profile.code}/")
@@ -350,10 +353,16 @@ def broker_hash(secret: str) -> str:
     return f"$7$101${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
+def _token_hash(adapter: str, secret: str) -> str | None:
+    """Return what a secret is found by, for the convention whose devices bring it in a URL. It has 256 random bits."""
+    return secrets.token_hash(secret) if adapter == "thingsboard" else None
+
+
 def renew_secret(session: Session, actor: Actor, device: Device) -> str:
     """Give a device a new secret and return it; the old one ends when the broker reloads its users."""
     secret = secrets.random_token()
     device.secret_hash = broker_hash(secret)
+    device.token_hash = _token_hash(device.adapter, secret)
     touch(session, device)
     history.record(session, "device.secret_renewed", history.Subject("device", device.id), actor_id=actor.id)
     return secret

@@ -21,7 +21,7 @@ def _adapters(names: str) -> None:
 def upgrade() -> None:
     with op.batch_alter_table('device_profiles', schema=None) as batch_op:
         batch_op.add_column(sa.Column('mapping', _JSON, nullable=True))
-    _adapters("'native', 'ovms', 'mapped'")
+    _adapters("'native', 'ovms', 'mapped', 'thingsboard', 'teslamate', 'sparkplug'")
     with op.batch_alter_table('devices', schema=None) as batch_op:
         batch_op.add_column(sa.Column('token_hash', sa.String(length=64), nullable=True))
         batch_op.add_column(sa.Column('gateway', sa.Boolean(), nullable=False, server_default=sa.false()))
@@ -32,9 +32,22 @@ def upgrade() -> None:
     sa.Column('topic', sa.String(length=250), nullable=False),
     sa.PrimaryKeyConstraint('topic', name=op.f('pk_broker_filters'))
     )
+    op.create_table('sparkplug_nodes',
+    sa.Column('device_id', sa.String(length=36), nullable=False),
+    sa.Column('born', sa.Boolean(), nullable=False),
+    sa.Column('births', _JSON, nullable=False),
+    sa.Column('bd_seq', sa.BigInteger(), nullable=True),
+    sa.Column('seq', sa.Integer(), nullable=True),
+    sa.Column('gaps', sa.BigInteger(), nullable=False),
+    sa.Column('heard_ms', sa.BigInteger(), nullable=False),
+    sa.Column('asked_ms', sa.BigInteger(), nullable=True),
+    sa.ForeignKeyConstraint(['device_id'], ['devices.id'], name=op.f('fk_sparkplug_nodes_device_id')),
+    sa.PrimaryKeyConstraint('device_id', name=op.f('pk_sparkplug_nodes'))
+    )
 
 
 def downgrade() -> None:
+    op.drop_table('sparkplug_nodes')
     op.drop_table('broker_filters')
     with op.batch_alter_table('devices', schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f('uq_devices_token_hash'), type_='unique')
