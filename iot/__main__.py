@@ -8,7 +8,6 @@ import signal
 import threading
 import time
 
-import msgspec
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -21,7 +20,7 @@ from app.core.leases import beat
 from app.core.logs import get_log, set_up_logs
 from app.core.metrics import INGEST_BATCH_SECONDS, INGEST_LAG_SECONDS
 from app.core.settings import Settings, settings_or_exit
-from iot import commands
+from iot import commands, subscriptions
 from iot.ingest import ingest_batch
 from iot.subscriber import Delivery, Subscriber
 
@@ -29,6 +28,7 @@ log = get_log(__name__)
 
 _PATIENCE_S = 0.5
 _LONGEST_BACK_OFF_S = 15.0
+_SHARD_OF_OTHERS = 0  # conventions without a shard in their topics
 _PASSING = (OperationalError, InterfaceError, PoolTimeout, StaleDataError)
 
 
@@ -86,7 +86,7 @@ class IngestLoop:
             )
 
     def _chores(self) -> None:
-        """Once a second: publish queued commands, say that we are alive."""
+        """Once a second: publish queued commands, say that we are alive, listen to what the profiles speak of."""
         if time.monotonic() < self._next_chore:
             return
         self._next_chore = time.monotonic() + 1
@@ -94,10 +94,13 @@ class IngestLoop:
             with self.database.transaction() as session:
                 outgoing = commands.take_queued(session, [self.shard]) if self.subscriber.is_connected else []
                 beat(session, f"ingest-{self.shard}", connected=self.subscriber.is_connected)
-            for command, shard in outgoing:
-                self.subscriber.publish(
-                    f"devices/{shard}/{command.device_id}/commands/{command.id}", msgspec.json.encode(command.body)
-                )
+                if self.shard == _SHARD_OF_OTHERS:
+                    subscriptions.forget(session, self.subscriber.left())
+                    topics = subscriptions.compare(session)
+            if self.shard == _SHARD_OF_OTHERS:
+                self.subscriber.follow(*topics)
+            for command in outgoing:
+                self.subscriber.publish(*command)
         except _PASSING as fault:
             log.warning("chores skipped", problem=str(fault).splitlines()[0][:200])
 

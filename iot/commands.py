@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.assets.models import Device
+from app.core.clock import to_ms
 from app.core.db import now
 from app.core.errors import Conflict
 from app.core.history import Subject, last_entry, record
 from app.core.tracked import add, try_transition
 from app.users.rights import Actor
-from iot.adapters import Answer
+from iot.adapters import Answer, sparkplug
 from iot.models import DeviceCommand
 
 
@@ -27,27 +29,58 @@ def ask_device(session: Session, actor: Actor, device: Device, body: dict[str, A
     """
     if device.state != "active" or device.adapter != "native":
         raise Conflict("state_conflict", state=device.state, wanted="queued")
+    return queue(session, device.id, body, timeout_s, actor.id)
+
+
+def queue(session: Session, device_id: str, body: dict[str, Any], timeout_s: int, actor_id: str | None = None) -> DeviceCommand:
+    """Queue a command; without an actor it is the product itself that asks."""
     command = add(
         session,
-        DeviceCommand(device_id=device.id, body=body, state="queued", expires_at=now(session) + timedelta(seconds=timeout_s)),
+        DeviceCommand(device_id=device_id, body=body, state="queued", expires_at=now(session) + timedelta(seconds=timeout_s)),
     )
-    record(session, "device_command.queued", Subject("device_command", command.id), actor_id=actor.id, device_id=device.id)
+    record(session, "device_command.queued", Subject("device_command", command.id), actor_id=actor_id, device_id=device_id)
     return command
 
 
-def take_queued(session: Session, shards: Sequence[int], limit: int = 50) -> list[tuple[DeviceCommand, int]]:
-    """Mark the queued commands of some shards as sent and return them with their shard, for publishing.
+class Outgoing(NamedTuple):
+    """A command as it is published."""
+
+    topic: str
+    payload: bytes
+    qos: int
+
+
+def take_queued(session: Session, shards: Sequence[int], limit: int = 50) -> list[Outgoing]:
+    """Mark the queued commands of some shards as sent and return them for publishing.
 
     A crash before the publish leaves a command that times out: asked at most once.
     """
     rows = session.execute(
-        select(DeviceCommand, Device.shard)
+        select(DeviceCommand, Device)
         .join(Device, Device.id == DeviceCommand.device_id)
         .where(DeviceCommand.state == "queued", Device.shard.in_(list(shards)), DeviceCommand.expires_at > now(session))
         .order_by(DeviceCommand.id)
         .limit(limit)
     ).all()
-    return [(command, shard) for command, shard in rows if try_transition(session, command, "sent")]
+    present_ms = to_ms(now(session))
+    return [_written(command, device, present_ms) for command, device in rows if try_transition(session, command, "sent")]
+
+
+def _written(command: DeviceCommand, device: Device, present_ms: int) -> Outgoing:
+    """Return a command in the words of the device's convention. The one to a Sparkplug node asks for its births.
+
+    Source: Eclipse Sparkplug 3.0.0, 6.4.20: NCMD at QoS 0.
+    """
+    if device.adapter == "sparkplug":
+        group, node = device.address.split("/")[:2]
+        return Outgoing(f"spBv1.0/{group}/NCMD/{node}", sparkplug.rebirth(present_ms), 0)
+    return Outgoing(f"devices/{device.shard}/{device.id}/commands/{command.id}", msgspec.json.encode(command.body), 1)
+
+
+def unanswered(session: Session, device_id: str) -> list[str]:
+    """Return the ids of the commands a device was sent and has not answered."""
+    query = select(DeviceCommand.id).where(DeviceCommand.device_id == device_id, DeviceCommand.state == "sent")
+    return list(session.scalars(query.order_by(DeviceCommand.id)))
 
 
 def note_answers(session: Session, answers: Sequence[tuple[str, Answer]]) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
+from app.assets.mappings import MappedForm, read_form
 from app.assets.models import Device, DeviceProfile, FaultCode
 from app.core.clock import from_ms
 from app.core.db import Database, among
@@ -26,10 +27,12 @@ from app.core.settings import Settings
 from app.core.tracked import add
 from app.core.wire import WireError
 from app.rules.queries import ActiveRule, active_rules
-from iot import actions, alarms, commands, silence, store, subjects
-from iot.adapters import Answer, Decoded, FaultReport, Ignored, Sample, decode
+from iot import actions, alarms, commands, nodes, silence, store, subjects
+from iot.adapters import Answer, Decoded, FaultReport, Ignored, NodeMessage, Sample, decode, is_mapped
+from iot.adapters.sparkplug import DEATHS
 from iot.store import Row
 from iot.subjects import Watched
+from iot.words import Words
 
 log = get_log(__name__)
 
@@ -47,13 +50,12 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True)
 class KnownDevice:
-    """What the ingest needs of a device. ``names``: the profile's names by the device's own; ``scales`` likewise."""
+    """What the ingest needs of a device and its profile."""
 
     id: str
     asset_id: str
     shard: int
-    names: dict[str, str]
-    scales: dict[str, float]
+    words: Words
 
 
 @dataclass
@@ -99,8 +101,9 @@ def ingest_batch(database: Database, settings: Settings, messages: Sequence[Mess
 
 
 def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -> Counter[str]:
-    batch = _decode(messages)
+    batch = _decode(messages, mapped_forms(session, messages))
     devices = _known_devices(session, batch)
+    answers = _follow_nodes(session, batch, devices)
     rules = active_rules(session)
     rows = _rows(batch, devices)
     new = store.insert_new(session, rows)
@@ -109,14 +112,15 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -
     _store_faults(session, batch, devices)
     commands.note_answers(
         session,
-        [
+        answers
+        + [
             (devices[a.adapter, a.address].id, a)
             for _, a in batch.decoded
             if isinstance(a, Answer) and (a.adapter, a.address) in devices and devices[a.adapter, a.address].shard == a.shard
         ],
     )
     usable = [row for row in new if not row.ahead]
-    known_metrics = {device.id: set(device.names.values()) for device in devices.values()}
+    known_metrics = {device.id: set(device.words.names.values()) for device in devices.values()}
     store.move_latest(session, [row for row in usable if row.metric in known_metrics[row.device_id]])
     store.note_presence(session, batch.heard)
     silence.notice_heard(session, batch.heard, batch.heard)
@@ -132,12 +136,26 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -
     return batch.counts
 
 
-def _decode(messages: Sequence[Message]) -> Batch:
+def mapped_forms(session: Session, messages: Sequence[Message]) -> list[MappedForm]:
+    """Return how profiles read messages of other makers' devices, when there are any in the batch."""
+    if not any(is_mapped(message.topic) for message in messages):
+        return []
+    rows = session.execute(
+        select(DeviceProfile.code, DeviceProfile.mapping, DeviceProfile.metrics)
+        .where(DeviceProfile.adapter == "mapped", DeviceProfile.deleted_at.is_(None))
+        .order_by(DeviceProfile.id)
+    )
+    return [read_form(code, mapping, metrics) for code, mapping, metrics in rows if mapping]
+
+
+def _decode(messages: Sequence[Message], forms: Sequence[MappedForm] = ()) -> Batch:
     batch = Batch()
     for message in messages:
         batch.counts["message"] += 1
         try:
-            found = decode(message.topic, message.payload, retained=message.retained, received_ms=message.received_ms)
+            found = decode(
+                message.topic, message.payload, retained=message.retained, received_ms=message.received_ms, forms=forms
+            )
         except WireError as fault:
             batch.poison.append((message, fault.reason, fault.detail))
             continue
@@ -149,7 +167,7 @@ def _known_devices(session: Session, batch: Batch) -> dict[tuple[str, str], Know
     """Load the devices that speak in this batch; unknown ones are counted and grow nothing."""
     wanted: dict[str, set[str]] = defaultdict(set)
     for _, one in batch.decoded:
-        wanted[one.adapter].add(one.address)
+        wanted[one.adapter] |= {one.address, one.node} if isinstance(one, NodeMessage) else {one.address}
     if not wanted:
         return {}
     asked = [and_(Device.adapter == name, among(session, Device.address, sorted(wanted[name]))) for name in sorted(wanted)]
@@ -164,23 +182,47 @@ def _known_devices(session: Session, batch: Batch) -> dict[tuple[str, str], Know
         if state != "active":
             revoked.add((adapter, address))
             continue
-        names = {metric.get("source") or name: name for name, metric in metrics.items()}
-        scales = {name: float(metric.get("scale", 1.0)) for name, metric in metrics.items()}
-        known[adapter, address] = KnownDevice(device_id, asset_id, shard, names, scales)
-    # What one message holds is all of one device: it meets its fate once, however many samples it brings.
-    for message, one in {id(message): (message, one) for message, one in batch.decoded}.values():
+        known[adapter, address] = KnownDevice(device_id, asset_id, shard, Words.of(adapter, metrics))
+    # What one message holds of one device meets its fate once, however many samples there are.
+    for message, one in {(id(message), one.address): (message, one) for message, one in batch.decoded}.values():
         device = known.get((one.adapter, one.address))
         if device is None:
             batch.counts["revoked_device" if (one.adapter, one.address) in revoked else "unknown_device"] += 1
         elif not isinstance(one, Ignored) and one.shard is not None and one.shard != device.shard:
             batch.poison.append((message, "wrong_shard", f"device belongs to shard {device.shard}"))
         else:
-            # What the broker kept for us says nothing of whether the device is there now.
-            if not message.retained:
+            if _shows_life(message, one):
                 batch.heard[device.id] = max(batch.heard.get(device.id, 0), message.received_ms)
             if isinstance(one, Ignored):
                 batch.counts[f"ignored_{one.why}"] += 1
     return known
+
+
+def _shows_life(message: Message, one: Decoded) -> bool:
+    """Tell whether a message was sent by its device now: not one the broker kept for us, nor one of somebody's death."""
+    return not message.retained and not (isinstance(one, NodeMessage) and one.kind in DEATHS)
+
+
+def _follow_nodes(session: Session, batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> list[tuple[str, Answer]]:
+    """Put messages of Sparkplug nodes into the words of their births; return answers to what the nodes were asked.
+
+    A message with a value that has no name yet is a dead letter, too: once the node has told its births, a replay brings it.
+    """
+    told = [(message, one) for message, one in batch.decoded if isinstance(one, NodeMessage)]
+    if not told:
+        return []
+    found = nodes.follow(session, [(one, message.received_ms) for message, one in told], devices)
+    batch.decoded = [(message, one) for message, one in batch.decoded if not isinstance(one, NodeMessage)]
+    for index, one in found.decoded:
+        batch.decoded.append((told[index][0], one))
+        if isinstance(one, Ignored) and (one.adapter, one.address) in devices:
+            batch.counts[f"ignored_{one.why}"] += 1
+    for index, detail in found.unnamed:
+        message, one = told[index]
+        if (one.adapter, one.address) in devices:
+            batch.poison.append((message, "alias_unknown", detail))
+    batch.counts.update(found.counts)
+    return found.answers
 
 
 def _rows(batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> list[Row]:
@@ -194,8 +236,7 @@ def _rows(batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> list[Row
         if ahead:
             batch.counts["ahead"] += 1
         for source, value in one.values.items():
-            metric = device.names.get(source, source)
-            value *= device.scales.get(metric, 1.0)
+            metric, value = device.words.told(source, value)
             if math.isfinite(value):
                 rows.append(Row(device.id, one.key, metric[:60], one.at_ms, value, message.received_ms, ahead))
             elif not batch.poison or batch.poison[-1][0] is not message:

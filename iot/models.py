@@ -161,6 +161,31 @@ class IngestCounter(Base):
     n: Mapped[int] = mapped_column(BigInteger)
 
 
+class BrokerFilter(Base):
+    """A topic filter of other makers' devices that the ingest asked the broker for, or is about to."""
+
+    __tablename__ = "broker_filters"
+    topic: Mapped[str] = mapped_column(String(250), primary_key=True)
+
+
+class SparkplugNode(Base):
+    """What was heard of a Sparkplug node: whether and as what it was born, and how far its messages are numbered.
+
+    ``births``: name and data type by alias, by device below the node; see ``iot.nodes``. ``gaps``: how often messages were
+    missed. ``heard_ms``: the arrival of its newest message. ``asked_ms``: when its births were asked for, until they come.
+    """
+
+    __tablename__ = "sparkplug_nodes"
+    device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"), primary_key=True)
+    born: Mapped[bool] = mapped_column(default=False)
+    births: Mapped[dict[str, Any]] = mapped_column(JsonValue)
+    bd_seq: Mapped[int | None] = mapped_column(BigInteger)
+    seq: Mapped[int | None]
+    gaps: Mapped[int] = mapped_column(BigInteger, default=0)
+    heard_ms: Mapped[int] = mapped_column(BigInteger, default=0)
+    asked_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+
 class DeviceCommand(Tracked):
     """Something the server asks of a device, and what came of it."""
 

@@ -14,19 +14,21 @@ import subprocess
 import tempfile
 import textwrap
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.assets.models import Device
+from app.assets.mappings import FILTERS_OF, filter_of, topic_of
+from app.assets.models import Device, DeviceProfile
 from app.assets.operations import broker_hash
 from app.core.db import Database
 from app.core.logs import get_log
 from app.core.settings import Settings
 from app.core.wire import ID_PATTERN
+from iot import subscriptions
 
 log = get_log(__name__)
 
@@ -50,6 +52,7 @@ REFRESH_S = 2.0
 
 _INGEST_CLIENT = "fieldloop-ingest-"
 _ACCOUNT = "mosquitto"
+_NODE_TELLS = ("BIRTH", "DATA", "DEATH")
 _HASH = re.compile(r"\$7\$[1-9][0-9]{0,8}\$[A-Za-z0-9+/]{16}\$[A-Za-z0-9+/]{86}==")
 _ADDRESS_LEVEL = re.compile(r"[^\s\x00-\x1f\x7f/+#]+")
 _USERNAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -60,6 +63,8 @@ class _Account(NamedTuple):
     adapter: str
     address: str
     secret_hash: str
+    gateway: bool
+    mapping: dict[str, Any] | None
 
 
 def write_config(settings: Settings, session: Session, folder: Path) -> list[Path]:
@@ -90,7 +95,7 @@ def write_config(settings: Settings, session: Session, folder: Path) -> list[Pat
     return [
         _write(folder / "mosquitto.conf", _options(settings, folder, owner), 0o644, None),
         _write(folder / "passwd", _passwords(settings, accounts), 0o600, owner),
-        _write(folder / "acl", _rights(settings, accounts), 0o600, owner),
+        _write(folder / "acl", _rights(settings, accounts, subscriptions.wanted(session)), 0o600, owner),
     ]
 
 
@@ -119,7 +124,7 @@ class Keeper:
         Raises:
             ValueError, OSError: as ``write_config``; nothing was changed then.
         """
-        newest = session.scalar(select(func.coalesce(func.max(Device.change_no), 0))) or 0
+        newest = max(session.scalar(select(func.coalesce(func.max(of.change_no), 0))) or 0 for of in (Device, DeviceProfile))
         changed = newest != self._written
         if changed:
             write_config(self.settings, session, self.folder)
@@ -188,8 +193,9 @@ def _check(settings: Settings) -> None:
 
 def _accounts(settings: Settings, session: Session) -> list[_Account]:
     rows = session.execute(
-        select(Device.id, Device.adapter, Device.address, Device.secret_hash)
-        .where(Device.state == "active", Device.deleted_at.is_(None), Device.adapter.in_(("native", "ovms")))
+        select(Device.id, Device.adapter, Device.address, Device.secret_hash, Device.gateway, DeviceProfile.mapping)
+        .outerjoin(DeviceProfile, DeviceProfile.id == Device.profile_id)
+        .where(Device.state == "active", Device.deleted_at.is_(None))
         .order_by(Device.id)
     )
     usable = []
@@ -215,6 +221,12 @@ def _fault(settings: Settings, account: _Account) -> str:
     levels = account.address.split("/")
     if account.adapter == "ovms" and (len(levels) != 2 or not all(map(_ADDRESS_LEVEL.fullmatch, levels))):
         return "address"
+    if account.adapter == "teslamate" and not (len(levels) <= 2 and all(map(_ADDRESS_LEVEL.fullmatch, levels))):
+        return "address"
+    if account.adapter == "sparkplug" and not (2 <= len(levels) <= 3 and all(map(_ADDRESS_LEVEL.fullmatch, levels))):
+        return "address"
+    if account.adapter == "mapped" and not (account.mapping and _ADDRESS_LEVEL.fullmatch(levels[-1])):
+        return "address"
     return ""
 
 
@@ -223,26 +235,50 @@ def _passwords(settings: Settings, accounts: Iterable[_Account]) -> str:
     return ingest + "".join(f"{account.id}:{account.secret_hash}\n" for account in accounts)
 
 
-def _rights(settings: Settings, accounts: Iterable[_Account]) -> str:
+def _rights_of(account: _Account) -> list[str]:
+    """Return what a device of another maker may do beside what every device may."""
+    if account.adapter == "ovms":
+        return [f"write ovms/{account.address}/#", f"read ovms/{account.address}/client/#"]
+    if account.gateway and account.adapter in FILTERS_OF:
+        return [f"write {topic}" for topic in FILTERS_OF[account.adapter]]
+    if account.adapter == "sparkplug" and account.address.count("/") == 1:
+        group, node = account.address.split("/")
+        told = [f"spBv1.0/{group}/N{kind}/{node}" for kind in _NODE_TELLS]
+        told += [f"spBv1.0/{group}/D{kind}/{node}/+" for kind in _NODE_TELLS]
+        asked = (f"spBv1.0/{group}/NCMD/{node}", f"spBv1.0/{group}/DCMD/{node}/+", "spBv1.0/STATE/+")
+        return [f"write {topic}" for topic in told] + [f"read {topic}" for topic in asked]
+    if account.adapter == "teslamate":
+        namespace, _, car = account.address.rpartition("/")
+        return [f"write teslamate/{namespace + '/' if namespace else ''}cars/{car}/#"]
+    if account.adapter == "mapped" and account.mapping:
+        pattern = account.mapping["topic"]
+        return [f"write {filter_of(pattern) if account.gateway else topic_of(pattern, account.address)}"]
+    return []
+
+
+def _rights(settings: Settings, accounts: Sequence[_Account], filters: Iterable[str]) -> str:
     """Return the access file. ``read`` is judged when a message is delivered: every subscription is granted."""
-    cars = "".join(
-        f"\nuser {account.id}\ntopic write ovms/{account.address}/#\ntopic read ovms/{account.address}/client/#\n"
+    others = "".join(
+        f"\nuser {account.id}\n" + "".join(f"topic {right}\n" for right in rights)
         for account in accounts
-        if account.adapter == "ovms"
+        if (rights := _rights_of(account))
     )
+    further = "".join(f"topic read {topic}\n" for topic in sorted(filters))
     return f"""\
 # Written by Fieldloop: changes are lost. mosquitto.conf(5), acl_file.
 user {settings.mqtt_username}
 topic read devices/#
 topic read ovms/#
 topic read $SYS/#
+{further}\
 topic write devices/+/+/commands/#
 topic write ovms/+/+/client/#
+topic write spBv1.0/+/NCMD/+
 
 # For every user; %u is its name. The shard is checked by the ingest.
 pattern write devices/+/%u/#
 pattern read devices/+/%u/commands/#
-{cars}"""
+{others}"""
 
 
 def _options(settings: Settings, folder: Path, owner: pwd.struct_passwd | None) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from app.assets import queries as assets
 from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.errors import Conflict, NotFound
 from app.core.history import Subject, last_entry, record
 from app.core.settings import Settings
 from app.core.tracked import transition
+from app.core.wire import WireError
 from app.users.rights import Actor
+from iot.adapters import decode, thingsboard
 from iot.ingest import Message, ingest_batch
 from iot.models import Alarm, DeadLetter
 
@@ -25,6 +28,22 @@ def acknowledge(session: Session, actor: Actor, alarm: Alarm) -> Alarm:
     about = Subject("alarm", alarm.id)
     record(session, "alarm.acknowledged", about, causes=[last_entry(session, about)], actor_id=actor.id)
     return alarm
+
+
+def take_telemetry(database: Database, settings: Settings, token: str, payload: bytes) -> None:
+    """Take in what a device sent over HTTP, as if its gateway had published it. It is stored when this returns.
+
+    Raises:
+        Unauthenticated: ``unauthenticated`` when the token is no active device's.
+        WireError: with the reason, when the payload cannot be used; nothing was stored.
+    """
+    with database.reading() as session:
+        address = assets.device_of_token(session, token).address
+    if len(payload) > settings.payload_limit_bytes:
+        raise WireError("too_large", f"{len(payload)} bytes, at most {settings.payload_limit_bytes}")
+    message = Message(thingsboard.TELEMETRY, thingsboard.telemetry_of(address, payload), False, to_ms(database.clock.now()))
+    decode(*message[:2], retained=False, received_ms=message.received_ms)
+    ingest_batch(database, settings, [message])
 
 
 def dismiss(session: Session, letter_id: str) -> DeadLetter:

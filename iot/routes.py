@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from flask import request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -13,13 +14,15 @@ from app.core.clock import EARLIEST, LATEST, from_ms, to_ms
 from app.core.db import now
 from app.core.edge import edge_database, edge_settings
 from app.core.errors import NotFound
-from app.core.http import Routes
+from app.core.http import PUBLIC, Routes
 from app.core.paging import PageQuery, page, page_of
+from app.core.problems import Malformed
+from app.core.wire import WireError
 from app.rules import queries as rules
 from app.rules.documents import Document
 from app.rules.operations import check_document
 from app.users.rights import Actor
-from iot import backtest, commands, operations, queries, schemas
+from iot import backtest, commands, operations, queries, schemas, trial
 from iot.alarms import reading_id
 from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, Incident, Telemetry
 
@@ -145,6 +148,37 @@ def try_rule(session: Session, actor: Actor, query: dict[str, Any], rule_id: str
     """Try a rule, such as one that is not switched on yet, on what has arrived since it was saved: its dry run."""
     version = rules.version_of(session, rules.access_rule(session, rule_id))
     return _trial(session, check_document(version.document), query, version.since)
+
+
+@routes.door("POST", "/<token>/telemetry", policy=PUBLIC, idempotent=False, own_transactions=True)
+def take_telemetry(actor: None, token: str) -> None:
+    """Take in a device's readings in ThingsBoard's form; the token is the device's secret.
+
+    The body is ``{"k": v}``, ``{"ts": ms, "values": {"k": v}}``, or a list of those, of at most as many bytes as an MQTT
+    message. It is stored when the answer comes, and the same entry with the same ``ts`` counts once.
+    """
+    try:
+        operations.take_telemetry(edge_database(), edge_settings(), token, request.get_data(cache=False))
+    except WireError as fault:
+        raise Malformed("malformed", reason=fault.reason) from None
+
+
+@routes.door(
+    "POST",
+    "/device-profile-trials",
+    policy="devices.manage",
+    body=schemas.ReadingTrialBodySchema,
+    answer=schemas.ReadingTrialSchema,
+    idempotent=False,
+    own_transactions=True,
+)
+def try_profile(actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
+    """Try a device profile on one message: what would be stored, or why not.
+
+    Nothing is saved. The profile need not exist, and no device need be registered.
+    """
+    with edge_database().reading() as session:
+        return trial.try_message(body, to_ms(now(session)))
 
 
 @routes.door("GET", "/dead-letters", policy="dead_letters.read", query=PageQuery, answer=page_of(schemas.DeadLetterSchema))

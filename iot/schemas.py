@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.assets.schemas import ProfileSchema
 from app.core import fields
 from app.core.paging import PageQuery
 from iot.models import ALARM_STATES
@@ -147,3 +148,32 @@ class CommandSchema(fields.TrackedSchema):
     timeout_s = fields.Int(1, 86_400, load_only=True, load_default=300)
     expires_at = fields.Instant(dump_only=True)
     answer = fields.Facts(dump_only=True, allow_none=True)
+
+
+class ReadingTrialBodySchema(fields.Schema):
+    """A device profile, and one message to try it on: its payload as a text, or any bytes in Base64."""
+
+    profile = fields.Nested(ProfileSchema, required=True)
+    topic = fields.Text(300, 1, required=True)
+    payload = fields.Lines(200_000)
+    payload_base64 = fields.Text(280_000)
+    retained = fields.Flag(load_default=False)
+
+
+class TriedReadingSchema(fields.Schema):
+    """One reading that would be stored; ``address`` is what its device must be registered under."""
+
+    address = fields.Text(120)
+    metric = fields.Text(60)
+    at = fields.Instant()
+    value = fields.Real()
+    key = fields.Text(80)
+
+
+class ReadingTrialSchema(fields.Schema):
+    """What would be stored, or the reason why not. ``passed_over``: of a message that is known and carries nothing we use."""
+
+    items = fields.Listing(fields.Nested(TriedReadingSchema))
+    reason = fields.Text(60, allow_none=True)
+    detail = fields.Text(300)
+    passed_over = fields.Text(40, allow_none=True)

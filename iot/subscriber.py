@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
@@ -53,6 +53,10 @@ class Subscriber:
         self._arrived = threading.Condition()
         self._connection = 0
         self._connected = threading.Event()
+        self._following: set[str] = set()
+        self._subscribed: set[str] = set()
+        self._leaving: dict[int, set[str]] = {}
+        self._left: set[str] = set()
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=f"fieldloop-ingest-{shard}",
@@ -69,6 +73,7 @@ class Subscriber:
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_subscribe = self._on_subscribe
+        self._client.on_unsubscribe = self._on_unsubscribe
         self._client.on_message = self._on_message
 
     def start(self) -> None:
@@ -116,9 +121,34 @@ class Subscriber:
             if delivery.connection == self._connection:
                 self._client.ack(delivery.packet_id, delivery.qos)
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Publish at QoS 1."""
-        self._client.publish(topic, payload, qos=1)
+    def follow(self, wanted: Collection[str], unwanted: Collection[str]) -> None:
+        """Subscribe to what is new among further topic filters, then leave those nobody wants; ``left`` tells which went.
+
+        The new ones first: a profile whose topic changes goes on without a gap. Both lists are repeated after a reconnect,
+        and leaving may be asked for again.
+        """
+        with self._arrived:
+            self._following = set(wanted)
+            if not self._connected.is_set():
+                return
+            if new := sorted(self._following - self._subscribed):
+                self._client.subscribe([(topic, 1) for topic in new])
+            self._subscribed = set(wanted)
+            asked = set().union(*self._leaving.values())
+            if leaving := sorted(set(unwanted) - asked - self._left):
+                _, packet_id = self._client.unsubscribe(leaving)
+                if packet_id is not None:
+                    self._leaving[packet_id] = set(leaving)
+
+    def left(self) -> set[str]:
+        """Return the filters the broker has confirmed to be gone since the last call."""
+        with self._arrived:
+            left, self._left = self._left, set()
+            return left
+
+    def publish(self, topic: str, payload: bytes, qos: int = 1) -> None:
+        """Publish one message."""
+        self._client.publish(topic, payload, qos=qos)
 
     def _on_connect(self, client: mqtt.Client, _data: Any, flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
@@ -127,7 +157,10 @@ class Subscriber:
         with self._arrived:
             self._connection += 1
             self._waiting.clear()
-        client.subscribe([(topic, 1) for topic in topics_of(self._shard)])
+            self._leaving.clear()
+            self._subscribed = set(self._following)
+            wanted = [*topics_of(self._shard), *sorted(self._following)]
+            client.subscribe([(topic, 1) for topic in wanted])
         if flags.session_present:
             client.unsubscribe(former_topics_of(self._shard))
         log.info("connected to broker", shard=self._shard, session_present=flags.session_present)
@@ -135,6 +168,11 @@ class Subscriber:
     def _on_subscribe(self, *_: Any) -> None:
         self._connected.set()
         log.info("subscribed", shard=self._shard)
+
+    def _on_unsubscribe(self, _client: mqtt.Client, _data: Any, packet_id: int, *_: Any) -> None:
+        with self._arrived:
+            # Wanted again meanwhile: then it was subscribed anew, after this.
+            self._left |= self._leaving.pop(packet_id, set()) - self._following
 
     def _on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self._connected.clear()

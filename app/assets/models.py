@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.assets.mappings import ADAPTERS
 from app.core.db import JsonValue, Moment
 from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
@@ -60,14 +61,15 @@ class Fitting(Tracked):
 class DeviceProfile(Tracked):
     """How devices of one kind speak and what their values mean.
 
-    ``metrics``: ``{name: {"unit": "%", "component": "battery_pack", "source": "v/b/soh", "scale": 1}}``.
+    ``metrics``: ``{name: {"unit": "%", "component": "battery_pack", "source": "v/b/soh", "scale": 1, "offset": 0}}``.
+    ``mapping``: of the adapter "mapped", how its messages are read; see ``app.assets.mappings``.
     ``soh_reference`` says what 100 % is: "rated" or "first_cycle" capacity.
     ``limits``: levels of rules, by name, where the asset has none of its own.
     """
 
     __tablename__ = "device_profiles"
     __table_args__ = (
-        CheckConstraint("adapter IN ('native', 'ovms')", name="adapter"),
+        CheckConstraint(f"adapter IN {ADAPTERS}", name="adapter"),
         CheckConstraint("soh_reference IN ('rated', 'first_cycle')", name="soh_reference"),
     )
     code: Mapped[str] = mapped_column(String(40), unique=True)
@@ -76,11 +78,16 @@ class DeviceProfile(Tracked):
     soh_reference: Mapped[str] = mapped_column(String(20), default="rated")
     sends_only_changes: Mapped[bool] = mapped_column(default=False)
     metrics: Mapped[dict[str, Any]] = mapped_column(JsonValue)
+    mapping: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)
     limits: Mapped[dict[str, float]] = mapped_column(JsonValue, default=dict)
 
 
 class Device(Tracked):
-    """A source of telemetry in an asset. ``address`` is its name in topics: the id, or an adapter's own."""
+    """A source of telemetry in an asset. ``address`` is its name in topics: the id, or an adapter's own.
+
+    ``gateway``: its broker account may speak for all devices of its convention. ``token_hash``: SHA-256 of the secret, for
+    conventions that bring the secret over HTTP.
+    """
 
     __tablename__ = "devices"
     __table_args__ = (
@@ -98,6 +105,8 @@ class Device(Tracked):
     shard: Mapped[int] = mapped_column(default=0)
     state: Mapped[str] = mapped_column(String(20), default="active")
     secret_hash: Mapped[str] = mapped_column(String(200), default="")
+    token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    gateway: Mapped[bool] = mapped_column(default=False)
 
 
 class FaultCode(Tracked):

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from app.assets import mappings
 from app.assets.models import Asset, Component, Device, DeviceProfile, Fitting
 from app.core import history
 from app.core.db import now
@@ -23,6 +24,7 @@ from app.users import secrets
 from app.users.rights import Actor
 
 _AHEAD = timedelta(minutes=5)
+_LONGEST_ADDRESS = 120
 
 
 def create_asset(session: Session, actor: Actor, values: dict[str, Any]) -> Asset:
@@ -61,7 +63,14 @@ def edit_asset(session: Session, actor: Actor, asset: Asset, changes: dict[str, 
 
 
 def edit_profile(session: Session, actor: Actor, profile: DeviceProfile, changes: dict[str, Any]) -> DeviceProfile:
-    """Edit a device profile: what its devices send from now on is read by it; what is stored stays as it was read."""
+    """Edit a device profile: what its devices send from now on is read by it; what is stored stays as it was read.
+
+    Raises:
+        FieldsInvalid: as ``create_profile``.
+    """
+    after = {"mapping": profile.mapping, "metrics": profile.metrics} | changes
+    check_reading(profile.adapter, after["mapping"], after["metrics"])
+    _check_own_topics(session, profile.id, after["mapping"])
     _change(session, profile, changes)
     about = history.Subject("device_profile", profile.id)
     before = history.last_entry(session, about)
@@ -240,20 +249,44 @@ def create_profile(session: Session, actor: Actor, values: dict[str, Any]) -> De
     """Add a device profile.
 
     Raises:
-        FieldsInvalid: ``already_exists``.
+        FieldsInvalid: ``already_exists``; or a fault of ``mappings.find_faults``; or ``pattern_taken`` where a topic could
+            fit another profile's pattern, too.
     """
     if session.scalar(select(DeviceProfile).where(DeviceProfile.code == values["code"])):
         raise FieldsInvalid({"code": ["already_exists"]})
+    check_reading(values["adapter"], values.get("mapping"), values["metrics"])
+    _check_own_topics(session, None, values.get("mapping"))
     profile = add(session, DeviceProfile(**values))
     history.record(session, "device_profile.created", history.Subject("device_profile", profile.id), actor_id=actor.id)
     return profile
+
+
+def check_reading(adapter: str, mapping: dict[str, Any] | None, metrics: dict[str, Any]) -> None:
+    """Refuse a profile whose way of reading messages makes no sense.
+
+    Raises:
+        FieldsInvalid: the faults of ``mappings.find_faults``.
+    """
+    if faults := mappings.find_faults(adapter, mapping, metrics):
+        raise FieldsInvalid(faults)
+
+
+def _check_own_topics(session: Session, profile_id: str | None, mapping: dict[str, Any] | None) -> None:
+    """Refuse a pattern that shares topics with another profile's: each message is read in one way."""
+    if mapping is None:
+        return
+    others = select(DeviceProfile.mapping).where(
+        DeviceProfile.adapter == "mapped", DeviceProfile.deleted_at.is_(None), DeviceProfile.id != (profile_id or "")
+    )
+    if mappings.first_overlap(mapping["topic"], [other["topic"] for other in session.scalars(others) if other]):
+        raise FieldsInvalid({"mapping.topic": ["pattern_taken"]})
 
 
 def create_device(session: Session, actor: Actor, asset: Asset, values: dict[str, Any]) -> tuple[Device, str]:
     """Register a device in an asset.
 
     Args:
-        values: profile_id, and optionally id, address, shard, installed_at.
+        values: profile_id, and optionally id, address, shard, installed_at, gateway.
 
     Returns:
         The device and its secret for the broker, which is shown this once.
@@ -265,7 +298,7 @@ def create_device(session: Session, actor: Actor, asset: Asset, values: dict[str
     if profile is None:
         raise FieldsInvalid({"profile_id": ["unknown_reference"]})
     device_id = values.get("id") or new_id()
-    address = values.get("address") or device_id
+    address = _address(profile, values.get("address"), device_id)
     if profile.adapter == "native" and address != device_id:
         raise FieldsInvalid({"address": ["native_address"]})
     if session.get(Device, device_id):
@@ -284,10 +317,32 @@ def create_device(session: Session, actor: Actor, asset: Asset, values: dict[str
             installed_at=values.get("installed_at") or now(session),
             shard=values.get("shard", 0),
             secret_hash=broker_hash(secret),
+            token_hash=_token_hash(profile.adapter, secret),
+            gateway=values.get("gateway", False),
         ),
     )
     history.record(session, "device.registered", history.Subject("device", device.id), actor_id=actor.id, asset_id=asset.id)
     return device, secret
+
+
+def _address(profile: DeviceProfile, given: str | None, device_id: str) -> str:
+    """Return what a device is known by in topics; with the profile's code before it where the profile says which topics.
+
+    Raises:
+        FieldsInvalid: ``invalid``, ``node_address`` or ``too_long``.
+    """
+    address = given or device_id
+    if profile.adapter == "sparkplug" and not (2 <= len(levels := address.split("/")) <= 3 and all(levels)):
+        raise FieldsInvalid({"address": ["node_address"]})
+    if profile.adapter != "mapped":
+        return address
+    level = address.removeprefix(f"{profile.code}/")
+    if not mappings.is_level(level):
+        raise FieldsInvalid({"address": ["invalid"]})
+    address = f"{profile.code}/{level}"
+    if len(address) > _LONGEST_ADDRESS:
+        raise FieldsInvalid({"address": ["too_long"]})
+    return address
 
 
 def broker_hash(secret: str) -> str:
@@ -301,10 +356,16 @@ def broker_hash(secret: str) -> str:
     return f"$7$101${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
+def _token_hash(adapter: str, secret: str) -> str | None:
+    """Return what a secret is found by, for the convention whose devices bring it in a URL. It has 256 random bits."""
+    return secrets.token_hash(secret) if adapter == "thingsboard" else None
+
+
 def renew_secret(session: Session, actor: Actor, device: Device) -> str:
     """Give a device a new secret and return it; the old one ends when the broker reloads its users."""
     secret = secrets.random_token()
     device.secret_hash = broker_hash(secret)
+    device.token_hash = _token_hash(device.adapter, secret)
     touch(session, device)
     history.record(session, "device.secret_renewed", history.Subject("device", device.id), actor_id=actor.id)
     return secret

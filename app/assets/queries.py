@@ -8,10 +8,11 @@ from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from app.assets.models import Asset, Component, Device, DeviceProfile, FaultCode, Fitting
-from app.core.errors import NotFound
+from app.core.errors import NotFound, Unauthenticated
 from app.core.history import HistoryEntry
 from app.customers import queries as customers
 from app.customers.models import Customer
+from app.users import secrets
 from app.users.rights import Actor
 
 
@@ -98,6 +99,21 @@ def access_device(session: Session, actor: Actor, device_id: str) -> Device:
     device = session.scalar(visible_devices(actor).where(Device.id == device_id))
     if device is None:
         raise NotFound
+    return device
+
+
+def device_of_token(session: Session, token: str) -> Device:
+    """Return the active device whose secret a caller brought. Found by its hash: the time taken tells nothing of the secret.
+
+    Raises:
+        Unauthenticated: ``unauthenticated`` when there is none.
+    """
+    query = select(Device).where(
+        Device.token_hash == secrets.token_hash(token), Device.state == "active", Device.deleted_at.is_(None)
+    )
+    device = session.scalar(query)
+    if device is None:
+        raise Unauthenticated("unauthenticated")
     return device
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.assets.mappings import ADAPTERS, FORMS, SEPARATORS, TIME_FORMS
 from app.core import fields
 from app.core.paging import PageQuery
 
@@ -58,12 +59,29 @@ class UndoSchema(fields.Schema):
 
 
 class MetricSchema(fields.Schema):
-    """One metric of a profile: unit, the kind of component it speaks of, its source name and scale."""
+    """One metric of a profile: unit, the kind of component it speaks of, where it comes from.
+
+    What is stored is the value times ``scale`` plus ``offset``. ``enum``: the numbers that texts stand for.
+    """
 
     unit = fields.Text(20, load_default="")
     component = fields.Text(40, load_default="")
     source = fields.Text(100)
     scale = fields.Real(load_default=1.0)
+    offset = fields.Real(load_default=0.0)
+    enum = fields.Table(fields.Text(60, 1), fields.Real())
+
+
+class MappingSchema(fields.Schema):
+    """How messages of the adapter "mapped" are read. ``each``: the list whose entries are samples; ``key``: a sample's id."""
+
+    topic = fields.Text(250, 1, required=True)
+    payload = fields.OneOf(*FORMS, required=True)
+    separator = fields.OneOf(*SEPARATORS)
+    each = fields.Text(100, 1)
+    time = fields.Text(100, 1)
+    time_form = fields.OneOf(*TIME_FORMS)
+    key = fields.Text(100, 1)
 
 
 class ProfileSchema(fields.TrackedSchema):
@@ -72,20 +90,22 @@ class ProfileSchema(fields.TrackedSchema):
     id = fields.Id()
     code = fields.Text(40, 1, required=True)
     name = fields.Text(100, 1, required=True)
-    adapter = fields.OneOf("native", "ovms", required=True)
+    adapter = fields.OneOf(*ADAPTERS, required=True)
     soh_reference = fields.OneOf("rated", "first_cycle", load_default="rated")
     sends_only_changes = fields.Flag(load_default=False)
     metrics = fields.Table(fields.Text(60, 1), fields.Nested(MetricSchema), required=True)
+    mapping = fields.Nested(MappingSchema, allow_none=True, load_default=None)
     limits = fields.Table(fields.Text(60, 1), fields.Real(), load_default=dict)
 
 
 class ProfileEditSchema(fields.Schema):
-    """What of a profile may be edited; ``metrics`` and ``limits`` replace all of them."""
+    """What of a profile may be edited; ``metrics``, ``limits`` and ``mapping`` are replaced whole."""
 
     name = fields.Text(100, 1)
     soh_reference = fields.OneOf("rated", "first_cycle")
     sends_only_changes = fields.Flag()
     metrics = fields.Table(fields.Text(60, 1), fields.Nested(MetricSchema))
+    mapping = fields.Nested(MappingSchema)
     limits = fields.Table(fields.Text(60, 1), fields.Real())
 
 
@@ -99,6 +119,7 @@ class DeviceSchema(fields.TrackedSchema):
     asset_id = fields.Id(dump_only=True)
     installed_at = fields.Instant()
     shard = fields.Int(0, 255)
+    gateway = fields.Flag(load_default=False)
     state = fields.Text(dump_only=True)
 
 

@@ -305,6 +305,19 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
     "not_one_of": ("is none of the allowed values", "不是允许的取值"),
     "amount_invalid": ("must be an amount with at most two decimals, as a text", "须为最多两位小数的金额文本"),
     "native_address": ("is for other conventions; here the id is the address", "仅用于其他协议，此处以设备编号为地址"),
+    "one_payload": ("is needed, or payload_base64, but not both", "须提供 payload 或 payload_base64 之一"),
+    "node_address": ("must be group/node, or group/node/device", "须为 组/节点 或 组/节点/设备"),
+    "not_mapped": ("is only for profiles of the adapter “mapped”", "仅适用于协议为“mapped”的设备档案"),
+    "pattern_invalid": (
+        "must be a topic with {address} as one whole level; + may stand for others, {metric} for one of a text payload",
+        "须为主题，其中一整级为 {address}；其他级可用 +，纯文本内容可用一个 {metric}",
+    ),
+    "pattern_reserved": ("covers topics that have a meaning of their own", "涵盖了另有用途的主题"),
+    "pattern_taken": ("covers topics that another profile reads", "涵盖了其他设备档案使用的主题"),
+    "place_invalid": (
+        "must be a place such as $.battery.soh in JSON, or the number of a column in CSV",
+        "须为取值位置：JSON 如 $.battery.soh，CSV 为列号",
+    ),
     "not_list": ("must be a list", "必须为列表"),
     "too_many": ("has too many entries", "条目过多"),
     "not_object": ("must be an object", "必须为对象"),
@@ -374,6 +387,8 @@ FACTS: dict[str, tuple[str, str]] = {
     "too_deep": ("it is nested too deeply", "嵌套层数过多"),
     "too_large": ("it is too large", "内容过大"),
     "too_many_values": ("it has too many values", "值的数量过多"),
+    "shape_invalid": ("it has another form than expected", "内容结构不符合要求"),
+    "time_invalid": ("a time is not in milliseconds inside the years 2000 to 2100", "时间不是 2000 至 2100 年之间的毫秒数"),
 }
 
 

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from iot.adapters import native, ovms
-from iot.adapters.values import Answer, Decoded, FaultReport, Ignored, Sample
+from collections.abc import Sequence
+
+from app.assets.mappings import MappedForm
+from app.core.wire import WireError
+from iot.adapters import mapped, native, ovms, sparkplug, teslamate, thingsboard
+from iot.adapters.values import Answer, Decoded, FaultReport, Ignored, NodeMessage, NodeMetric, Sample
+
+_KNOWN = {
+    "devices/": native.decode,
+    "ovms/": ovms.decode,
+    "v1/gateway/": thingsboard.decode,
+    "teslamate/": teslamate.decode,
+    "spBv1.0/": sparkplug.decode,
+}
+_PREFIXES = tuple(_KNOWN)
 
 
-def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> list[Decoded]:
+def is_mapped(topic: str) -> bool:
+    """Tell whether only a profile can say how a topic's messages are read."""
+    return not topic.startswith(_PREFIXES)
+
+
+def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int, forms: Sequence[MappedForm] = ()) -> list[Decoded]:
     """Decode one message by its topic.
 
     Args:
@@ -14,6 +32,7 @@ def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> l
         payload: as received.
         retained: the broker kept it for us; its time is unknown unless it carries one.
         received_ms: when it reached us, Unix ms.
+        forms: how profiles read topics that have no adapter of their own.
 
     Returns:
         What it says: samples, fault reports, answers; ``Ignored`` for what we know and do not use.
@@ -21,9 +40,13 @@ def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> l
     Raises:
         WireError: with a stable reason, for anything else.
     """
-    if topic.startswith("devices/"):
-        return native.decode(topic, payload)
-    return ovms.decode(topic, payload, retained=retained, received_ms=received_ms)
+    for prefix, known in _KNOWN.items():
+        if topic.startswith(prefix):
+            return known(topic, payload, retained=retained, received_ms=received_ms)
+    form = next((form for form in forms if form.matched(topic)), None)
+    if form is None:
+        raise WireError("topic_unknown")
+    return mapped.decode(form, topic, payload, retained=retained, received_ms=received_ms)
 
 
-__all__ = ["Answer", "Decoded", "FaultReport", "Ignored", "Sample", "decode"]
+__all__ = ["Answer", "Decoded", "FaultReport", "Ignored", "NodeMessage", "NodeMetric", "Sample", "decode", "is_mapped"]

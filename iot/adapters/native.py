@@ -44,8 +44,8 @@ _telemetry = msgspec.json.Decoder(_Telemetry | list[_Telemetry])
 _event = msgspec.json.Decoder(_Event)
 
 
-def decode(topic: str, payload: bytes) -> list[Decoded]:
-    """Decode one message of our own convention; a command, which is ours, says nothing.
+def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> list[Decoded]:
+    """Decode one message of our own convention; a command, which is ours, says nothing. It carries its own time.
 
     Raises:
         WireError: ``topic_unknown``, ``empty``, ``not_json``, ``shape_invalid``, ``time_invalid``, ...

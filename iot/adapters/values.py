@@ -50,4 +50,33 @@ class Ignored(NamedTuple):
     why: str
 
 
-Decoded = Sample | FaultReport | Answer | Ignored
+class NodeMetric(NamedTuple):
+    """One metric of a node's message, in the node's words. ``name`` is empty where only the alias is sent.
+
+    ``kind``: the data type's number, 0 where it is left out. ``value``: None for what is no number, and for null.
+    """
+
+    name: str
+    alias: int | None
+    at_ms: int | None
+    kind: int
+    value: float | int | None
+    historical: bool
+
+
+class NodeMessage(NamedTuple):
+    """A message whose values have names only for who knows the node's births. ``below``: the device's own name, or empty."""
+
+    adapter: str
+    address: str
+    shard: None
+    digest: str
+    at_ms: int
+    node: str
+    below: str
+    kind: str
+    seq: int | None
+    metrics: tuple[NodeMetric, ...]
+
+
+Decoded = Sample | FaultReport | Answer | Ignored | NodeMessage

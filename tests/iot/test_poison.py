@@ -103,7 +103,7 @@ ODD_TOPICS = {
     "a shard of digits no machine reads": "devices/\u0661/device-0001/telemetry",
     "an unknown kind": "devices/0/device-0001/secrets",
     "too many parts": "devices/0/device-0001/telemetry/more",
-    "another convention": "teslamate/cars/1/battery_level",
+    "another convention": "zigbee2mqtt/plug",
     "no convention": "hello",
     "a NUL": "devices/0/device\x0001/telemetry",
     "endless": "ovms/u/car/metric/" + "x" * 400,

@@ -44,9 +44,9 @@ def broker_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def site(broker_folder: Path, connect: Callable[..., Client]) -> Iterator[Site]:
-    """Production settings of a free port, and an empty table of devices."""
+    """Production settings of a free port, and empty tables of devices and their profiles."""
     engine = create_engine("sqlite://")
-    Device.metadata.create_all(engine, tables=[Device.metadata.tables["devices"]])
+    Device.metadata.create_all(engine, tables=[Device.metadata.tables[name] for name in ("devices", "device_profiles")])
     settings = read_settings(mqtt_port=free_port(), mqtt_broker="external", mqtt_password="the-password-of-the-ingest")
     with Session(engine) as session:
         yield Site(settings, session, broker_folder, connect)

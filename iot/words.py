@@ -1,0 +1,29 @@
+"""A device's values under the names and in the units of its profile. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Words:
+    """A profile's names by the device's own, and how each name's values are brought into its unit: scale, then offset."""
+
+    names: dict[str, str]
+    units: dict[str, tuple[float, float]]
+
+    @classmethod
+    def of(cls, adapter: str, metrics: dict[str, Any]) -> Words:
+        """Return those of a profile; the adapter "mapped" has given its values the profile's names already."""
+        known = adapter == "mapped"
+        return cls(
+            {name if known else metric.get("source") or name: name for name, metric in metrics.items()},
+            {name: (float(metric.get("scale", 1.0)), float(metric.get("offset", 0.0))) for name, metric in metrics.items()},
+        )
+
+    def told(self, source: str, value: float) -> tuple[str, float]:
+        """Return a device's value under the profile's name and in its unit; infinite where no float can hold it."""
+        metric = self.names.get(source, source)
+        scale, offset = self.units.get(metric, (1.0, 0.0))
+        return metric, value * scale + offset
