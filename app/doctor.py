@@ -265,7 +265,10 @@ def _of_tables(session: Session, database: Database, settings: Settings) -> Iter
             ("register them, or see the broker's access list", "请登记这些设备，或检查代理的访问列表"),
         )
     stuck = count(
-        OutboxMessage, OutboxMessage.state == "queued", OutboxMessage.queued_at < database.clock.now() - timedelta(minutes=15)
+        OutboxMessage,
+        OutboxMessage.state == "queued",
+        # What its reader's quiet hours hold is not stuck.
+        func.coalesce(OutboxMessage.quiet_until, OutboxMessage.queued_at) < database.clock.now() - timedelta(minutes=15),
     )
     if stuck:
         yield Finding(

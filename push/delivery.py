@@ -24,8 +24,10 @@ from app.core.settings import Settings
 from app.users.models import OneTimeLink, User
 from app.users.secrets import derived_code
 from push.channels import Accepted, Address, Channel, DeadAddress, Failed, Outcome, Retry, configured_channels
-from push.messages import LINK_KINDS, render
+from push.messages import LINK_KINDS, STANDALONE_KINDS, render, urgency_of
 from push.models import CHANNELS, ChannelPreference, Notification, OutboxMessage, RegistrationToken
+from push.outbox import newer_than, note_held, note_superseded
+from push.quiet import rest_until
 
 log = get_log(__name__)
 
@@ -56,6 +58,7 @@ class _Attempt(_Claim):
     user: User
     token: RegistrationToken | None
     address: Address | None
+    keep_s: int
     refusal: Failed | None = None
 
 
@@ -149,7 +152,12 @@ def _claim(db: Database, settings: Settings, limit: int) -> list[_Claim]:
 
 
 def _begin(db: Database, settings: Settings, channels: Mapping[str, Channel], claim: _Claim) -> _Attempt | None:
-    """Renew the lease, count the attempt before it is made, and read what it needs. None: another drain has the row."""
+    """Renew the lease, count the attempt before it is made, and read what it needs.
+
+    Returns:
+        None when nothing is to be sent now: another drain has the row, a newer message makes it pointless, or its
+        reader's quiet hours have begun.
+    """
     with db.transaction() as session:
         row = session.get_one(OutboxMessage, claim.id)
         user = session.get_one(User, row.user_id)
@@ -165,7 +173,10 @@ def _begin(db: Database, settings: Settings, channels: Mapping[str, Channel], cl
             user=user,
             token=token,
             address=_address_of(row, user, token),
+            keep_s=max(int((row.expires_at - now(session)).total_seconds()), 0),
         )
+        if _superseded(session, claim, attempt) or _held(session, claim, attempt):
+            return None
         refusal = _refusal(session, settings, channels, attempt)
         attempt = replace(attempt, refusal=refusal, attempts=row.attempts + (refusal is None))
         ours = _update_claimed(session, claim, leased_until=attempt.leased_until, attempts=attempt.attempts)
@@ -173,6 +184,31 @@ def _begin(db: Database, settings: Settings, channels: Mapping[str, Channel], cl
         log.info("lease lapsed before sending", message_id=claim.id)
         return None
     return attempt
+
+
+def _superseded(session: Session, claim: _Claim, attempt: _Attempt) -> bool:
+    """Close a row that a newer message has made pointless; tell whether it was one."""
+    newer_id = newer_than(session, attempt.notification, attempt.channel)
+    if newer_id is None:
+        return False
+    if _update_claimed(session, claim, state="superseded", settled_at=now(session), leased_until=None):
+        newer = history.last_entry(session, history.Subject("notification", newer_id), "notification.queued")
+        note_superseded(session, attempt.notification.id, attempt.channel, newer)
+    return True
+
+
+def _held(session: Session, claim: _Claim, attempt: _Attempt) -> bool:
+    """Give a row back until its reader's quiet hours end; tell whether it has to wait."""
+    notification = attempt.notification
+    if urgency_of(notification.kind, notification.data) == "high":
+        return False
+    until = rest_until(session, notification.user_id, now(session))
+    if until is None:
+        return False
+    if _update_claimed(session, claim, leased_until=None, next_at=until, quiet_until=until):
+        queued = history.last_entry(session, history.Subject("notification", notification.id), "notification.queued")
+        note_held(session, notification.id, attempt.channel, until, queued)
+    return True
 
 
 def _address_of(row: OutboxMessage, user: User, token: RegistrationToken | None) -> Address | None:
@@ -223,7 +259,13 @@ def _send(settings: Settings, channels: Mapping[str, Channel], attempt: _Attempt
         "subject_kind": notification.subject_kind,
         "subject_id": notification.subject_id,
     }
-    message = replace(words, data=words.data | place)
+    message = replace(
+        words,
+        data=words.data | place,
+        collapse="" if notification.kind in STANDALONE_KINDS else f"{notification.subject_kind}:{notification.subject_id}",
+        urgency=urgency_of(notification.kind, notification.data),
+        keep_s=attempt.keep_s,
+    )
     return channels[attempt.channel].send(attempt.address, message, attempt.dedupe_key)
 
 

@@ -13,13 +13,17 @@ from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
 
 CHANNELS = ("fcm", "email")
-OUTBOX_STATES = ("queued", "accepted", "delivered", "opened", "failed")
+ON_SCREEN = frozenset({"fcm"})
+"""Channels whose messages stay on a screen, where a later one of the same subject takes the place of an earlier."""
+
+OUTBOX_STATES = ("queued", "accepted", "delivered", "opened", "failed", "superseded")
 
 
 class Notification(Tracked):
     """One message to one person; the inbox. Put into words in the reader's language when it is read."""
 
     __tablename__ = "notifications"
+    __table_args__ = (Index(None, "subject_id", "user_id"),)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
     kind: Mapped[str] = mapped_column(String(40))
     data: Mapped[dict[str, Any]] = mapped_column(JsonValue)
@@ -52,10 +56,21 @@ class ChannelPreference(Base):
     enabled: Mapped[bool]
 
 
+class QuietHours(Base):
+    """When a person wants to be left alone: from ``begins`` to ``ends``, "HH:MM" by the clocks of ``time_zone``."""
+
+    __tablename__ = "quiet_hours"
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    begins: Mapped[str] = mapped_column(String(5))
+    ends: Mapped[str] = mapped_column(String(5))
+    time_zone: Mapped[str] = mapped_column(String(60))
+
+
 class OutboxMessage(Base):
     """The intent to send one message through one channel, written in the transaction of its reason.
 
-    ``address_id``: the registration token for FCM. Claimed by setting ``leased_until``.
+    ``address_id``: the registration token for FCM. Claimed by setting ``leased_until``. ``quiet_until``: the end of the
+    person's quiet hours, for which it waits or has waited.
     """
 
     __tablename__ = "outbox"
@@ -75,6 +90,7 @@ class OutboxMessage(Base):
     next_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment)
     leased_until: Mapped[datetime | None] = mapped_column(Moment)
+    quiet_until: Mapped[datetime | None] = mapped_column(Moment)
     queued_at: Mapped[datetime] = mapped_column(Moment)
     settled_at: Mapped[datetime | None] = mapped_column(Moment)
     last_error: Mapped[str | None] = mapped_column(String(200))

@@ -14,7 +14,7 @@ from app.core.errors import TooMany
 from app.core.ids import new_id
 from app.users.models import User
 from app.users.rights import Actor
-from push.models import ChannelPreference, Notification, OutboxMessage, RegistrationToken
+from push.models import ChannelPreference, Notification, OutboxMessage, QuietHours, RegistrationToken
 from push.outbox import enqueue
 
 _PHONES_PER_PERSON = 20
@@ -82,6 +82,47 @@ def set_channel(session: Session, actor: Actor, channel: str, enabled: bool) -> 
     _upsert(session, ChannelPreference, ["user_id", "channel"], user_id=actor.id, channel=channel, enabled=enabled)
     history.record(
         session, "user.channel_set", history.Subject("user", actor.id), actor_id=actor.id, channel=channel, enabled=enabled
+    )
+
+
+def set_quiet_hours(session: Session, actor: Actor, begins: str, ends: str, time_zone: str) -> QuietHours:
+    """Set from when to when the actor wants to be left alone, each day.
+
+    Args:
+        begins: "HH:MM" on the clocks of ``time_zone``.
+        ends: likewise; earlier than ``begins`` when the night lies between.
+        time_zone: a name of the IANA time zone database.
+
+    Side effects:
+        What waits for the end of earlier quiet hours is judged anew by the next delivery. History.
+    """
+    _upsert(session, QuietHours, ["user_id"], user_id=actor.id, begins=begins, ends=ends, time_zone=time_zone)
+    _judge_waiting_anew(session, actor)
+    holder = history.Subject("user", actor.id)
+    history.record(session, "user.quiet_hours_set", holder, actor_id=actor.id, begins=begins, ends=ends, time_zone=time_zone)
+    return session.get_one(QuietHours, actor.id, populate_existing=True)
+
+
+def forget_quiet_hours(session: Session, actor: Actor) -> None:
+    """Have no quiet hours any more; what waits for their end leaves now. A repetition changes nothing."""
+    gone = session.execute(delete(QuietHours).where(QuietHours.user_id == actor.id).execution_options(synchronize_session=False))
+    if gone.rowcount:  # type: ignore[attr-defined]
+        _judge_waiting_anew(session, actor)
+        history.record(session, "user.quiet_hours_forgotten", history.Subject("user", actor.id), actor_id=actor.id)
+
+
+def _judge_waiting_anew(session: Session, actor: Actor) -> None:
+    """Make due what waits for the end of quiet hours: the delivery looks whether it still has to wait."""
+    session.execute(
+        update(OutboxMessage)
+        .where(
+            OutboxMessage.user_id == actor.id,
+            OutboxMessage.state == "queued",
+            OutboxMessage.quiet_until.is_not(None),
+            OutboxMessage.next_at == OutboxMessage.quiet_until,
+        )
+        .values(next_at=now(session))
+        .execution_options(synchronize_session=False)
     )
 
 

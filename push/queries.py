@@ -15,7 +15,7 @@ from app.users.models import User
 from app.users.rights import Actor
 from push.channels import configured_channels
 from push.messages import MessageError, render
-from push.models import CHANNELS, ChannelPreference, Notification, OutboxMessage, RegistrationToken
+from push.models import CHANNELS, ChannelPreference, Notification, OutboxMessage, QuietHours, RegistrationToken
 
 log = get_log(__name__)
 
@@ -78,6 +78,17 @@ def channels_of(session: Session, actor: Actor, settings: Settings) -> list[dict
         }
         for channel in CHANNELS
     ]
+
+
+def quiet_hours_of(session: Session, actor: Actor) -> QuietHours | None:
+    """Return the actor's quiet hours, or None when there are none."""
+    return session.get(QuietHours, actor.id)
+
+
+def rows_of(session: Session, notification: Notification) -> list[OutboxMessage]:
+    """Return the outbox rows of a notification, oldest first."""
+    rows = select(OutboxMessage).where(OutboxMessage.notification_id == notification.id)
+    return list(session.scalars(rows.order_by(OutboxMessage.queued_at, OutboxMessage.id)))
 
 
 def visible_outbox(actor: Actor, *, state: str | None = None, channel: str | None = None) -> Select[OutboxMessage]:

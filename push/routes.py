@@ -53,6 +53,34 @@ def set_channel(session: Session, actor: Actor, body: dict[str, Any]) -> dict[st
     return {"channels": queries.channels_of(session, actor, edge_settings())}
 
 
+@routes.door("GET", "/me/quiet-hours", policy="notifications.read", answer=schemas.QuietAnswerSchema)
+def read_quiet_hours(session: Session, actor: Actor) -> dict[str, Any]:
+    """Read one's quiet hours; null without any."""
+    return {"quiet_hours": queries.quiet_hours_of(session, actor)}
+
+
+@routes.door(
+    "POST",
+    "/me/quiet-hours",
+    policy="notifications.read",
+    body=schemas.QuietHoursSchema,
+    answer=schemas.QuietAnswerSchema,
+)
+def set_quiet_hours(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
+    """Set when one wants to be left alone.
+
+    Messages wait until the end and leave then; critical alarms and what one asked for oneself do not wait. The inbox
+    has everything at once.
+    """
+    return {"quiet_hours": operations.set_quiet_hours(session, actor, body["begins"], body["ends"], body["time_zone"])}
+
+
+@routes.door("POST", "/me/quiet-hours/forget", policy="notifications.read", status=204)
+def forget_quiet_hours(session: Session, actor: Actor) -> None:
+    """Have no quiet hours any more; what waits leaves now. Safe to repeat."""
+    operations.forget_quiet_hours(session, actor)
+
+
 @routes.door(
     "POST",
     "/me/registration-tokens",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from marshmallow import ValidationError, validates_schema
+
 from app.core import fields
 from app.core.paging import PageQuery
 from push.models import CHANNELS, OUTBOX_STATES
@@ -39,6 +43,25 @@ class ChannelChoiceSchema(fields.Schema):
 
     channel = fields.OneOf(*CHANNELS, required=True)
     enabled = fields.Flag(required=True)
+
+
+class QuietHoursSchema(fields.Schema):
+    """From when to when somebody wants to be left alone, by the clocks of a time zone; over midnight where they must be."""
+
+    begins = fields.Minute(required=True)
+    ends = fields.Minute(required=True)
+    time_zone = fields.Zone(required=True)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _check_span(self, given: dict[str, Any], **_: Any) -> None:
+        if given["begins"] == given["ends"]:
+            raise ValidationError({"ends": ["span_empty"]})
+
+
+class QuietAnswerSchema(fields.Schema):
+    """One's quiet hours; null without any."""
+
+    quiet_hours = fields.Nested(QuietHoursSchema, allow_none=True)
 
 
 class RegistrationSchema(fields.Schema):
@@ -80,6 +103,7 @@ class OutboxMessageSchema(fields.Schema):
     state = fields.OneOf(*OUTBOX_STATES)
     attempts = fields.Int()
     next_at = fields.Instant()
+    quiet_until = fields.Instant(allow_none=True)
     expires_at = fields.Instant()
     queued_at = fields.Instant()
     settled_at = fields.Instant(allow_none=True)

@@ -311,6 +311,7 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
     "phone_invalid": ("is not a valid phone number", "不是有效的电话号码"),
     "email_invalid": ("is not a valid e-mail address", "不是有效的邮箱地址"),
     "hours_invalid": ("must be opening hours as in OpenStreetMap", "须为 OpenStreetMap 格式的营业时间"),
+    "span_empty": ("must differ from the beginning", "不能与开始时间相同"),
     "zone_invalid": ("is no known time zone", "不是有效的时区"),
     "date_invalid": ("must be a date such as 2026-05-31", "须为日期，例如 2026-05-31"),
     "unknown_reference": ("names something that does not exist, or that you may not see", "指向的内容不存在，或您无权查看"),

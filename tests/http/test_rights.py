@@ -162,6 +162,9 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "GET /notifications": "notifications.read",
         "POST /notifications/<notification_id>/delivered": "notifications.read",
         "POST /notifications/<notification_id>/opened": "notifications.read",
+        "GET /me/quiet-hours": "notifications.read",
+        "POST /me/quiet-hours": "notifications.read",
+        "POST /me/quiet-hours/forget": "notifications.read",
         "GET /me/channels": "notifications.read",
         "POST /me/channels": "notifications.read",
         "POST /me/registration-tokens": "notifications.read",
@@ -176,6 +179,7 @@ CLASSIFIED: dict[str, dict[str, str]] = {
     },
     "pages": {
         "GET /history/<kind>/<subject>": "history.read",
+        "GET /notifications/<notification_id>/why": "notifications.read",
     },
 }
 

@@ -35,7 +35,7 @@ def call(http: Http) -> Call:
 def test_every_route_needs_somebody_signed_in(app: Flask, call: Call) -> None:
     rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("push.")]
 
-    assert len(rules) == 9
+    assert len(rules) == 12
     for rule in rules:
         (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         call(None, method, rule.rule.removeprefix("/api/v1").replace("<notification_id>", "n-00000001"), 401, x=1)

@@ -1,0 +1,41 @@
+"""messages wait for quiet hours, and a newer one about the same supersedes what is unsent of an older one"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = '0009'
+down_revision = '0007'
+branch_labels = None
+depends_on = None
+
+
+def _states(states: str) -> None:
+    with op.batch_alter_table('outbox', schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f('ck_outbox_state'), type_='check')
+        batch_op.create_check_constraint(batch_op.f('ck_outbox_state'), f'state IN ({states})')
+
+
+def upgrade() -> None:
+    op.create_table('quiet_hours',
+    sa.Column('user_id', sa.String(length=36), nullable=False),
+    sa.Column('begins', sa.String(length=5), nullable=False),
+    sa.Column('ends', sa.String(length=5), nullable=False),
+    sa.Column('time_zone', sa.String(length=60), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_quiet_hours_user_id')),
+    sa.PrimaryKeyConstraint('user_id', name=op.f('pk_quiet_hours'))
+    )
+    with op.batch_alter_table('notifications', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_notifications_subject_id_user_id'), ['subject_id', 'user_id'], unique=False)
+    with op.batch_alter_table('outbox', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('quiet_until', sa.DateTime(timezone=True), nullable=True))
+    _states("'queued', 'accepted', 'delivered', 'opened', 'failed', 'superseded'")
+
+
+def downgrade() -> None:
+    op.execute("UPDATE outbox SET state = 'failed', last_error = 'superseded' WHERE state = 'superseded'")
+    _states("'queued', 'accepted', 'delivered', 'opened', 'failed'")
+    with op.batch_alter_table('outbox', schema=None) as batch_op:
+        batch_op.drop_column('quiet_until')
+    with op.batch_alter_table('notifications', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_notifications_subject_id_user_id'))
+    op.drop_table('quiet_hours')
