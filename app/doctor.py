@@ -138,8 +138,13 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
             ("/metrics is open to whoever reaches it", "任何能访问该地址的人都可以读取 /metrics"),
             ("set FIELDLOOP_METRICS_TOKEN", "请设置 FIELDLOOP_METRICS_TOKEN"),
         )
-    for channel in sorted({"fcm", "email"} - configured_channels(settings)):
-        hint = "FIELDLOOP_FCM_CREDENTIALS_FILE" if channel == "fcm" else "FIELDLOOP_SMTP_HOST"
+    hints = {
+        "fcm": "FIELDLOOP_FCM_CREDENTIALS_FILE",
+        "web_push": "FIELDLOOP_VAPID_PRIVATE_KEY",
+        "email": "FIELDLOOP_SMTP_HOST",
+    }
+    for channel in sorted(set(hints) - configured_channels(settings)):
+        hint = hints[channel]
         yield Finding(
             "note",
             (

@@ -7,6 +7,7 @@ channels never do.
 
 from __future__ import annotations
 
+import json
 import random
 import traceback
 from collections.abc import Callable, Mapping
@@ -25,11 +26,21 @@ from app.users.models import OneTimeLink, User
 from app.users.secrets import derived_code
 from push.channels import Accepted, Address, Channel, DeadAddress, Failed, Outcome, Retry, configured_channels
 from push.messages import LINK_KINDS, STANDALONE_KINDS, render, urgency_of
-from push.models import CHANNELS, ChannelPreference, Notification, OutboxMessage, RegistrationToken
+from push.models import (
+    CHANNELS,
+    ON_SCREEN,
+    BrowserSubscription,
+    ChannelPreference,
+    Notification,
+    OutboxMessage,
+    RegistrationToken,
+)
 from push.outbox import newer_than, note_held, note_superseded
 from push.quiet import rest_until
 
 log = get_log(__name__)
+
+Place = RegistrationToken | BrowserSubscription
 
 _FIRST_PAUSE_S = 20.0
 _GROWTH = 3.0
@@ -56,7 +67,7 @@ class _Attempt(_Claim):
     dedupe_key: str
     notification: Notification
     user: User
-    token: RegistrationToken | None
+    token: Place | None
     address: Address | None
     keep_s: int
     refusal: Failed | None = None
@@ -66,15 +77,16 @@ def make_channels(settings: Settings) -> dict[str, Channel]:
     """Make the configured channels, once per process; say in the logs which ones are not.
 
     Args:
-        settings: ``fcm_*`` and ``smtp_*``.
+        settings: ``fcm_*``, ``vapid_*`` and ``smtp_*``.
 
     Returns:
         Channels by name. Messages for a missing one settle as ``channel_not_configured``; the inbox still has them.
     """
     from push.channels.email import EmailChannel
     from push.channels.fcm import FcmChannel
+    from push.channels.web_push import WebPushChannel
 
-    makers: dict[str, Callable[[Settings], Channel]] = {"fcm": FcmChannel, "email": EmailChannel}
+    makers: dict[str, Callable[[Settings], Channel]] = {"fcm": FcmChannel, "web_push": WebPushChannel, "email": EmailChannel}
     configured = configured_channels(settings)
     for channel in sorted(set(CHANNELS) - configured):
         log.warning("channel not configured; its messages stay in the inbox", channel=channel)
@@ -161,7 +173,7 @@ def _begin(db: Database, settings: Settings, channels: Mapping[str, Channel], cl
     with db.transaction() as session:
         row = session.get_one(OutboxMessage, claim.id)
         user = session.get_one(User, row.user_id)
-        token = session.get(RegistrationToken, row.address_id) if row.address_id else None
+        token = _place_of(session, row)
         attempt = _Attempt(
             id=row.id,
             channel=row.channel,
@@ -211,12 +223,24 @@ def _held(session: Session, claim: _Claim, attempt: _Attempt) -> bool:
     return True
 
 
-def _address_of(row: OutboxMessage, user: User, token: RegistrationToken | None) -> Address | None:
+def _place_of(session: Session, row: OutboxMessage) -> Place | None:
+    """Return the phone or the browser a row goes to, unless it is gone; a mail goes to none."""
+    if row.address_id is None:
+        return None
+    if row.channel == "web_push":
+        return session.get(BrowserSubscription, row.address_id)
+    return session.get(RegistrationToken, row.address_id)
+
+
+def _address_of(row: OutboxMessage, user: User, token: Place | None) -> Address | None:
     """Return where this row goes now. A phone that somebody else signed in on since is no address any more."""
     if row.channel == "email":
         return Address("email", user.email) if user.email else None
     if token is None or token.user_id != row.user_id:
         return None
+    if isinstance(token, BrowserSubscription):
+        keys = {"p256dh": token.p256dh, "auth": token.auth}
+        return Address("subscription", json.dumps({"endpoint": token.endpoint, "keys": keys}))
     return Address("fid" if token.address_kind == "fid" else "token", token.address)
 
 
@@ -307,17 +331,14 @@ def _close(session: Session, attempt: _Attempt, outcome: Accepted | DeadAddress 
     history.record(session, "notification.failed", subject, causes=[cause], channel=attempt.channel, reason=error)
     if isinstance(outcome, DeadAddress) and attempt.token is not None:
         # Registered again since we sent: then the phone is back and the answer is about the past.
-        session.execute(
-            delete(RegistrationToken).where(
-                RegistrationToken.id == attempt.token.id, RegistrationToken.seen_at == attempt.token.seen_at
-            )
-        )
+        places = type(attempt.token)
+        session.execute(delete(places).where(places.id == attempt.token.id, places.seen_at == attempt.token.seen_at))
     return True
 
 
 def _accepted_state(session: Session, attempt: _Attempt) -> str:
     """Return the state of an accepted row: a quick phone may have reported before we settle."""
-    if attempt.channel != "fcm":
+    if attempt.channel not in ON_SCREEN:
         return "accepted"
     seen = session.execute(
         select(Notification.delivered_at, Notification.opened_at).where(Notification.id == attempt.notification.id)

@@ -12,8 +12,8 @@ from app.core.db import Base, JsonValue, Moment
 from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
 
-CHANNELS = ("fcm", "email")
-ON_SCREEN = frozenset({"fcm"})
+CHANNELS = ("fcm", "web_push", "email")
+ON_SCREEN = frozenset({"fcm", "web_push"})
 """Channels whose messages stay on a screen, where a later one of the same subject takes the place of an earlier."""
 
 OUTBOX_STATES = ("queued", "accepted", "delivered", "opened", "failed", "superseded")
@@ -47,6 +47,19 @@ class RegistrationToken(Base):
     seen_at: Mapped[datetime] = mapped_column(Moment)
 
 
+class BrowserSubscription(Base):
+    """Where Web Push reaches one browser, and the keys only it can read with. Deleted when its service says 404 or 410."""
+
+    __tablename__ = "browser_subscriptions"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
+    endpoint: Mapped[str] = mapped_column(String(1000), unique=True)
+    p256dh: Mapped[str] = mapped_column(String(100))
+    auth: Mapped[str] = mapped_column(String(40))
+    registered_at: Mapped[datetime] = mapped_column(Moment)
+    seen_at: Mapped[datetime] = mapped_column(Moment)
+
+
 class ChannelPreference(Base):
     """A channel a person switched off, or on again. No row means on."""
 
@@ -69,8 +82,8 @@ class QuietHours(Base):
 class OutboxMessage(Base):
     """The intent to send one message through one channel, written in the transaction of its reason.
 
-    ``address_id``: the registration token for FCM. Claimed by setting ``leased_until``. ``quiet_until``: the end of the
-    person's quiet hours, for which it waits or has waited.
+    ``address_id``: the registration token for FCM, the subscription for Web Push. Claimed by setting ``leased_until``.
+    ``quiet_until``: the end of the person's quiet hours, for which it waits or has waited.
     """
 
     __tablename__ = "outbox"

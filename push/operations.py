@@ -10,12 +10,24 @@ from sqlalchemy.orm import Session
 
 from app.core import history, tracked
 from app.core.db import now
-from app.core.errors import TooMany
+from app.core.errors import FieldsInvalid, TooMany
 from app.core.ids import new_id
+from app.core.settings import Settings
 from app.users.models import User
 from app.users.rights import Actor
-from push.models import ChannelPreference, Notification, OutboxMessage, QuietHours, RegistrationToken
+from push.endpoints import is_allowed, is_auth_secret, is_public_key
+from push.models import (
+    ON_SCREEN,
+    BrowserSubscription,
+    ChannelPreference,
+    Notification,
+    OutboxMessage,
+    QuietHours,
+    RegistrationToken,
+)
 from push.outbox import enqueue
+
+Faults = dict[str, list[str]]
 
 _PHONES_PER_PERSON = 20
 _TESTS_PER_MINUTE = 5
@@ -44,7 +56,7 @@ def report_opened(session: Session, actor: Actor, notification: Notification) ->
 def _move_forward(session: Session, actor: Actor, notification: Notification, to: str) -> None:
     """Take one step, guarded in SQL: of two racing reports one writes.
 
-    Only FCM rows follow: an app's report says nothing about a letter box. Rows still queued stay so,
+    Only rows of channels on a screen follow: an app's report says nothing about a letter box. Rows still queued stay so,
     the person's other phone waits for its own.
     """
     present = now(session)
@@ -68,7 +80,11 @@ def _move_forward(session: Session, actor: Actor, notification: Notification, to
     behind = ("accepted", "delivered") if to == "opened" else ("accepted",)
     session.execute(
         update(OutboxMessage)
-        .where(OutboxMessage.notification_id == notification.id, OutboxMessage.channel == "fcm", OutboxMessage.state.in_(behind))
+        .where(
+            OutboxMessage.notification_id == notification.id,
+            OutboxMessage.channel.in_(sorted(ON_SCREEN)),
+            OutboxMessage.state.in_(behind),
+        )
         .values(state=to)
         .execution_options(synchronize_session=False)
     )
@@ -155,16 +171,75 @@ def register_token(session: Session, actor: Actor, address_kind: str, address: s
     if before != actor.id:
         holder = history.Subject("user", actor.id)
         history.record(session, "user.phone_registered", holder, actor_id=actor.id, moved=before is not None)
+    _forget_longest_unseen(session, RegistrationToken, actor, token.id)
+    return token
+
+
+def subscribe_browser(
+    session: Session, actor: Actor, settings: Settings, endpoint: str, p256dh: str, auth: str
+) -> BrowserSubscription:
+    """Note where Web Push reaches the browser the actor is signed in with; like a phone it belongs to who came last.
+
+    Raises:
+        FieldsInvalid: when the endpoint is at no service that is allowed, or a key is none.
+    """
+    faults: Faults = {}
+    if not is_allowed(endpoint, settings):
+        faults["endpoint"] = ["service_not_allowed"]
+    if not is_public_key(p256dh):
+        faults["keys.p256dh"] = ["key_invalid"]
+    if not is_auth_secret(auth):
+        faults["keys.auth"] = ["key_invalid"]
+    if faults:
+        raise FieldsInvalid(faults)
+    present = now(session)
+    of_endpoint = select(BrowserSubscription).where(BrowserSubscription.endpoint == endpoint)
+    before = session.scalar(of_endpoint.with_only_columns(BrowserSubscription.user_id))
+    _upsert(
+        session,
+        BrowserSubscription,
+        ["endpoint"],
+        keep=("id", "registered_at") if before == actor.id else ("id",),
+        id=new_id(),
+        user_id=actor.id,
+        endpoint=endpoint,
+        p256dh=p256dh,
+        auth=auth,
+        registered_at=present,
+        seen_at=present,
+    )
+    subscription = session.scalars(of_endpoint.execution_options(populate_existing=True)).one()
+    if before != actor.id:
+        holder = history.Subject("user", actor.id)
+        history.record(session, "user.browser_subscribed", holder, actor_id=actor.id, moved=before is not None)
+    _forget_longest_unseen(session, BrowserSubscription, actor, subscription.id)
+    return subscription
+
+
+def unsubscribe_browser(session: Session, actor: Actor, endpoint: str) -> None:
+    """Forget a browser of the actor's; nothing is sent to it any more. Somebody else's stays."""
+    gone = session.execute(
+        delete(BrowserSubscription)
+        .where(BrowserSubscription.endpoint == endpoint, BrowserSubscription.user_id == actor.id)
+        .execution_options(synchronize_session=False)
+    )
+    if gone.rowcount:  # type: ignore[attr-defined]
+        history.record(session, "user.browser_forgotten", history.Subject("user", actor.id), actor_id=actor.id)
+
+
+def _forget_longest_unseen(
+    session: Session, places: type[RegistrationToken] | type[BrowserSubscription], actor: Actor, kept_id: str
+) -> None:
+    """Delete what goes beyond twenty phones, or browsers, of one person."""
     stale = (
-        select(RegistrationToken.id)
-        .where(RegistrationToken.user_id == actor.id, RegistrationToken.id != token.id)
-        .order_by(RegistrationToken.seen_at.desc(), RegistrationToken.id.desc())
+        select(places.id)
+        .where(places.user_id == actor.id, places.id != kept_id)
+        .order_by(places.seen_at.desc(), places.id.desc())
         .offset(_PHONES_PER_PERSON - 1)
         .limit(_PHONES_PER_PERSON)
     )
     gone = list(session.scalars(stale))
-    session.execute(delete(RegistrationToken).where(RegistrationToken.id.in_(gone)))
-    return token
+    session.execute(delete(places).where(places.id.in_(gone)))
 
 
 def _upsert(session: Session, model: type, key: list[str], *, keep: tuple[str, ...] = (), **values: object) -> None:

@@ -15,7 +15,15 @@ from app.core.ids import new_id
 from app.core.tracked import add
 from app.users.models import User
 from push.messages import LINK_KINDS, STANDALONE_KINDS, urgency_of
-from push.models import CHANNELS, ON_SCREEN, ChannelPreference, Notification, OutboxMessage, RegistrationToken
+from push.models import (
+    CHANNELS,
+    ON_SCREEN,
+    BrowserSubscription,
+    ChannelPreference,
+    Notification,
+    OutboxMessage,
+    RegistrationToken,
+)
 from push.quiet import rest_until
 
 _KEPT_FOR = timedelta(days=3)
@@ -99,7 +107,8 @@ def _addresses_of(session: Session, user: User, channel: str) -> list[str | None
     """Return the ids of a person's addresses on a channel; None stands for the one address that lies in the account."""
     if channel == "email":
         return [None] if user.email else []
-    return list(session.scalars(select(RegistrationToken.id).where(RegistrationToken.user_id == user.id)))
+    places = BrowserSubscription if channel == "web_push" else RegistrationToken
+    return list(session.scalars(select(places.id).where(places.user_id == user.id)))
 
 
 def _fan_out(

@@ -15,7 +15,15 @@ from app.users.models import User
 from app.users.rights import Actor
 from push.channels import configured_channels
 from push.messages import MessageError, render
-from push.models import CHANNELS, ChannelPreference, Notification, OutboxMessage, QuietHours, RegistrationToken
+from push.models import (
+    CHANNELS,
+    BrowserSubscription,
+    ChannelPreference,
+    Notification,
+    OutboxMessage,
+    QuietHours,
+    RegistrationToken,
+)
 
 log = get_log(__name__)
 
@@ -67,6 +75,8 @@ def channels_of(session: Session, actor: Actor, settings: Settings) -> list[dict
     configured = configured_channels(settings)
     reachable = {
         "fcm": session.scalar(select(RegistrationToken.id).where(RegistrationToken.user_id == actor.id).limit(1)) is not None,
+        "web_push": session.scalar(select(BrowserSubscription.id).where(BrowserSubscription.user_id == actor.id).limit(1))
+        is not None,
         "email": bool(session.scalar(select(User.email).where(User.id == actor.id))),
     }
     return [

@@ -10,8 +10,9 @@ from app.core.edge import edge_settings
 from app.core.http import Routes
 from app.core.paging import PageQuery, page, page_of
 from app.users.rights import Actor
+from app.users.secrets import vapid_public_key
 from push import operations, queries, schemas
-from push.models import Notification, OutboxMessage, RegistrationToken
+from push.models import BrowserSubscription, Notification, OutboxMessage, RegistrationToken
 
 routes = Routes("push", __name__, description="Notifications and the ways they take")
 
@@ -101,6 +102,36 @@ def register_token(session: Session, actor: Actor, body: dict[str, Any]) -> Regi
 def forget_token(session: Session, actor: Actor, body: dict[str, Any]) -> None:
     """Forget the phone one signs out on. Safe to repeat."""
     operations.forget_token(session, actor, body["address"])
+
+
+@routes.door("GET", "/me/web-push-key", policy="notifications.read", answer=schemas.ApplicationKeySchema)
+def read_web_push_key(session: Session, actor: Actor) -> dict[str, Any]:
+    """Read the key a browser subscribes with."""
+    private_key = edge_settings().vapid_private_key
+    return {"public_key": vapid_public_key(private_key) if private_key else None}
+
+
+@routes.door(
+    "POST",
+    "/me/browser-subscriptions",
+    policy="notifications.read",
+    body=schemas.SubscriptionSchema,
+    answer=schemas.BrowserSubscriptionSchema,
+    status=201,
+)
+def subscribe_browser(session: Session, actor: Actor, body: dict[str, Any]) -> BrowserSubscription:
+    """Register the browser one is signed in with; safe to repeat at every start.
+
+    Only services of known browsers, and those the operator allows, are taken as endpoints.
+    """
+    keys = body["keys"]
+    return operations.subscribe_browser(session, actor, edge_settings(), body["endpoint"], keys["p256dh"], keys["auth"])
+
+
+@routes.door("POST", "/me/browser-subscriptions/forget", policy="notifications.read", body=schemas.UnsubscribeSchema, status=204)
+def unsubscribe_browser(session: Session, actor: Actor, body: dict[str, Any]) -> None:
+    """Forget the browser one signs out on. Safe to repeat."""
+    operations.unsubscribe_browser(session, actor, body["endpoint"])
 
 
 @routes.door("POST", "/me/test-notification", policy="notifications.read", answer=schemas.NotificationSchema, status=201)

@@ -80,6 +80,41 @@ class RegistrationTokenSchema(fields.Schema):
     seen_at = fields.Instant()
 
 
+class BrowserKeysSchema(fields.Schema):
+    """The keys of a subscription, in base64url as the browser gives them."""
+
+    p256dh = fields.Text(100, 1, required=True)
+    auth = fields.Text(40, 1, required=True)
+
+
+class SubscriptionSchema(fields.Schema):
+    """A subscription as ``PushSubscription.toJSON()`` gives it."""
+
+    endpoint = fields.Text(1000, 1, required=True)
+    expirationTime = fields.Real(allow_none=True)  # noqa: N815 - the browser's own name
+    keys = fields.Nested(BrowserKeysSchema, required=True)
+
+
+class BrowserSubscriptionSchema(fields.Schema):
+    """A browser that is registered. Endpoint and keys are not repeated."""
+
+    id = fields.Id()
+    registered_at = fields.Instant()
+    seen_at = fields.Instant()
+
+
+class UnsubscribeSchema(fields.Schema):
+    """The endpoint of the browser that is signed out on."""
+
+    endpoint = fields.Text(1000, 1, required=True)
+
+
+class ApplicationKeySchema(fields.Schema):
+    """The ``applicationServerKey`` a browser subscribes with; null when this server has no Web Push."""
+
+    public_key = fields.Text(100, allow_none=True)
+
+
 class ForgetSchema(fields.Schema):
     """The address of the phone that is signed out on."""
 

@@ -167,6 +167,8 @@ REASONS: dict[str, tuple[str, str]] = {
     "user.edited": ("The person's data were changed.", "用户资料已修改。"),
     "user.territories_assigned": ("Territories were assigned.", "已分配负责区域。"),
     "user.channel_set": ("A message channel was switched.", "消息渠道设置已更改。"),
+    "user.browser_subscribed": ("A browser was registered for messages.", "已登记接收消息的浏览器。"),
+    "user.browser_forgotten": ("A browser was taken off the messages.", "已移除接收消息的浏览器。"),
     "user.quiet_hours_set": (
         "Quiet hours were set: {begins} to {ends} ({time_zone}).",
         "已设置免打扰时段：{begins} 至 {ends}（{time_zone}）。",
@@ -227,6 +229,8 @@ CODED: dict[str, tuple[str, str]] = {
     "password_reset": ("new password", "重设密码"),
     "test": ("test message", "测试消息"),
     "fcm": ("push to the app", "应用推送"),
+    "web_push": ("push to the browser", "浏览器推送"),
+    "service_not_allowed": ("its push service is not allowed any more", "其推送服务已不被允许"),
     "email": ("e-mail", "电子邮件"),
     "channel_not_configured": ("this server has no such channel", "服务器未配置该渠道"),
     "recipient_gone": ("the account is closed", "账号已停用"),

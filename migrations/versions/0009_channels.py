@@ -1,4 +1,4 @@
-"""messages wait for quiet hours, and a newer one about the same supersedes what is unsent of an older one"""
+"""browsers get messages; messages wait for quiet hours, and a newer one about the same supersedes what is unsent of an older one"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,7 +15,27 @@ def _states(states: str) -> None:
         batch_op.create_check_constraint(batch_op.f('ck_outbox_state'), f'state IN ({states})')
 
 
+def _channels(channels: str) -> None:
+    with op.batch_alter_table('outbox', schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f('ck_outbox_channel'), type_='check')
+        batch_op.create_check_constraint(batch_op.f('ck_outbox_channel'), f'channel IN ({channels})')
+
+
 def upgrade() -> None:
+    op.create_table('browser_subscriptions',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('user_id', sa.String(length=36), nullable=False),
+    sa.Column('endpoint', sa.String(length=1000), nullable=False),
+    sa.Column('p256dh', sa.String(length=100), nullable=False),
+    sa.Column('auth', sa.String(length=40), nullable=False),
+    sa.Column('registered_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('seen_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_browser_subscriptions_user_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_browser_subscriptions')),
+    sa.UniqueConstraint('endpoint', name=op.f('uq_browser_subscriptions_endpoint'))
+    )
+    with op.batch_alter_table('browser_subscriptions', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_browser_subscriptions_user_id'), ['user_id'], unique=False)
     op.create_table('quiet_hours',
     sa.Column('user_id', sa.String(length=36), nullable=False),
     sa.Column('begins', sa.String(length=5), nullable=False),
@@ -29,9 +49,13 @@ def upgrade() -> None:
     with op.batch_alter_table('outbox', schema=None) as batch_op:
         batch_op.add_column(sa.Column('quiet_until', sa.DateTime(timezone=True), nullable=True))
     _states("'queued', 'accepted', 'delivered', 'opened', 'failed', 'superseded'")
+    _channels("'fcm', 'web_push', 'email'")
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM outbox WHERE channel = 'web_push'")
+    _channels("'fcm', 'email'")
+    op.drop_table('browser_subscriptions')
     op.execute("UPDATE outbox SET state = 'failed', last_error = 'superseded' WHERE state = 'superseded'")
     _states("'queued', 'accepted', 'delivered', 'opened', 'failed'")
     with op.batch_alter_table('outbox', schema=None) as batch_op:

@@ -35,7 +35,7 @@ def call(http: Http) -> Call:
 def test_every_route_needs_somebody_signed_in(app: Flask, call: Call) -> None:
     rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("push.")]
 
-    assert len(rules) == 12
+    assert len(rules) == 15
     for rule in rules:
         (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         call(None, method, rule.rule.removeprefix("/api/v1").replace("<notification_id>", "n-00000001"), 401, x=1)
@@ -164,9 +164,10 @@ def test_channels_say_what_is_wanted_configured_and_reachable(outbox: Any, call:
     again = call(ann, "POST", "/me/channels", channel="fcm", enabled=True)
 
     email = {"channel": "email", "enabled": True, "configured": False, "reachable": False}
+    web_push = {"channel": "web_push", "enabled": True, "configured": False, "reachable": False}
     fcm = {"channel": "fcm", "configured": False, "reachable": True}
-    assert before == again == {"channels": [fcm | {"enabled": True}, email]}
-    assert after == {"channels": [fcm | {"enabled": False}, email]}
+    assert before == again == {"channels": [fcm | {"enabled": True}, web_push, email]}
+    assert after == {"channels": [fcm | {"enabled": False}, web_push, email]}
     assert [entry.facts for entry in outbox.history("user.channel_set")] == [
         {"channel": "fcm", "enabled": False},
         {"channel": "fcm", "enabled": True},
