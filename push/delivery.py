@@ -37,6 +37,7 @@ from push.models import (
 )
 from push.outbox import newer_than, note_held, note_superseded
 from push.quiet import rest_until
+from push.verification import code_of
 
 log = get_log(__name__)
 
@@ -269,6 +270,8 @@ def _send(settings: Settings, channels: Mapping[str, Channel], attempt: _Attempt
     link_code = None
     if notification.kind in LINK_KINDS and attempt.channel == "email":
         link_code = derived_code(settings, "link", notification.data["link_id"])
+    # Each address has a code of its own, so that the code also tells which one was reached.
+    channel_code = code_of(settings, attempt.id) if notification.kind == "channel_check" else None
     words = render(
         notification.kind,
         notification.data,
@@ -277,12 +280,15 @@ def _send(settings: Settings, channels: Mapping[str, Channel], attempt: _Attempt
         public_url=settings.public_url,
         time_zone=settings.time_zone,
         link_code=link_code,
+        channel_code=channel_code,
     )
     place = {
         "notification_id": notification.id,
         "subject_kind": notification.subject_kind,
         "subject_id": notification.subject_id,
     }
+    if channel_code is not None:
+        place["code"] = channel_code
     message = replace(
         words,
         data=words.data | place,

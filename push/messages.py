@@ -75,7 +75,7 @@ class Kind:
 LINK_KINDS = frozenset({"invitation", "password_reset"})
 """They carry a link that signs somebody in: by e-mail only, whatever the person switched off."""
 
-STANDALONE_KINDS = LINK_KINDS | {"test"}
+STANDALONE_KINDS = LINK_KINDS | {"test", "channel_check"}
 """Each stands for itself: a later one of the same subject neither replaces nor supersedes it."""
 
 _ASKED_FOR = STANDALONE_KINDS
@@ -388,6 +388,23 @@ MESSAGES: dict[str, Kind] = {
         Words("Test message", ("It works: messages from {organisation} reach you here.",)),
         Words("测试消息", ("一切正常：您可以在这里收到{organisation}的消息。",)),
     ),
+    "channel_check": Kind(
+        {},
+        Words(
+            "Does this reach you?",
+            (
+                ("code", "Enter {code} in {organisation} to confirm that messages reach you here. It is valid for 30 minutes."),
+                ("!code", "The code is in the message that came the way you are checking."),
+            ),
+        ),
+        Words(
+            "确认接收渠道",
+            (
+                ("code", "请在{organisation}中输入 {code}，确认您可在此收到消息。30 分钟内有效。"),
+                ("!code", "验证码在通过该渠道发送的消息中。"),
+            ),
+        ),
+    ),
 }
 
 # A reason's code: (English sentence, Chinese sentence)
@@ -428,6 +445,7 @@ def render(
     public_url: str,
     time_zone: tzinfo,
     link_code: str | None = None,
+    channel_code: str | None = None,
 ) -> Message:
     """Put one message into words.
 
@@ -439,6 +457,7 @@ def render(
         public_url: where the web app is reached, without a trailing slash.
         time_zone: in which days and times are told.
         link_code: the secret of an invitation or a password reset. Without it the words say where the link is.
+        channel_code: what shows that a channel reaches its reader; only for the channel itself.
 
     Returns:
         Title, body and data, cut so that FCM takes them.
@@ -452,7 +471,7 @@ def render(
     try:
         facts = _facts({key: data[key] for key in row.sample}, locale)
         link = f"{public_url}/accounts/link?code={link_code}" if link_code else ""
-        facts |= {"organisation": _tidy(organisation), "link": link}
+        facts |= {"organisation": _tidy(organisation), "link": link, "code": channel_code or ""}
         speech = _Speech(locale, time_zone, str(facts.get("currency", "")))
         title = speech.vformat(words.title, (), facts)
         body = _JOINTS[locale].join(speech.vformat(sentence, (), facts) for sentence in _said(words.body, facts))

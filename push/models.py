@@ -69,6 +69,16 @@ class ChannelPreference(Base):
     enabled: Mapped[bool]
 
 
+class VerifiedAddress(Base):
+    """An address that a person has shown to reach them, by its hash: another address is not verified by it."""
+
+    __tablename__ = "verified_addresses"
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    channel: Mapped[str] = mapped_column(String(20), primary_key=True)
+    address_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    verified_at: Mapped[datetime] = mapped_column(Moment)
+
+
 class QuietHours(Base):
     """When a person wants to be left alone: from ``begins`` to ``ends``, "HH:MM" by the clocks of ``time_zone``."""
 

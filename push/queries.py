@@ -24,6 +24,7 @@ from push.models import (
     QuietHours,
     RegistrationToken,
 )
+from push.verification import is_verified
 
 log = get_log(__name__)
 
@@ -85,6 +86,7 @@ def channels_of(session: Session, actor: Actor, settings: Settings) -> list[dict
             "enabled": chosen.get(channel, True),
             "configured": channel in configured,
             "reachable": reachable[channel],
+            "verified": is_verified(session, actor.id, channel),
         }
         for channel in CHANNELS
     ]

@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.core.edge import edge_settings
+from app.core.errors import NotFound
 from app.core.http import Routes
 from app.core.paging import PageQuery, page, page_of
 from app.users.rights import Actor
 from app.users.secrets import vapid_public_key
-from push import operations, queries, schemas
-from push.models import BrowserSubscription, Notification, OutboxMessage, RegistrationToken
+from push import operations, queries, schemas, verification
+from push.models import CHANNELS, BrowserSubscription, Notification, OutboxMessage, RegistrationToken
 
 routes = Routes("push", __name__, description="Notifications and the ways they take")
 
@@ -52,6 +53,35 @@ def set_channel(session: Session, actor: Actor, body: dict[str, Any]) -> dict[st
     """Switch one channel off, or on again. The inbox always stays."""
     operations.set_channel(session, actor, body["channel"], body["enabled"])
     return {"channels": queries.channels_of(session, actor, edge_settings())}
+
+
+@routes.door("POST", "/me/channels/<channel>/test", policy="notifications.read", answer=schemas.NotificationSchema, status=201)
+def check_channel(session: Session, actor: Actor, channel: str) -> dict[str, Any]:
+    """Send a code to oneself through one channel; ``verify`` takes it. At most three a minute.
+
+    An app that is opened by the message finds the code in its ``code`` and may send it by itself.
+    """
+    made = verification.check_channel(session, actor, edge_settings(), _known(channel))
+    return queries.in_words(made, actor.locale, edge_settings())
+
+
+@routes.door(
+    "POST",
+    "/me/channels/<channel>/verify",
+    policy="notifications.read",
+    body=schemas.ChannelCodeSchema,
+    answer=schemas.ChannelsSchema,
+)
+def verify_channel(session: Session, actor: Actor, body: dict[str, Any], channel: str) -> dict[str, Any]:
+    """Give back the code that came through a channel: its address is verified."""
+    verification.verify_channel(session, actor, edge_settings(), _known(channel), body["code"])
+    return {"channels": queries.channels_of(session, actor, edge_settings())}
+
+
+def _known(channel: str) -> str:
+    if channel not in CHANNELS:
+        raise NotFound
+    return channel
 
 
 @routes.door("GET", "/me/quiet-hours", policy="notifications.read", answer=schemas.QuietAnswerSchema)

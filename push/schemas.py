@@ -24,18 +24,25 @@ class NotificationSchema(fields.TrackedSchema):
 
 
 class ChannelSchema(fields.Schema):
-    """One way to oneself: wanted, configured on this server, and with an address."""
+    """One way to oneself: wanted, configured on this server, with an address, and shown to reach one there."""
 
     channel = fields.OneOf(*CHANNELS)
     enabled = fields.Flag()
     configured = fields.Flag()
     reachable = fields.Flag()
+    verified = fields.Flag()
 
 
 class ChannelsSchema(fields.Schema):
     """Every way to oneself."""
 
     channels = fields.Listing(fields.Nested(ChannelSchema))
+
+
+class ChannelCodeSchema(fields.Schema):
+    """The code that came through the channel."""
+
+    code = fields.Text(20, 1, required=True)
 
 
 class ChannelChoiceSchema(fields.Schema):

@@ -31,6 +31,18 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
         "密码强度不足",
         "请至少使用 10 个字符，且不要包含您的账号。",
     ),
+    "channel_unreachable": (
+        "Nothing can be sent there",
+        "This server does not have the channel, you have switched it off, or it knows no address of yours.",
+        "无法通过该渠道发送",
+        "服务器未配置该渠道、您已将其关闭，或未登记地址。",
+    ),
+    "code_wrong": (
+        "Code not valid",
+        "This code was not sent through this channel within the last 30 minutes.",
+        "验证码无效",
+        "该渠道在最近 30 分钟内未发送过此验证码。",
+    ),
     "validation_failed": ("Please check your input", "Some fields are not valid.", "请检查输入", "部分字段无效。"),
     "malformed": (
         "Request cannot be read",

@@ -169,6 +169,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "user.channel_set": ("A message channel was switched.", "消息渠道设置已更改。"),
     "user.browser_subscribed": ("A browser was registered for messages.", "已登记接收消息的浏览器。"),
     "user.browser_forgotten": ("A browser was taken off the messages.", "已移除接收消息的浏览器。"),
+    "user.channel_verified": ("A message channel was shown to reach the person: {channel}.", "已确认消息渠道可达：{channel}。"),
     "user.quiet_hours_set": (
         "Quiet hours were set: {begins} to {ends} ({time_zone}).",
         "已设置免打扰时段：{begins} 至 {ends}（{time_zone}）。",
@@ -228,6 +229,7 @@ CODED: dict[str, tuple[str, str]] = {
     "invitation": ("invitation", "邀请"),
     "password_reset": ("new password", "重设密码"),
     "test": ("test message", "测试消息"),
+    "channel_check": ("check of a channel", "渠道验证"),
     "fcm": ("push to the app", "应用推送"),
     "web_push": ("push to the browser", "浏览器推送"),
     "service_not_allowed": ("its push service is not allowed any more", "其推送服务已不被允许"),

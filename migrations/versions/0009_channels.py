@@ -36,6 +36,14 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('browser_subscriptions', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_browser_subscriptions_user_id'), ['user_id'], unique=False)
+    op.create_table('verified_addresses',
+    sa.Column('user_id', sa.String(length=36), nullable=False),
+    sa.Column('channel', sa.String(length=20), nullable=False),
+    sa.Column('address_hash', sa.String(length=64), nullable=False),
+    sa.Column('verified_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_verified_addresses_user_id')),
+    sa.PrimaryKeyConstraint('user_id', 'channel', 'address_hash', name=op.f('pk_verified_addresses'))
+    )
     op.create_table('quiet_hours',
     sa.Column('user_id', sa.String(length=36), nullable=False),
     sa.Column('begins', sa.String(length=5), nullable=False),
@@ -63,3 +71,4 @@ def downgrade() -> None:
     with op.batch_alter_table('notifications', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_notifications_subject_id_user_id'))
     op.drop_table('quiet_hours')
+    op.drop_table('verified_addresses')

@@ -165,6 +165,8 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "GET /me/web-push-key": "notifications.read",
         "POST /me/browser-subscriptions": "notifications.read",
         "POST /me/browser-subscriptions/forget": "notifications.read",
+        "POST /me/channels/<channel>/test": "notifications.read",
+        "POST /me/channels/<channel>/verify": "notifications.read",
         "GET /me/quiet-hours": "notifications.read",
         "POST /me/quiet-hours": "notifications.read",
         "POST /me/quiet-hours/forget": "notifications.read",

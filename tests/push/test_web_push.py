@@ -216,7 +216,7 @@ def test_a_browser_subscribes_gets_messages_and_is_deleted_alone_when_its_servic
         made = door.post("/me/browser-subscriptions", each.subscription | {"expirationTime": None}, expect=201)
         assert each.subscription["endpoint"] not in str(made)
     (way,) = [way for way in door.get("/me/channels")["channels"] if way["channel"] == "web_push"]
-    assert way == {"channel": "web_push", "enabled": True, "configured": True, "reachable": True}
+    assert way == {"channel": "web_push", "enabled": True, "configured": True, "reachable": True, "verified": False}
     first.answer = Response(status=410)
 
     outbox.queue(ann)
