@@ -25,6 +25,7 @@ from app.core.settings import Settings
 from app.users.models import OneTimeLink, User
 from app.users.secrets import derived_code
 from push.channels import Accepted, Address, Channel, DeadAddress, Failed, Outcome, Retry, configured_channels
+from push.fallback import after_failure
 from push.messages import LINK_KINDS, STANDALONE_KINDS, render, urgency_of
 from push.models import (
     CHANNELS,
@@ -339,6 +340,7 @@ def _close(session: Session, attempt: _Attempt, outcome: Accepted | DeadAddress 
         # Registered again since we sent: then the phone is back and the answer is about the past.
         places = type(attempt.token)
         session.execute(delete(places).where(places.id == attempt.token.id, places.seen_at == attempt.token.seen_at))
+    after_failure(session, attempt.notification.id)
     return True
 
 

@@ -79,6 +79,26 @@ class VerifiedAddress(Base):
     verified_at: Mapped[datetime] = mapped_column(Moment)
 
 
+class FallbackOrder(Base):
+    """The order in which a person's channels are tried, and after how many minutes unopened the next one is."""
+
+    __tablename__ = "fallback_orders"
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    channels: Mapped[list[str]] = mapped_column(JsonValue)
+    after_min: Mapped[int]
+
+
+class FallbackPlan(Base):
+    """Which channels are left to try for one notification, and when. ``step`` guards each going on."""
+
+    __tablename__ = "fallback_plans"
+    notification_id: Mapped[str] = mapped_column(ForeignKey("notifications.id"), primary_key=True)
+    channels: Mapped[list[str]] = mapped_column(JsonValue)
+    after_min: Mapped[int]
+    step: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
 class QuietHours(Base):
     """When a person wants to be left alone: from ``begins`` to ``ends``, "HH:MM" by the clocks of ``time_zone``."""
 

@@ -20,6 +20,7 @@ from push.models import (
     ON_SCREEN,
     BrowserSubscription,
     ChannelPreference,
+    FallbackOrder,
     Notification,
     OutboxMessage,
     QuietHours,
@@ -99,6 +100,28 @@ def set_channel(session: Session, actor: Actor, channel: str, enabled: bool) -> 
     history.record(
         session, "user.channel_set", history.Subject("user", actor.id), actor_id=actor.id, channel=channel, enabled=enabled
     )
+
+
+def set_fallback_order(session: Session, actor: Actor, channels: list[str], after_min: int) -> FallbackOrder:
+    """Set the order in which the actor's channels are tried; from now on one carries a message at a time.
+
+    Args:
+        channels: the first is tried at once; those not named carry nothing but what one asks for oneself.
+        after_min: minutes a message may stay unopened until the next one is tried.
+    """
+    _upsert(session, FallbackOrder, ["user_id"], user_id=actor.id, channels=channels, after_min=after_min)
+    holder = history.Subject("user", actor.id)
+    history.record(session, "user.fallback_order_set", holder, actor_id=actor.id, channels=channels, after_min=after_min)
+    return session.get_one(FallbackOrder, actor.id, populate_existing=True)
+
+
+def forget_fallback_order(session: Session, actor: Actor) -> None:
+    """Have every channel that is on carry every message again. A repetition changes nothing."""
+    gone = session.execute(
+        delete(FallbackOrder).where(FallbackOrder.user_id == actor.id).execution_options(synchronize_session=False)
+    )
+    if gone.rowcount:  # type: ignore[attr-defined]
+        history.record(session, "user.fallback_order_forgotten", history.Subject("user", actor.id), actor_id=actor.id)
 
 
 def set_quiet_hours(session: Session, actor: Actor, begins: str, ends: str, time_zone: str) -> QuietHours:

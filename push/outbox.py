@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, or_, select, update
@@ -20,6 +20,8 @@ from push.models import (
     ON_SCREEN,
     BrowserSubscription,
     ChannelPreference,
+    FallbackOrder,
+    FallbackPlan,
     Notification,
     OutboxMessage,
     RegistrationToken,
@@ -66,7 +68,9 @@ def enqueue(
             session,
             Notification(user_id=user.id, kind=kind, data=data, subject_kind=subject.kind, subject_id=subject.id, dedupe_key=key),
         )
-        ways = _ways_of(session, user, kind, channels)
+        ways = ways_of(session, user, kind, channels)
+        order = None if kind in STANDALONE_KINDS else session.get(FallbackOrder, user.id)
+        later = _put_off(ways, order.channels) if order else []
         entry = history.record(
             session,
             "notification.queued",
@@ -79,12 +83,17 @@ def enqueue(
             channels={channel: way if isinstance(way, str) else "chosen" for channel, way in ways.items()},
         )
         _supersede(session, notification, entry)
-        _fan_out(session, notification, {channel: way for channel, way in ways.items() if not isinstance(way, str)}, entry)
+        chosen = {channel: way for channel, way in ways.items() if not isinstance(way, str)}
+        quiet_until = fan_out(session, notification, chosen, entry)
+        if order and later:
+            due_at = (quiet_until or now(session)) + timedelta(minutes=order.after_min)
+            session.add(FallbackPlan(notification_id=notification.id, channels=later, after_min=order.after_min, due_at=due_at))
+            session.flush()
         made.append(notification)
     return made
 
 
-def _ways_of(session: Session, user: User, kind: str, allowed: Sequence[str]) -> dict[str, list[str | None] | str]:
+def ways_of(session: Session, user: User, kind: str, allowed: Sequence[str]) -> dict[str, list[str | None] | str]:
     """Return per channel the addresses that get the message, or the code of the reason why the channel is left out."""
     switched_off = set(
         session.scalars(
@@ -103,6 +112,15 @@ def _ways_of(session: Session, user: User, kind: str, allowed: Sequence[str]) ->
     return ways
 
 
+def _put_off(ways: dict[str, list[str | None] | str], order: Sequence[str]) -> list[str]:
+    """Leave only the first channel of a person's order among the ways; return the ones to try later, in order."""
+    able = [channel for channel in order if not isinstance(ways.get(channel, ""), str)]
+    for channel, way in ways.items():
+        if not isinstance(way, str) and channel not in able[:1]:
+            ways[channel] = "later" if channel in able else "not_in_order"
+    return able[1:]
+
+
 def _addresses_of(session: Session, user: User, channel: str) -> list[str | None]:
     """Return the ids of a person's addresses on a channel; None stands for the one address that lies in the account."""
     if channel == "email":
@@ -111,10 +129,10 @@ def _addresses_of(session: Session, user: User, channel: str) -> list[str | None
     return list(session.scalars(select(places.id).where(places.user_id == user.id)))
 
 
-def _fan_out(
+def fan_out(
     session: Session, notification: Notification, ways: dict[str, list[str | None]], entry: history.HistoryEntry
-) -> None:
-    """Queue one outbox row per address; in the person's quiet hours they are due when those end."""
+) -> datetime | None:
+    """Queue one outbox row per address; return when the person's quiet hours end, if the rows wait for that."""
     present = now(session)
     urgent = urgency_of(notification.kind, notification.data) == "high"
     quiet_until = None if urgent else rest_until(session, notification.user_id, present)
@@ -137,9 +155,10 @@ def _fan_out(
         if quiet_until is not None:
             note_held(session, notification.id, channel, quiet_until, entry)
     session.flush()
+    return quiet_until
 
 
-def note_held(session: Session, notification_id: str, channel: str, until: Any, cause: history.HistoryEntry | None) -> None:
+def note_held(session: Session, notification_id: str, channel: str, until: datetime, cause: history.HistoryEntry | None) -> None:
     """Write down that a message waits for the end of its reader's quiet hours."""
     about = history.Subject("notification", notification_id)
     history.record(session, "notification.held", about, causes=[cause], channel=channel, until=until.isoformat())

@@ -19,6 +19,7 @@ from push.models import (
     CHANNELS,
     BrowserSubscription,
     ChannelPreference,
+    FallbackOrder,
     Notification,
     OutboxMessage,
     QuietHours,
@@ -90,6 +91,11 @@ def channels_of(session: Session, actor: Actor, settings: Settings) -> list[dict
         }
         for channel in CHANNELS
     ]
+
+
+def fallback_order_of(session: Session, actor: Actor) -> FallbackOrder | None:
+    """Return the order in which the actor's channels are tried, or None when all carry everything at once."""
+    return session.get(FallbackOrder, actor.id)
 
 
 def quiet_hours_of(session: Session, actor: Actor) -> QuietHours | None:

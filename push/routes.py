@@ -84,6 +84,33 @@ def _known(channel: str) -> str:
     return channel
 
 
+@routes.door("GET", "/me/fallback-order", policy="notifications.read", answer=schemas.FallbackAnswerSchema)
+def read_fallback_order(session: Session, actor: Actor) -> dict[str, Any]:
+    """Read the order in which one's channels are tried; null when all carry everything at once."""
+    return {"fallback_order": queries.fallback_order_of(session, actor)}
+
+
+@routes.door(
+    "POST",
+    "/me/fallback-order",
+    policy="notifications.read",
+    body=schemas.FallbackOrderSchema,
+    answer=schemas.FallbackAnswerSchema,
+)
+def set_fallback_order(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
+    """Have one's channels tried one after the other.
+
+    The next one is tried when one fails for good, or when the message was not opened within ``after_min`` minutes.
+    """
+    return {"fallback_order": operations.set_fallback_order(session, actor, body["channels"], body["after_min"])}
+
+
+@routes.door("POST", "/me/fallback-order/forget", policy="notifications.read", status=204)
+def forget_fallback_order(session: Session, actor: Actor) -> None:
+    """Have all channels carry everything at once again. Safe to repeat."""
+    operations.forget_fallback_order(session, actor)
+
+
 @routes.door("GET", "/me/quiet-hours", policy="notifications.read", answer=schemas.QuietAnswerSchema)
 def read_quiet_hours(session: Session, actor: Actor) -> dict[str, Any]:
     """Read one's quiet hours; null without any."""

@@ -71,6 +71,24 @@ class QuietAnswerSchema(fields.Schema):
     quiet_hours = fields.Nested(QuietHoursSchema, allow_none=True)
 
 
+class FallbackOrderSchema(fields.Schema):
+    """Channels in the order they are tried, and after how many minutes unopened the next one is."""
+
+    channels = fields.Listing(fields.OneOf(*CHANNELS), most=len(CHANNELS), required=True)
+    after_min = fields.Int(1, 1440, required=True)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _check_order(self, given: dict[str, Any], **_: Any) -> None:
+        if not given["channels"] or len(set(given["channels"])) != len(given["channels"]):
+            raise ValidationError({"channels": ["not_each_once"]})
+
+
+class FallbackAnswerSchema(fields.Schema):
+    """One's order of channels; null when all carry everything at once."""
+
+    fallback_order = fields.Nested(FallbackOrderSchema, allow_none=True)
+
+
 class RegistrationSchema(fields.Schema):
     """Where FCM reaches this phone: a Firebase installation id, or an older registration token."""
 

@@ -325,6 +325,7 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
     "hours_invalid": ("must be opening hours as in OpenStreetMap", "须为 OpenStreetMap 格式的营业时间"),
     "service_not_allowed": ("is at no push service this server may call", "不属于本服务器允许的推送服务"),
     "key_invalid": ("is not a valid key", "不是有效的密钥"),
+    "not_each_once": ("must name at least one, and each only once", "至少填写一项，且不能重复"),
     "span_empty": ("must differ from the beginning", "不能与开始时间相同"),
     "zone_invalid": ("is no known time zone", "不是有效的时区"),
     "date_invalid": ("must be a date such as 2026-05-31", "须为日期，例如 2026-05-31"),

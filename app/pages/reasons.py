@@ -95,6 +95,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "component.removed": ("The component was replaced by {replaced_by}.", "部件已被 {replaced_by} 替换。"),
     "notification.queued": ("A message “{message}” was queued.", "消息“{message}”已进入发送队列。"),
     "notification.delivered_to_channel": ("The message was handed over: {channel}.", "消息已交付发送：{channel}。"),
+    "notification.fell_back": ("The next channel was tried ({channel}): {reason}.", "改用下一渠道（{channel}）：{reason}。"),
     "notification.held": (
         "It is the reader's quiet time, so the message waits until {until} ({channel}).",
         "收件人处于免打扰时段，消息将于 {until} 发送（{channel}）。",
@@ -170,6 +171,8 @@ REASONS: dict[str, tuple[str, str]] = {
     "user.browser_subscribed": ("A browser was registered for messages.", "已登记接收消息的浏览器。"),
     "user.browser_forgotten": ("A browser was taken off the messages.", "已移除接收消息的浏览器。"),
     "user.channel_verified": ("A message channel was shown to reach the person: {channel}.", "已确认消息渠道可达：{channel}。"),
+    "user.fallback_order_set": ("The order in which channels are tried was set.", "已设置渠道尝试顺序。"),
+    "user.fallback_order_forgotten": ("All channels carry every message again.", "已恢复为所有渠道同时发送。"),
     "user.quiet_hours_set": (
         "Quiet hours were set: {begins} to {ends} ({time_zone}).",
         "已设置免打扰时段：{begins} 至 {ends}（{time_zone}）。",
@@ -237,6 +240,8 @@ CODED: dict[str, tuple[str, str]] = {
     "channel_not_configured": ("this server has no such channel", "服务器未配置该渠道"),
     "recipient_gone": ("the account is closed", "账号已停用"),
     "switched_off": ("the reader has switched the channel off", "收件人已关闭该渠道"),
+    "not_opened": ("nobody opened the message in time", "消息未在期限内打开"),
+    "channel_failed": ("the one before failed", "前一渠道发送失败"),
     "no_address": ("the reader has no address there", "收件人在该渠道没有地址"),
     "not_for_this_kind": ("this kind of message does not take that channel", "此类消息不走该渠道"),
     "address_gone": ("the address is gone", "地址已失效"),
@@ -263,6 +268,8 @@ LEFT_OUT: dict[str, tuple[str, str]] = {
     "switched_off": ("You have switched this channel off.", "您已关闭该渠道。"),
     "no_address": ("It knows no address of yours.", "您在该渠道没有登记地址。"),
     "not_for_this_kind": ("Messages of this kind do not take this channel.", "此类消息不走该渠道。"),
+    "later": ("It comes later in your order of channels.", "在您设置的渠道顺序中靠后。"),
+    "not_in_order": ("It is not in your order of channels.", "不在您设置的渠道顺序中。"),
     "unknown": ("It was left out.", "未使用该渠道。"),
 }
 

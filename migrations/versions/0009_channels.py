@@ -2,11 +2,14 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = '0009'
 down_revision = '0007'
 branch_labels = None
 depends_on = None
+
+_JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), 'postgresql')
 
 
 def _states(states: str) -> None:
@@ -44,6 +47,24 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_verified_addresses_user_id')),
     sa.PrimaryKeyConstraint('user_id', 'channel', 'address_hash', name=op.f('pk_verified_addresses'))
     )
+    op.create_table('fallback_orders',
+    sa.Column('user_id', sa.String(length=36), nullable=False),
+    sa.Column('channels', _JSON, nullable=False),
+    sa.Column('after_min', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_fallback_orders_user_id')),
+    sa.PrimaryKeyConstraint('user_id', name=op.f('pk_fallback_orders'))
+    )
+    op.create_table('fallback_plans',
+    sa.Column('notification_id', sa.String(length=36), nullable=False),
+    sa.Column('channels', _JSON, nullable=False),
+    sa.Column('after_min', sa.Integer(), nullable=False),
+    sa.Column('step', sa.Integer(), nullable=False),
+    sa.Column('due_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['notification_id'], ['notifications.id'], name=op.f('fk_fallback_plans_notification_id')),
+    sa.PrimaryKeyConstraint('notification_id', name=op.f('pk_fallback_plans'))
+    )
+    with op.batch_alter_table('fallback_plans', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_fallback_plans_due_at'), ['due_at'], unique=False)
     op.create_table('quiet_hours',
     sa.Column('user_id', sa.String(length=36), nullable=False),
     sa.Column('begins', sa.String(length=5), nullable=False),
@@ -71,4 +92,6 @@ def downgrade() -> None:
     with op.batch_alter_table('notifications', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_notifications_subject_id_user_id'))
     op.drop_table('quiet_hours')
+    op.drop_table('fallback_plans')
+    op.drop_table('fallback_orders')
     op.drop_table('verified_addresses')

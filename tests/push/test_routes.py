@@ -35,7 +35,7 @@ def call(http: Http) -> Call:
 def test_every_route_needs_somebody_signed_in(app: Flask, call: Call) -> None:
     rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("push.")]
 
-    assert len(rules) == 17
+    assert len(rules) == 20
     for rule in rules:
         (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         call(
