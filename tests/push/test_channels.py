@@ -51,6 +51,7 @@ def test_an_unsent_message_is_superseded_by_a_newer_one_of_its_kind_and_subject(
     fcm, ann = fake_channel(), outbox.person("phone-a")
     first, other_subject = send(ann, "alarm-0001", severity="major"), send(ann, "alarm-0002", severity="major")
     newest = send(ann, "alarm-0001", severity="critical")
+    assert outbox.row(notification_id=first).state == "superseded", "at once, not only when it would be sent"
 
     drain(db, settings, {"fcm": fcm})
 
