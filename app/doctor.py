@@ -138,8 +138,13 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
             ("/metrics is open to whoever reaches it", "任何能访问该地址的人都可以读取 /metrics"),
             ("set FIELDLOOP_METRICS_TOKEN", "请设置 FIELDLOOP_METRICS_TOKEN"),
         )
-    for channel in sorted({"fcm", "email"} - configured_channels(settings)):
-        hint = "FIELDLOOP_FCM_CREDENTIALS_FILE" if channel == "fcm" else "FIELDLOOP_SMTP_HOST"
+    hints = {
+        "fcm": "FIELDLOOP_FCM_CREDENTIALS_FILE",
+        "web_push": "FIELDLOOP_VAPID_PRIVATE_KEY",
+        "email": "FIELDLOOP_SMTP_HOST",
+    }
+    for channel in sorted(set(hints) - configured_channels(settings)):
+        hint = hints[channel]
         yield Finding(
             "note",
             (
@@ -265,7 +270,10 @@ def _of_tables(session: Session, database: Database, settings: Settings) -> Iter
             ("register them, or see the broker's access list", "请登记这些设备，或检查代理的访问列表"),
         )
     stuck = count(
-        OutboxMessage, OutboxMessage.state == "queued", OutboxMessage.queued_at < database.clock.now() - timedelta(minutes=15)
+        OutboxMessage,
+        OutboxMessage.state == "queued",
+        # What its reader's quiet hours hold is not stuck.
+        func.coalesce(OutboxMessage.quiet_until, OutboxMessage.queued_at) < database.clock.now() - timedelta(minutes=15),
     )
     if stuck:
         yield Finding(

@@ -36,6 +36,7 @@ from iot.commands import time_out_commands
 from iot.ingest import follow_due
 from iot.silence import notice_silence
 from offline_sync import arrivals
+from push.fallback import fall_back
 
 log = get_log(__name__)
 
@@ -78,6 +79,7 @@ JOBS: tuple[Job, ...] = (
     Job("follow_due_alarms", 5, follow_due),
     Job("expire_offers", 30, _in_transaction(lambda session, _: expire_offers(session))),
     Job("follow_cancelled_orders", 5, _in_transaction(lambda session, _: follow_cancelled_orders(session))),
+    Job("fall_back", 5, _in_transaction(lambda session, _: fall_back(session))),
     Job("notice_silence", 15, _in_transaction(lambda session, _: notice_silence(session))),
     Job("time_out_commands", 10, _in_transaction(lambda session, _: time_out_commands(session))),
     Job("forget_old_rows", 3600, _forget_rows_and_files),

@@ -141,7 +141,10 @@ def gauges(database: Database) -> str:
     with database.reading() as session:
         present = database.clock.now()
         outbox = session.execute(
-            select(OutboxMessage.state, func.count(), func.min(OutboxMessage.queued_at)).group_by(OutboxMessage.state)
+            # Not since when it lies there if its reader's quiet hours hold it: only since they are over.
+            select(
+                OutboxMessage.state, func.count(), func.min(func.coalesce(OutboxMessage.quiet_until, OutboxMessage.queued_at))
+            ).group_by(OutboxMessage.state)
         ).all()
         lines = ["# TYPE fieldloop_outbox_messages gauge"]
         lines += [f'fieldloop_outbox_messages{{state="{state}"}} {n}' for state, n, _ in outbox]
@@ -207,7 +210,7 @@ def _of_phones(session: Session, present: datetime) -> list[str]:
 
 
 def _age(since: datetime | None, present: datetime) -> float:
-    return round((present - since).total_seconds(), 3) if since else 0.0
+    return round(max((present - since).total_seconds(), 0.0), 3) if since else 0.0
 
 
 _DOCS_PAGE = """<!doctype html>

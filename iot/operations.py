@@ -16,10 +16,11 @@ from app.users.rights import Actor
 from iot.adapters import decode, thingsboard
 from iot.ingest import Message, ingest_batch
 from iot.models import Alarm, DeadLetter
+from push import fallback
 
 
 def acknowledge(session: Session, actor: Actor, alarm: Alarm) -> Alarm:
-    """Somebody has seen the alarm and looks after it.
+    """Somebody has seen the alarm and looks after it; its messages try no further channel.
 
     Raises:
         Conflict: ``state_conflict`` unless it is raised.
@@ -27,6 +28,7 @@ def acknowledge(session: Session, actor: Actor, alarm: Alarm) -> Alarm:
     transition(session, alarm, "acknowledged", acknowledged_by=actor.id)
     about = Subject("alarm", alarm.id)
     record(session, "alarm.acknowledged", about, causes=[last_entry(session, about)], actor_id=actor.id)
+    fallback.stop(session, about)
     return alarm
 
 

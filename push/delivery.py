@@ -7,6 +7,7 @@ channels never do.
 
 from __future__ import annotations
 
+import json
 import random
 import traceback
 from collections.abc import Callable, Mapping
@@ -24,10 +25,24 @@ from app.core.settings import Settings
 from app.users.models import OneTimeLink, User
 from app.users.secrets import derived_code
 from push.channels import Accepted, Address, Channel, DeadAddress, Failed, Outcome, Retry, configured_channels
-from push.messages import LINK_KINDS, render
-from push.models import CHANNELS, ChannelPreference, Notification, OutboxMessage, RegistrationToken
+from push.fallback import after_failure
+from push.messages import LINK_KINDS, STANDALONE_KINDS, render, urgency_of
+from push.models import (
+    CHANNELS,
+    ON_SCREEN,
+    BrowserSubscription,
+    ChannelPreference,
+    Notification,
+    OutboxMessage,
+    RegistrationToken,
+)
+from push.outbox import newer_than, note_held, note_superseded
+from push.quiet import rest_until
+from push.verification import code_of
 
 log = get_log(__name__)
+
+Place = RegistrationToken | BrowserSubscription
 
 _FIRST_PAUSE_S = 20.0
 _GROWTH = 3.0
@@ -54,8 +69,9 @@ class _Attempt(_Claim):
     dedupe_key: str
     notification: Notification
     user: User
-    token: RegistrationToken | None
+    token: Place | None
     address: Address | None
+    keep_s: int
     refusal: Failed | None = None
 
 
@@ -63,15 +79,16 @@ def make_channels(settings: Settings) -> dict[str, Channel]:
     """Make the configured channels, once per process; say in the logs which ones are not.
 
     Args:
-        settings: ``fcm_*`` and ``smtp_*``.
+        settings: ``fcm_*``, ``vapid_*`` and ``smtp_*``.
 
     Returns:
         Channels by name. Messages for a missing one settle as ``channel_not_configured``; the inbox still has them.
     """
     from push.channels.email import EmailChannel
     from push.channels.fcm import FcmChannel
+    from push.channels.web_push import WebPushChannel
 
-    makers: dict[str, Callable[[Settings], Channel]] = {"fcm": FcmChannel, "email": EmailChannel}
+    makers: dict[str, Callable[[Settings], Channel]] = {"fcm": FcmChannel, "web_push": WebPushChannel, "email": EmailChannel}
     configured = configured_channels(settings)
     for channel in sorted(set(CHANNELS) - configured):
         log.warning("channel not configured; its messages stay in the inbox", channel=channel)
@@ -149,11 +166,16 @@ def _claim(db: Database, settings: Settings, limit: int) -> list[_Claim]:
 
 
 def _begin(db: Database, settings: Settings, channels: Mapping[str, Channel], claim: _Claim) -> _Attempt | None:
-    """Renew the lease, count the attempt before it is made, and read what it needs. None: another drain has the row."""
+    """Renew the lease, count the attempt before it is made, and read what it needs.
+
+    Returns:
+        None when nothing is to be sent now: another drain has the row, a newer message makes it pointless, or its
+        reader's quiet hours have begun.
+    """
     with db.transaction() as session:
         row = session.get_one(OutboxMessage, claim.id)
         user = session.get_one(User, row.user_id)
-        token = session.get(RegistrationToken, row.address_id) if row.address_id else None
+        token = _place_of(session, row)
         attempt = _Attempt(
             id=row.id,
             channel=row.channel,
@@ -165,7 +187,10 @@ def _begin(db: Database, settings: Settings, channels: Mapping[str, Channel], cl
             user=user,
             token=token,
             address=_address_of(row, user, token),
+            keep_s=max(int((row.expires_at - now(session)).total_seconds()), 0),
         )
+        if _superseded(session, claim, attempt) or _held(session, claim, attempt):
+            return None
         refusal = _refusal(session, settings, channels, attempt)
         attempt = replace(attempt, refusal=refusal, attempts=row.attempts + (refusal is None))
         ours = _update_claimed(session, claim, leased_until=attempt.leased_until, attempts=attempt.attempts)
@@ -175,12 +200,49 @@ def _begin(db: Database, settings: Settings, channels: Mapping[str, Channel], cl
     return attempt
 
 
-def _address_of(row: OutboxMessage, user: User, token: RegistrationToken | None) -> Address | None:
+def _superseded(session: Session, claim: _Claim, attempt: _Attempt) -> bool:
+    """Close a row that a newer message has made pointless; tell whether it was one."""
+    newer_id = newer_than(session, attempt.notification, attempt.channel)
+    if newer_id is None:
+        return False
+    if _update_claimed(session, claim, state="superseded", settled_at=now(session), leased_until=None):
+        newer = history.last_entry(session, history.Subject("notification", newer_id), "notification.queued")
+        note_superseded(session, attempt.notification.id, attempt.channel, newer)
+    return True
+
+
+def _held(session: Session, claim: _Claim, attempt: _Attempt) -> bool:
+    """Give a row back until its reader's quiet hours end; tell whether it has to wait."""
+    notification = attempt.notification
+    if urgency_of(notification.kind, notification.data) == "high":
+        return False
+    until = rest_until(session, notification.user_id, now(session))
+    if until is None:
+        return False
+    if _update_claimed(session, claim, leased_until=None, next_at=until, quiet_until=until):
+        queued = history.last_entry(session, history.Subject("notification", notification.id), "notification.queued")
+        note_held(session, notification.id, attempt.channel, until, queued)
+    return True
+
+
+def _place_of(session: Session, row: OutboxMessage) -> Place | None:
+    """Return the phone or the browser a row goes to, unless it is gone; a mail goes to none."""
+    if row.address_id is None:
+        return None
+    if row.channel == "web_push":
+        return session.get(BrowserSubscription, row.address_id)
+    return session.get(RegistrationToken, row.address_id)
+
+
+def _address_of(row: OutboxMessage, user: User, token: Place | None) -> Address | None:
     """Return where this row goes now. A phone that somebody else signed in on since is no address any more."""
     if row.channel == "email":
         return Address("email", user.email) if user.email else None
     if token is None or token.user_id != row.user_id:
         return None
+    if isinstance(token, BrowserSubscription):
+        keys = {"p256dh": token.p256dh, "auth": token.auth}
+        return Address("subscription", json.dumps({"endpoint": token.endpoint, "keys": keys}))
     return Address("fid" if token.address_kind == "fid" else "token", token.address)
 
 
@@ -209,6 +271,8 @@ def _send(settings: Settings, channels: Mapping[str, Channel], attempt: _Attempt
     link_code = None
     if notification.kind in LINK_KINDS and attempt.channel == "email":
         link_code = derived_code(settings, "link", notification.data["link_id"])
+    # Each address has a code of its own, so that the code also tells which one was reached.
+    channel_code = code_of(settings, attempt.id) if notification.kind == "channel_check" else None
     words = render(
         notification.kind,
         notification.data,
@@ -217,13 +281,22 @@ def _send(settings: Settings, channels: Mapping[str, Channel], attempt: _Attempt
         public_url=settings.public_url,
         time_zone=settings.time_zone,
         link_code=link_code,
+        channel_code=channel_code,
     )
     place = {
         "notification_id": notification.id,
         "subject_kind": notification.subject_kind,
         "subject_id": notification.subject_id,
     }
-    message = replace(words, data=words.data | place)
+    if channel_code is not None:
+        place["code"] = channel_code
+    message = replace(
+        words,
+        data=words.data | place,
+        collapse="" if notification.kind in STANDALONE_KINDS else f"{notification.subject_kind}:{notification.subject_id}",
+        urgency=urgency_of(notification.kind, notification.data),
+        keep_s=attempt.keep_s,
+    )
     return channels[attempt.channel].send(attempt.address, message, attempt.dedupe_key)
 
 
@@ -265,17 +338,15 @@ def _close(session: Session, attempt: _Attempt, outcome: Accepted | DeadAddress 
     history.record(session, "notification.failed", subject, causes=[cause], channel=attempt.channel, reason=error)
     if isinstance(outcome, DeadAddress) and attempt.token is not None:
         # Registered again since we sent: then the phone is back and the answer is about the past.
-        session.execute(
-            delete(RegistrationToken).where(
-                RegistrationToken.id == attempt.token.id, RegistrationToken.seen_at == attempt.token.seen_at
-            )
-        )
+        places = type(attempt.token)
+        session.execute(delete(places).where(places.id == attempt.token.id, places.seen_at == attempt.token.seen_at))
+    after_failure(session, attempt.notification.id)
     return True
 
 
 def _accepted_state(session: Session, attempt: _Attempt) -> str:
     """Return the state of an accepted row: a quick phone may have reported before we settle."""
-    if attempt.channel != "fcm":
+    if attempt.channel not in ON_SCREEN:
         return "accepted"
     seen = session.execute(
         select(Notification.delivered_at, Notification.opened_at).where(Notification.id == attempt.notification.id)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton
@@ -32,6 +32,7 @@ _LOCALES = {EN: Locale("en"), ZH: Locale.parse("zh_CN")}
 _JOINTS = {EN: " ", ZH: ""}
 
 Sentence = str | tuple[str, str]
+Urgency = Literal["low", "normal", "high"]
 
 
 class MessageError(ValueError):
@@ -40,11 +41,18 @@ class MessageError(ValueError):
 
 @dataclass(frozen=True)
 class Message:
-    """Words for one person. ``data`` is what the app needs to open the right place."""
+    """Words for one person. ``data`` is what the app needs to open the right place.
+
+    ``collapse``: messages with the same one take each other's place on a screen; empty: only repetitions do.
+    ``keep_s``: for how many seconds a provider may keep it for somebody who cannot be reached.
+    """
 
     title: str
     body: str
     data: dict[str, str]
+    collapse: str = ""
+    urgency: Urgency = "normal"
+    keep_s: int = 259_200
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,12 @@ class Kind:
 
 LINK_KINDS = frozenset({"invitation", "password_reset"})
 """They carry a link that signs somebody in: by e-mail only, whatever the person switched off."""
+
+STANDALONE_KINDS = LINK_KINDS | {"test", "channel_check"}
+"""Each stands for itself: a later one of the same subject neither replaces nor supersedes it."""
+
+_ASKED_FOR = STANDALONE_KINDS
+_CAN_WAIT = frozenset({"offer_made", "service_offer_made", "offer_expired"})
 
 _INSTANT = "2026-05-31T06:30:00Z"
 _MODEL = {"asset_model": "EV-200"}
@@ -374,6 +388,23 @@ MESSAGES: dict[str, Kind] = {
         Words("Test message", ("It works: messages from {organisation} reach you here.",)),
         Words("测试消息", ("一切正常：您可以在这里收到{organisation}的消息。",)),
     ),
+    "channel_check": Kind(
+        {},
+        Words(
+            "Does this reach you?",
+            (
+                ("code", "Enter {code} in {organisation} to confirm that messages reach you here. It is valid for 30 minutes."),
+                ("!code", "The code is in the message that came the way you are checking."),
+            ),
+        ),
+        Words(
+            "确认接收渠道",
+            (
+                ("code", "请在{organisation}中输入 {code}，确认您可在此收到消息。30 分钟内有效。"),
+                ("!code", "验证码在通过该渠道发送的消息中。"),
+            ),
+        ),
+    ),
 }
 
 # A reason's code: (English sentence, Chinese sentence)
@@ -414,6 +445,7 @@ def render(
     public_url: str,
     time_zone: tzinfo,
     link_code: str | None = None,
+    channel_code: str | None = None,
 ) -> Message:
     """Put one message into words.
 
@@ -425,6 +457,7 @@ def render(
         public_url: where the web app is reached, without a trailing slash.
         time_zone: in which days and times are told.
         link_code: the secret of an invitation or a password reset. Without it the words say where the link is.
+        channel_code: what shows that a channel reaches its reader; only for the channel itself.
 
     Returns:
         Title, body and data, cut so that FCM takes them.
@@ -438,13 +471,23 @@ def render(
     try:
         facts = _facts({key: data[key] for key in row.sample}, locale)
         link = f"{public_url}/accounts/link?code={link_code}" if link_code else ""
-        facts |= {"organisation": _tidy(organisation), "link": link}
+        facts |= {"organisation": _tidy(organisation), "link": link, "code": channel_code or ""}
         speech = _Speech(locale, time_zone, str(facts.get("currency", "")))
         title = speech.vformat(words.title, (), facts)
         body = _JOINTS[locale].join(speech.vformat(sentence, (), facts) for sentence in _said(words.body, facts))
     except (ValueError, TypeError, ArithmeticError, KeyError) as fault:
         raise MessageError(f"{kind}: {type(fault).__name__}: {fault}") from fault
     return _fit(Message(title, body, {"kind": kind}))
+
+
+def urgency_of(kind: str, data: Mapping[str, Any]) -> Urgency:
+    """Tell how urgent a message is; only one of high urgency breaks a person's quiet hours.
+
+    High: critical alarms, and what the reader asked for this minute. Low: offers. The words are those of RFC 8030, 5.3.
+    """
+    if kind in _ASKED_FOR or data.get("severity") == "critical":
+        return "high"
+    return "low" if kind in _CAN_WAIT else "normal"
 
 
 def _checked(kind: str, data: Mapping[str, Any]) -> Kind:
@@ -516,13 +559,13 @@ def payload_bytes(message: Message) -> int:
 def _fit(message: Message) -> Message:
     """Cut the title, then the end of the body, to what FCM takes."""
     title = message.title if len(message.title) <= _LONGEST_TITLE else message.title[: _LONGEST_TITLE - 1].rstrip() + "…"
-    message = Message(title, message.body, message.data)
+    message = replace(message, title=title)
     excess = payload_bytes(message) - PAYLOAD_BYTES
     if excess <= 0:
         return message
     raw = message.body.encode()
     kept = raw[: len(raw) - excess - len("…".encode())].decode(errors="ignore")
-    return Message(title, kept.rstrip() + "…", message.data)
+    return replace(message, body=kept.rstrip() + "…")
 
 
 class _Speech(string.Formatter):

@@ -12,14 +12,18 @@ from app.core.db import Base, JsonValue, Moment
 from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
 
-CHANNELS = ("fcm", "email")
-OUTBOX_STATES = ("queued", "accepted", "delivered", "opened", "failed")
+CHANNELS = ("fcm", "web_push", "email")
+ON_SCREEN = frozenset({"fcm", "web_push"})
+"""Channels whose messages stay on a screen, where a later one of the same subject takes the place of an earlier."""
+
+OUTBOX_STATES = ("queued", "accepted", "delivered", "opened", "failed", "superseded")
 
 
 class Notification(Tracked):
     """One message to one person; the inbox. Put into words in the reader's language when it is read."""
 
     __tablename__ = "notifications"
+    __table_args__ = (Index(None, "subject_id", "user_id"),)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
     kind: Mapped[str] = mapped_column(String(40))
     data: Mapped[dict[str, Any]] = mapped_column(JsonValue)
@@ -43,6 +47,19 @@ class RegistrationToken(Base):
     seen_at: Mapped[datetime] = mapped_column(Moment)
 
 
+class BrowserSubscription(Base):
+    """Where Web Push reaches one browser, and the keys only it can read with. Deleted when its service says 404 or 410."""
+
+    __tablename__ = "browser_subscriptions"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
+    endpoint: Mapped[str] = mapped_column(String(1000), unique=True)
+    p256dh: Mapped[str] = mapped_column(String(100))
+    auth: Mapped[str] = mapped_column(String(40))
+    registered_at: Mapped[datetime] = mapped_column(Moment)
+    seen_at: Mapped[datetime] = mapped_column(Moment)
+
+
 class ChannelPreference(Base):
     """A channel a person switched off, or on again. No row means on."""
 
@@ -52,10 +69,51 @@ class ChannelPreference(Base):
     enabled: Mapped[bool]
 
 
+class VerifiedAddress(Base):
+    """An address that a person has shown to reach them, by its hash: another address is not verified by it."""
+
+    __tablename__ = "verified_addresses"
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    channel: Mapped[str] = mapped_column(String(20), primary_key=True)
+    address_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    verified_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class FallbackOrder(Base):
+    """The order in which a person's channels are tried, and after how many minutes unopened the next one is."""
+
+    __tablename__ = "fallback_orders"
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    channels: Mapped[list[str]] = mapped_column(JsonValue)
+    after_min: Mapped[int]
+
+
+class FallbackPlan(Base):
+    """Which channels are left to try for one notification, and when. ``step`` guards each going on."""
+
+    __tablename__ = "fallback_plans"
+    notification_id: Mapped[str] = mapped_column(ForeignKey("notifications.id"), primary_key=True)
+    channels: Mapped[list[str]] = mapped_column(JsonValue)
+    after_min: Mapped[int]
+    step: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime] = mapped_column(Moment, index=True)
+
+
+class QuietHours(Base):
+    """When a person wants to be left alone: from ``begins`` to ``ends``, "HH:MM" by the clocks of ``time_zone``."""
+
+    __tablename__ = "quiet_hours"
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    begins: Mapped[str] = mapped_column(String(5))
+    ends: Mapped[str] = mapped_column(String(5))
+    time_zone: Mapped[str] = mapped_column(String(60))
+
+
 class OutboxMessage(Base):
     """The intent to send one message through one channel, written in the transaction of its reason.
 
-    ``address_id``: the registration token for FCM. Claimed by setting ``leased_until``.
+    ``address_id``: the registration token for FCM, the subscription for Web Push. Claimed by setting ``leased_until``.
+    ``quiet_until``: the end of the person's quiet hours, for which it waits or has waited.
     """
 
     __tablename__ = "outbox"
@@ -75,6 +133,7 @@ class OutboxMessage(Base):
     next_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment)
     leased_until: Mapped[datetime | None] = mapped_column(Moment)
+    quiet_until: Mapped[datetime | None] = mapped_column(Moment)
     queued_at: Mapped[datetime] = mapped_column(Moment)
     settled_at: Mapped[datetime | None] = mapped_column(Moment)
     last_error: Mapped[str | None] = mapped_column(String(200))

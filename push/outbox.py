@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from app.core import history
-from app.core.db import now
+from app.core.db import database_now, now
 from app.core.ids import new_id
 from app.core.tracked import add
 from app.users.models import User
-from push.messages import LINK_KINDS
-from push.models import ChannelPreference, Notification, OutboxMessage, RegistrationToken
+from push.messages import LINK_KINDS, STANDALONE_KINDS, urgency_of
+from push.models import (
+    CHANNELS,
+    ON_SCREEN,
+    BrowserSubscription,
+    ChannelPreference,
+    FallbackOrder,
+    FallbackPlan,
+    Notification,
+    OutboxMessage,
+    RegistrationToken,
+)
+from push.quiet import rest_until
 
 _KEPT_FOR = timedelta(days=3)
+_REACHED = ("accepted", "delivered", "opened")
 
 
 def enqueue(
@@ -28,10 +40,12 @@ def enqueue(
     *,
     dedupe: str,
     causes: Sequence[history.HistoryEntry | None] = (),
-    channels: Sequence[str] = ("fcm", "email"),
+    channels: Sequence[str] = CHANNELS,
     **data: Any,
 ) -> list[Notification]:
     """Queue one message per recipient, once: the same ``dedupe`` for the same person is queued never again.
+
+    What is still unsent of an earlier message of this kind about this subject is superseded.
 
     Args:
         recipients: people; each gets it in their own language.
@@ -54,46 +68,159 @@ def enqueue(
             session,
             Notification(user_id=user.id, kind=kind, data=data, subject_kind=subject.kind, subject_id=subject.id, dedupe_key=key),
         )
-        history.record(
+        ways = ways_of(session, user, kind, channels)
+        order = None if kind in STANDALONE_KINDS else session.get(FallbackOrder, user.id)
+        later = _put_off(ways, order.channels) if order else []
+        entry = history.record(
             session,
             "notification.queued",
             history.Subject("notification", notification.id),
             causes=causes,
             message=kind,
             recipient_id=user.id,
+            recipient_role=user.role,
+            recipient_because="asked_for" if kind in STANDALONE_KINDS else None,
+            channels={channel: way if isinstance(way, str) else "chosen" for channel, way in ways.items()},
         )
-        _fan_out(session, user, notification, channels)
+        _supersede(session, notification, entry)
+        chosen = {channel: way for channel, way in ways.items() if not isinstance(way, str)}
+        quiet_until = fan_out(session, notification, chosen, entry)
+        if order and later:
+            due_at = (quiet_until or now(session)) + timedelta(minutes=order.after_min)
+            session.add(FallbackPlan(notification_id=notification.id, channels=later, after_min=order.after_min, due_at=due_at))
+            session.flush()
         made.append(notification)
     return made
 
 
-def _fan_out(session: Session, user: User, notification: Notification, channels: Sequence[str]) -> None:
-    """Queue one outbox row per address the person can be reached at."""
+def ways_of(session: Session, user: User, kind: str, allowed: Sequence[str]) -> dict[str, list[str | None] | str]:
+    """Return per channel the addresses that get the message, or the code of the reason why the channel is left out."""
     switched_off = set(
         session.scalars(
             select(ChannelPreference.channel).where(ChannelPreference.user_id == user.id, ChannelPreference.enabled.is_(False))
         )
     )
-    addresses: list[tuple[str, str | None]] = []
-    if "fcm" in channels and "fcm" not in switched_off:
-        tokens = session.scalars(select(RegistrationToken.id).where(RegistrationToken.user_id == user.id))
-        addresses += [("fcm", token_id) for token_id in tokens]
-    # A link somebody asked for is no news: it comes by mail even where news do not.
-    if "email" in channels and user.email and ("email" not in switched_off or notification.kind in LINK_KINDS):
-        addresses.append(("email", None))
+    ways: dict[str, list[str | None] | str] = {}
+    for channel in CHANNELS:
+        # A link somebody asked for is no news: it comes by mail even where news do not.
+        if channel not in allowed:
+            ways[channel] = "not_for_this_kind"
+        elif channel in switched_off and not (channel == "email" and kind in LINK_KINDS):
+            ways[channel] = "switched_off"
+        else:
+            ways[channel] = _addresses_of(session, user, channel) or "no_address"
+    return ways
+
+
+def _put_off(ways: dict[str, list[str | None] | str], order: Sequence[str]) -> list[str]:
+    """Leave only the first channel of a person's order among the ways; return the ones to try later, in order."""
+    able = [channel for channel in order if not isinstance(ways.get(channel, ""), str)]
+    for channel, way in ways.items():
+        if not isinstance(way, str) and channel not in able[:1]:
+            ways[channel] = "later" if channel in able else "not_in_order"
+    return able[1:]
+
+
+def _addresses_of(session: Session, user: User, channel: str) -> list[str | None]:
+    """Return the ids of a person's addresses on a channel; None stands for the one address that lies in the account."""
+    if channel == "email":
+        return [None] if user.email else []
+    places = BrowserSubscription if channel == "web_push" else RegistrationToken
+    return list(session.scalars(select(places.id).where(places.user_id == user.id)))
+
+
+def fan_out(
+    session: Session, notification: Notification, ways: dict[str, list[str | None]], entry: history.HistoryEntry
+) -> datetime | None:
+    """Queue one outbox row per address; return when the person's quiet hours end, if the rows wait for that."""
     present = now(session)
-    for channel, address_id in addresses:
-        session.add(
-            OutboxMessage(
-                id=new_id(),
-                notification_id=notification.id,
-                user_id=user.id,
-                channel=channel,
-                address_id=address_id,
-                dedupe_key=f"{notification.id}:{channel}:{address_id or user.id}",
-                next_at=present,
-                expires_at=present + _KEPT_FOR,
-                queued_at=present,
+    urgent = urgency_of(notification.kind, notification.data) == "high"
+    quiet_until = None if urgent else rest_until(session, notification.user_id, present)
+    for channel, address_ids in ways.items():
+        for address_id in address_ids:
+            session.add(
+                OutboxMessage(
+                    id=new_id(),
+                    notification_id=notification.id,
+                    user_id=notification.user_id,
+                    channel=channel,
+                    address_id=address_id,
+                    dedupe_key=f"{notification.id}:{channel}:{address_id or notification.user_id}",
+                    next_at=quiet_until or present,
+                    expires_at=present + _KEPT_FOR,
+                    queued_at=present,
+                    quiet_until=quiet_until,
+                )
             )
-        )
+        if quiet_until is not None:
+            note_held(session, notification.id, channel, quiet_until, entry)
     session.flush()
+    return quiet_until
+
+
+def note_held(session: Session, notification_id: str, channel: str, until: datetime, cause: history.HistoryEntry | None) -> None:
+    """Write down that a message waits for the end of its reader's quiet hours."""
+    about = history.Subject("notification", notification_id)
+    history.record(session, "notification.held", about, causes=[cause], channel=channel, until=until.isoformat())
+
+
+def _supersede(session: Session, notification: Notification, entry: history.HistoryEntry) -> None:
+    """Close what is unsent of earlier messages of this kind about this subject.
+
+    A row somebody is sending this moment is left to them; if it must be repeated, ``newer_than`` stops it.
+    """
+    if notification.kind in STANDALONE_KINDS:
+        return
+    earlier = select(Notification.id).where(
+        Notification.user_id == notification.user_id,
+        Notification.kind == notification.kind,
+        Notification.subject_kind == notification.subject_kind,
+        Notification.subject_id == notification.subject_id,
+        Notification.id < notification.id,
+    )
+    gone = session.execute(
+        update(OutboxMessage)
+        .where(
+            OutboxMessage.notification_id.in_(earlier),
+            OutboxMessage.state == "queued",
+            or_(OutboxMessage.leased_until.is_(None), OutboxMessage.leased_until <= database_now(session)),
+        )
+        .values(state="superseded", settled_at=now(session), leased_until=None)
+        .returning(OutboxMessage.notification_id, OutboxMessage.channel)
+        .execution_options(synchronize_session=False)
+    ).all()
+    for earlier_id, channel in sorted({(row.notification_id, row.channel) for row in gone}):
+        note_superseded(session, earlier_id, channel, entry)
+
+
+def newer_than(session: Session, notification: Notification, channel: str) -> str | None:
+    """Return the id of a message that makes an unsent one pointless, or None.
+
+    That is a newer one of the same kind about the same subject; and on a screen, where messages about one subject
+    take each other's place, a newer one of any kind that has arrived there.
+    """
+    if notification.kind in STANDALONE_KINDS:
+        return None
+    newer, sent = aliased(Notification), aliased(OutboxMessage)
+    arrived = select(sent.id).where(sent.notification_id == newer.id, sent.channel == channel, sent.state.in_(_REACHED)).exists()
+    replaced = and_(newer.kind.not_in(sorted(STANDALONE_KINDS)), arrived) if channel in ON_SCREEN else None
+    same = newer.kind == notification.kind
+    found: str | None = session.scalar(
+        select(newer.id)
+        .where(
+            newer.user_id == notification.user_id,
+            newer.subject_kind == notification.subject_kind,
+            newer.subject_id == notification.subject_id,
+            newer.id > notification.id,
+            same if replaced is None else or_(same, replaced),
+        )
+        .limit(1)
+    )
+    return found
+
+
+def note_superseded(session: Session, notification_id: str, channel: str, newer: history.HistoryEntry | None) -> None:
+    """Write down that a message does not leave because a newer one says more."""
+    about = history.Subject("notification", notification_id)
+    queued = history.last_entry(session, about, "notification.queued")
+    history.record(session, "notification.superseded", about, causes=[queued, newer], channel=channel)

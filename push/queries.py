@@ -15,7 +15,17 @@ from app.users.models import User
 from app.users.rights import Actor
 from push.channels import configured_channels
 from push.messages import MessageError, render
-from push.models import CHANNELS, ChannelPreference, Notification, OutboxMessage, RegistrationToken
+from push.models import (
+    CHANNELS,
+    BrowserSubscription,
+    ChannelPreference,
+    FallbackOrder,
+    Notification,
+    OutboxMessage,
+    QuietHours,
+    RegistrationToken,
+)
+from push.verification import is_verified
 
 log = get_log(__name__)
 
@@ -67,6 +77,8 @@ def channels_of(session: Session, actor: Actor, settings: Settings) -> list[dict
     configured = configured_channels(settings)
     reachable = {
         "fcm": session.scalar(select(RegistrationToken.id).where(RegistrationToken.user_id == actor.id).limit(1)) is not None,
+        "web_push": session.scalar(select(BrowserSubscription.id).where(BrowserSubscription.user_id == actor.id).limit(1))
+        is not None,
         "email": bool(session.scalar(select(User.email).where(User.id == actor.id))),
     }
     return [
@@ -75,9 +87,26 @@ def channels_of(session: Session, actor: Actor, settings: Settings) -> list[dict
             "enabled": chosen.get(channel, True),
             "configured": channel in configured,
             "reachable": reachable[channel],
+            "verified": is_verified(session, actor.id, channel),
         }
         for channel in CHANNELS
     ]
+
+
+def fallback_order_of(session: Session, actor: Actor) -> FallbackOrder | None:
+    """Return the order in which the actor's channels are tried, or None when all carry everything at once."""
+    return session.get(FallbackOrder, actor.id)
+
+
+def quiet_hours_of(session: Session, actor: Actor) -> QuietHours | None:
+    """Return the actor's quiet hours, or None when there are none."""
+    return session.get(QuietHours, actor.id)
+
+
+def rows_of(session: Session, notification: Notification) -> list[OutboxMessage]:
+    """Return the outbox rows of a notification, oldest first."""
+    rows = select(OutboxMessage).where(OutboxMessage.notification_id == notification.id)
+    return list(session.scalars(rows.order_by(OutboxMessage.queued_at, OutboxMessage.id)))
 
 
 def visible_outbox(actor: Actor, *, state: str | None = None, channel: str | None = None) -> Select[OutboxMessage]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from marshmallow import ValidationError, validates_schema
+
 from app.core import fields
 from app.core.paging import PageQuery
 from push.models import CHANNELS, OUTBOX_STATES
@@ -20,12 +24,13 @@ class NotificationSchema(fields.TrackedSchema):
 
 
 class ChannelSchema(fields.Schema):
-    """One way to oneself: wanted, configured on this server, and with an address."""
+    """One way to oneself: wanted, configured on this server, with an address, and shown to reach one there."""
 
     channel = fields.OneOf(*CHANNELS)
     enabled = fields.Flag()
     configured = fields.Flag()
     reachable = fields.Flag()
+    verified = fields.Flag()
 
 
 class ChannelsSchema(fields.Schema):
@@ -34,11 +39,54 @@ class ChannelsSchema(fields.Schema):
     channels = fields.Listing(fields.Nested(ChannelSchema))
 
 
+class ChannelCodeSchema(fields.Schema):
+    """The code that came through the channel."""
+
+    code = fields.Text(20, 1, required=True)
+
+
 class ChannelChoiceSchema(fields.Schema):
     """A channel, switched on or off."""
 
     channel = fields.OneOf(*CHANNELS, required=True)
     enabled = fields.Flag(required=True)
+
+
+class QuietHoursSchema(fields.Schema):
+    """From when to when somebody wants to be left alone, by the clocks of a time zone; over midnight where they must be."""
+
+    begins = fields.Minute(required=True)
+    ends = fields.Minute(required=True)
+    time_zone = fields.Zone(required=True)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _check_span(self, given: dict[str, Any], **_: Any) -> None:
+        if given["begins"] == given["ends"]:
+            raise ValidationError({"ends": ["span_empty"]})
+
+
+class QuietAnswerSchema(fields.Schema):
+    """One's quiet hours; null without any."""
+
+    quiet_hours = fields.Nested(QuietHoursSchema, allow_none=True)
+
+
+class FallbackOrderSchema(fields.Schema):
+    """Channels in the order they are tried, and after how many minutes unopened the next one is."""
+
+    channels = fields.Listing(fields.OneOf(*CHANNELS), most=len(CHANNELS), required=True)
+    after_min = fields.Int(1, 1440, required=True)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _check_order(self, given: dict[str, Any], **_: Any) -> None:
+        if not given["channels"] or len(set(given["channels"])) != len(given["channels"]):
+            raise ValidationError({"channels": ["not_each_once"]})
+
+
+class FallbackAnswerSchema(fields.Schema):
+    """One's order of channels; null when all carry everything at once."""
+
+    fallback_order = fields.Nested(FallbackOrderSchema, allow_none=True)
 
 
 class RegistrationSchema(fields.Schema):
@@ -55,6 +103,41 @@ class RegistrationTokenSchema(fields.Schema):
     address_kind = fields.OneOf("fid", "token")
     registered_at = fields.Instant()
     seen_at = fields.Instant()
+
+
+class BrowserKeysSchema(fields.Schema):
+    """The keys of a subscription, in base64url as the browser gives them."""
+
+    p256dh = fields.Text(100, 1, required=True)
+    auth = fields.Text(40, 1, required=True)
+
+
+class SubscriptionSchema(fields.Schema):
+    """A subscription as ``PushSubscription.toJSON()`` gives it."""
+
+    endpoint = fields.Text(1000, 1, required=True)
+    expirationTime = fields.Real(allow_none=True)  # noqa: N815 - the browser's own name
+    keys = fields.Nested(BrowserKeysSchema, required=True)
+
+
+class BrowserSubscriptionSchema(fields.Schema):
+    """A browser that is registered. Endpoint and keys are not repeated."""
+
+    id = fields.Id()
+    registered_at = fields.Instant()
+    seen_at = fields.Instant()
+
+
+class UnsubscribeSchema(fields.Schema):
+    """The endpoint of the browser that is signed out on."""
+
+    endpoint = fields.Text(1000, 1, required=True)
+
+
+class ApplicationKeySchema(fields.Schema):
+    """The ``applicationServerKey`` a browser subscribes with; null when this server has no Web Push."""
+
+    public_key = fields.Text(100, allow_none=True)
 
 
 class ForgetSchema(fields.Schema):
@@ -80,6 +163,7 @@ class OutboxMessageSchema(fields.Schema):
     state = fields.OneOf(*OUTBOX_STATES)
     attempts = fields.Int()
     next_at = fields.Instant()
+    quiet_until = fields.Instant(allow_none=True)
     expires_at = fields.Instant()
     queued_at = fields.Instant()
     settled_at = fields.Instant(allow_none=True)

@@ -86,6 +86,7 @@ DOORS = {
     "paho": {"iot/subscriber.py"},
     "iotcore": {"iot/broker.py"},
     "firebase_admin": {"push/channels/fcm.py"},
+    "pywebpush": {"push/channels/web_push.py"},
     "smtplib": {"push/channels/email.py"},
     "geopy": {"app/core/geo.py"},
     "opening_hours": {"app/stations/hours.py"},

@@ -7,7 +7,9 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
+from zoneinfo import available_timezones
 
 import marshmallow as ma
 import phonenumbers
@@ -18,6 +20,7 @@ from app.core.settings import amount
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # Unicode's categories Cc, Zl and Zp
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MINUTE = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _COMMON: dict[str, str | list[Any] | dict[Any, Any]] = {"required": "required", "null": "null", "validator_failed": "invalid"}
 
 
@@ -180,6 +183,37 @@ class Day(fields.Field[date]):
 
     def _serialize(self, value: date | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         return None if value is None else value.isoformat()
+
+
+class Minute(Text):
+    """A time of day as ``HH:MM`` on a clock of 24 hours."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(5, metadata={"pattern": f"^{_MINUTE.pattern}$"}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not _MINUTE.fullmatch(text):
+            raise ValidationError("time_invalid")
+        return text
+
+
+class Zone(Text):
+    """The name of a time zone in the IANA database."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(60, 1, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        name = super()._deserialize(value, attr, data, **kwargs)
+        if name not in _zones():
+            raise ValidationError("zone_invalid")
+        return name
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 class Amount(fields.Field[Decimal]):

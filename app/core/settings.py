@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import secrets
@@ -19,7 +20,10 @@ from app.core.locales import LOCALES, in_terminal
 
 DEVELOPMENT_SECRET = "development-only-secret-change-me"  # noqa: S105 - refused in production
 _SECRET_FILE = "secret.key"  # noqa: S105 - a file name
+_VAPID_FILE = "vapid.key"
 _PREFIX = "FIELDLOOP_"
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # FIPS 186-4, D.1.2.3
+_ORIGIN = re.compile(r"https://[a-z0-9.-]{1,200}(:[0-9]{1,5})?|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?")
 # Whole numbers: (default, least, greatest). The bounds keep out what cannot have been meant.
 _NUMBERS = {
     "http_port": (8000, 1, 65_535),
@@ -109,6 +113,9 @@ class Settings:
     fcm_credentials_file: str
     fcm_project: str
     fcm_url: str
+    vapid_private_key: str
+    vapid_subject: str
+    web_push_services: tuple[str, ...]
     push_attempts: int
     push_lease_s: int
 
@@ -134,7 +141,7 @@ def read_settings(**overrides: object) -> Settings:
     values: dict[str, object] = {name: read.number(name) for name in _NUMBERS}
     values |= {
         "environment": read.choice("ENVIRONMENT", "development", "production"),
-        "secret_key": read.text("SECRET_KEY", "") or _kept_secret(var_dir) or DEVELOPMENT_SECRET,
+        "secret_key": read.text("SECRET_KEY", "") or _kept(var_dir, _SECRET_FILE) or DEVELOPMENT_SECRET,
         "database_url": read.database(f"sqlite:///{var_dir}/fieldloop.db"),
         "var_dir": var_dir,
         "organisation_name": read.text("ORGANISATION_NAME", "Fieldloop"),
@@ -162,6 +169,9 @@ def read_settings(**overrides: object) -> Settings:
         "fcm_credentials_file": read.text("FCM_CREDENTIALS_FILE", ""),
         "fcm_project": read.text("FCM_PROJECT", ""),
         "fcm_url": read.text("FCM_URL", ""),
+        "vapid_private_key": read.vapid_key(_kept(var_dir, _VAPID_FILE)),
+        "vapid_subject": read.vapid_subject(),
+        "web_push_services": read.origins("WEB_PUSH_SERVICES"),
     }
     for name in ("secret_key", "mqtt_password", "smtp_password", "metrics_token"):
         values[name] = str(values[name]).strip()  # a file written by echo ends in a newline
@@ -247,6 +257,40 @@ class _Reader:
             )
         return tuple(int(part) for part in found)
 
+    def vapid_key(self, kept: str) -> str:
+        found = self.text("VAPID_PRIVATE_KEY", "").strip() or kept
+        try:
+            raw = base64.b64decode(found + "=" * (-len(found) % 4), altchars=b"-_", validate=True)
+        except ValueError:
+            raw = b""
+        if found and not (len(raw) == 32 and 0 < int.from_bytes(raw, "big") < _P256_ORDER):
+            raise _refusal(
+                "VAPID_PRIVATE_KEY",
+                "must be a private key of P-256 as 32 bytes in base64url",
+                "须为 P-256 私钥（32 字节，base64url 编码）",
+            )
+        return found
+
+    def vapid_subject(self) -> str:
+        found = self.text("VAPID_SUBJECT", "mailto:fieldloop@localhost").strip()
+        if not re.fullmatch(r"mailto:[^@\s]+@[\w.-]+|https://[\w-]+\.[\w.-]+", found):
+            raise _refusal(
+                "VAPID_SUBJECT",
+                "must be how push services reach you: mailto:you@example.com or https://example.com",
+                "须为推送服务联系您的方式：mailto:you@example.com 或 https://example.com",
+            )
+        return found
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        found = tuple(part.strip() for part in self.text(name, "").split(",") if part.strip())
+        if not all(_ORIGIN.fullmatch(origin) for origin in found):
+            raise _refusal(
+                name,
+                "must be origins with commas between them, such as https://push.example.com (http only on this machine)",
+                "须为以逗号分隔的来源，例如 https://push.example.com（仅本机可用 http）",
+            )
+        return found
+
     def database(self, default: str) -> str:
         found = self.text("DATABASE_URL", default).strip()
         try:
@@ -267,19 +311,26 @@ def _refusal(name: str, english: str, chinese: str) -> ValueError:
     return ValueError(" ".join(f"{_PREFIX}{name} {in_terminal()(english, chinese)}".split()))
 
 
-def _kept_secret(var_dir: Path) -> str:
-    path = var_dir / _SECRET_FILE
+def _kept(var_dir: Path, name: str) -> str:
+    path = var_dir / name
     return path.read_text().strip() if path.exists() else ""
 
 
 def keep_secret(var_dir: Path) -> None:
-    """Make the secret of a default deployment once and keep it beside the database, readable by its owner only."""
+    """Make the secrets of a default deployment once and keep them beside the database, readable by their owner only."""
     var_dir.mkdir(parents=True, exist_ok=True)
-    path = var_dir / _SECRET_FILE
-    if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(new_secret() + "\n")
+    for name, make in ((_SECRET_FILE, new_secret), (_VAPID_FILE, new_vapid_key)):
+        path = var_dir / name
+        if not path.exists():
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(make() + "\n")
+
+
+def new_vapid_key() -> str:
+    """Return a fresh private key of P-256 as browsers' push services know us by: 32 bytes, base64url (RFC 8292)."""
+    number = secrets.randbelow(_P256_ORDER - 1) + 1
+    return base64.urlsafe_b64encode(number.to_bytes(32, "big")).rstrip(b"=").decode()
 
 
 def weak_secrets(settings: Settings) -> list[str]:

@@ -94,10 +94,19 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "component.removed": ("The component was replaced by {replaced_by}.", "部件已被 {replaced_by} 替换。"),
     "notification.queued": ("A message “{message}” was queued.", "消息“{message}”已进入发送队列。"),
-    "notification.delivered_to_channel": ("The message was handed to {channel}.", "消息已交给 {channel}。"),
+    "notification.delivered_to_channel": ("The message was handed over: {channel}.", "消息已交付发送：{channel}。"),
+    "notification.fell_back": ("The next channel was tried ({channel}): {reason}.", "改用下一渠道（{channel}）：{reason}。"),
+    "notification.held": (
+        "It is the reader's quiet time, so the message waits until {until} ({channel}).",
+        "收件人处于免打扰时段，消息将于 {until} 发送（{channel}）。",
+    ),
+    "notification.superseded": (
+        "A newer message about the same says more, so this one was not sent any more ({channel}).",
+        "已有关于同一事项的更新消息，本条不再发送（{channel}）。",
+    ),
     "notification.delivered": ("The app showed the message.", "应用已显示该消息。"),
     "notification.opened": ("The person opened the message.", "收件人已打开该消息。"),
-    "notification.failed": ("The message could not be sent through {channel}.", "消息未能通过 {channel} 发送。"),
+    "notification.failed": ("The message could not be sent ({channel}): {reason}.", "消息未能发送（{channel}）：{reason}。"),
     "device.registered": ("The device was registered.", "设备已登记。"),
     "device.revoked": ("The device was revoked.", "设备已停用。"),
     "device.secret_renewed": ("The device got a new secret.", "设备密钥已更新。"),
@@ -159,6 +168,16 @@ REASONS: dict[str, tuple[str, str]] = {
     "user.edited": ("The person's data were changed.", "用户资料已修改。"),
     "user.territories_assigned": ("Territories were assigned.", "已分配负责区域。"),
     "user.channel_set": ("A message channel was switched.", "消息渠道设置已更改。"),
+    "user.browser_subscribed": ("A browser was registered for messages.", "已登记接收消息的浏览器。"),
+    "user.browser_forgotten": ("A browser was taken off the messages.", "已移除接收消息的浏览器。"),
+    "user.channel_verified": ("A message channel was shown to reach the person: {channel}.", "已确认消息渠道可达：{channel}。"),
+    "user.fallback_order_set": ("The order in which channels are tried was set.", "已设置渠道尝试顺序。"),
+    "user.fallback_order_forgotten": ("All channels carry every message again.", "已恢复为所有渠道同时发送。"),
+    "user.quiet_hours_set": (
+        "Quiet hours were set: {begins} to {ends} ({time_zone}).",
+        "已设置免打扰时段：{begins} 至 {ends}（{time_zone}）。",
+    ),
+    "user.quiet_hours_forgotten": ("Quiet hours were taken away.", "已取消免打扰时段。"),
     "user.phone_registered": ("A phone was registered for messages.", "已登记接收消息的手机。"),
     "user.phone_forgotten": ("A phone was taken off the messages.", "已移除接收消息的手机。"),
 }
@@ -213,6 +232,45 @@ CODED: dict[str, tuple[str, str]] = {
     "invitation": ("invitation", "邀请"),
     "password_reset": ("new password", "重设密码"),
     "test": ("test message", "测试消息"),
+    "channel_check": ("check of a channel", "渠道验证"),
+    "fcm": ("push to the app", "应用推送"),
+    "web_push": ("push to the browser", "浏览器推送"),
+    "service_not_allowed": ("its push service is not allowed any more", "其推送服务已不被允许"),
+    "email": ("e-mail", "电子邮件"),
+    "channel_not_configured": ("this server has no such channel", "服务器未配置该渠道"),
+    "recipient_gone": ("the account is closed", "账号已停用"),
+    "switched_off": ("the reader has switched the channel off", "收件人已关闭该渠道"),
+    "not_opened": ("nobody opened the message in time", "消息未在期限内打开"),
+    "channel_failed": ("the one before failed", "前一渠道发送失败"),
+    "no_address": ("the reader has no address there", "收件人在该渠道没有地址"),
+    "not_for_this_kind": ("this kind of message does not take that channel", "此类消息不走该渠道"),
+    "address_gone": ("the address is gone", "地址已失效"),
+    "address_invalid": ("the address cannot be used", "地址无法使用"),
+    "unregistered": ("the app was removed from the phone", "手机上的应用已卸载"),
+    "link_over": ("the link is used or has expired", "链接已使用或已过期"),
+    "attempts_exhausted": ("it was tried too often", "尝试次数过多"),
+}
+
+# Why a message went to this person, by their part in the matter: (English, Chinese)
+RECIPIENTS: dict[str, tuple[str, str]] = {
+    "rep": ("You look after this customer.", "您负责该客户。"),
+    "manager": ("You are the manager in charge of this territory.", "您是该区域的负责经理。"),
+    "admin": ("You are an administrator.", "您是管理员。"),
+    "customer": ("It is about something of yours.", "该消息与您的资产或服务有关。"),
+    "station_staff": ("You work at the station it concerns.", "您任职于相关的服务站。"),
+    "asked_for": ("You asked for it yourself.", "这是您本人申请的消息。"),
+    "unknown": ("It was not yet written down then why it came to you.", "当时尚未记录发送给您的原因。"),
+}
+
+# Why a channel was taken or left out: (English, Chinese)
+CHOSEN: tuple[str, str] = ("You have it switched on, and it knows an address of yours.", "您已启用该渠道，且留有可用地址。")
+LEFT_OUT: dict[str, tuple[str, str]] = {
+    "switched_off": ("You have switched this channel off.", "您已关闭该渠道。"),
+    "no_address": ("It knows no address of yours.", "您在该渠道没有登记地址。"),
+    "not_for_this_kind": ("Messages of this kind do not take this channel.", "此类消息不走该渠道。"),
+    "later": ("It comes later in your order of channels.", "在您设置的渠道顺序中靠后。"),
+    "not_in_order": ("It is not in your order of channels.", "不在您设置的渠道顺序中。"),
+    "unknown": ("It was left out.", "未使用该渠道。"),
 }
 
 # Part of a rule's condition: (English, Chinese)

@@ -11,6 +11,7 @@ from app.core.edge import edge_settings
 from app.core.errors import NotFound
 from app.core.http import Routes
 from app.pages import history, schemas
+from app.pages import why as reasons_why
 from app.users.rights import Actor
 
 routes = Routes("pages", __name__, description="The causal log")
@@ -29,3 +30,9 @@ def read_history(session: Session, actor: Actor, kind: str, subject: str) -> dic
     except wire.WireError:
         raise NotFound from None
     return history.chain_of(session, actor, kind, subject, edge_settings().time_zone)
+
+
+@routes.door("GET", "/notifications/<notification_id>/why", policy="notifications.read", answer=schemas.WhySchema)
+def explain_notification(session: Session, actor: Actor, notification_id: str) -> dict[str, Any]:
+    """Read why a message came to oneself, which ways it took or did not take, and how it fared on each."""
+    return reasons_why.why(session, actor, notification_id, edge_settings())

@@ -11,7 +11,9 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey, OKPKey
@@ -112,6 +114,14 @@ def _signing_key_of(secret_key: str) -> OctKey:
 
 def _signing_key(settings: Settings) -> OctKey:
     return _signing_key_of(settings.secret_key)
+
+
+@lru_cache(maxsize=4)
+def vapid_public_key(private_key: str) -> str:
+    """Return the public half of a VAPID key as a browser takes it: an uncompressed point in base64url (RFC 8292)."""
+    number = int.from_bytes(base64.urlsafe_b64decode(private_key + "=" * (-len(private_key) % 4)), "big")
+    public = ec.derive_private_key(number, ec.SECP256R1()).public_key()
+    return _base64url(public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
 
 
 def _base64url(raw: bytes) -> str:

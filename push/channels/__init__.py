@@ -13,7 +13,7 @@ from push.messages import Message
 class Address:
     """Where a channel reaches one person or one installation. Never shown in logs."""
 
-    kind: Literal["token", "fid", "email"]
+    kind: Literal["token", "fid", "subscription", "email"]
     value: str = field(repr=False)
 
 
@@ -72,5 +72,9 @@ class Channel(Protocol):
 
 def configured_channels(settings: Settings) -> frozenset[str]:
     """Name the channels that the settings configure."""
-    named = {"fcm": settings.fcm_url or settings.fcm_credentials_file, "email": settings.smtp_host}
+    named = {
+        "fcm": settings.fcm_url or settings.fcm_credentials_file,
+        "web_push": settings.vapid_private_key,
+        "email": settings.smtp_host,
+    }
     return frozenset(channel for channel, given in named.items() if given)

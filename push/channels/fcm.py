@@ -152,11 +152,12 @@ def _compose(to: Address, message: Message, dedupe_id: str) -> Any:
     """Build the library's message.
 
     No Android collapse key: FCM keeps only four of them per offline phone and drops the others. The
-    tag replaces a repetition on the screen just as well.
+    tag replaces a repetition, and an earlier message about the same, on the screen just as well.
     """
     from firebase_admin import messaging
 
-    tag = dedupe_id if len(dedupe_id) <= 64 else hashlib.sha256(dedupe_id.encode()).hexdigest()
+    label = message.collapse or dedupe_id
+    tag = label if len(label) <= 64 else hashlib.sha256(label.encode()).hexdigest()
     composed = messaging.Message(
         notification=messaging.Notification(title=message.title, body=message.body),
         data=message.data | {"dedupe_id": dedupe_id},

@@ -170,6 +170,17 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "GET /notifications": "notifications.read",
         "POST /notifications/<notification_id>/delivered": "notifications.read",
         "POST /notifications/<notification_id>/opened": "notifications.read",
+        "GET /me/web-push-key": "notifications.read",
+        "POST /me/browser-subscriptions": "notifications.read",
+        "POST /me/browser-subscriptions/forget": "notifications.read",
+        "POST /me/channels/<channel>/test": "notifications.read",
+        "POST /me/channels/<channel>/verify": "notifications.read",
+        "GET /me/fallback-order": "notifications.read",
+        "POST /me/fallback-order": "notifications.read",
+        "POST /me/fallback-order/forget": "notifications.read",
+        "GET /me/quiet-hours": "notifications.read",
+        "POST /me/quiet-hours": "notifications.read",
+        "POST /me/quiet-hours/forget": "notifications.read",
         "GET /me/channels": "notifications.read",
         "POST /me/channels": "notifications.read",
         "POST /me/registration-tokens": "notifications.read",
@@ -184,6 +195,7 @@ CLASSIFIED: dict[str, dict[str, str]] = {
     },
     "pages": {
         "GET /history/<kind>/<subject>": "history.read",
+        "GET /notifications/<notification_id>/why": "notifications.read",
     },
 }
 

@@ -475,7 +475,7 @@ def test_only_configured_channels_are_made_and_the_log_names_the_others(
     monkeypatch.setattr(delivery, "log", log)
 
     assert make_channels(with_settings(smtp_host="", fcm_url="", fcm_credentials_file="")) == {}
-    assert [line.kwargs for line in log.calls] == [{"channel": "email"}, {"channel": "fcm"}]
+    assert [line.kwargs for line in log.calls] == [{"channel": "email"}, {"channel": "fcm"}, {"channel": "web_push"}]
 
     channels = make_channels(with_settings(smtp_host="127.0.0.1", fcm_url="http://127.0.0.1:1/send"))
 

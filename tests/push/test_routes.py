@@ -35,10 +35,16 @@ def call(http: Http) -> Call:
 def test_every_route_needs_somebody_signed_in(app: Flask, call: Call) -> None:
     rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("push.")]
 
-    assert len(rules) == 9
+    assert len(rules) == 20
     for rule in rules:
         (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        call(None, method, rule.rule.removeprefix("/api/v1").replace("<notification_id>", "n-00000001"), 401, x=1)
+        call(
+            None,
+            method,
+            rule.rule.removeprefix("/api/v1").replace("<notification_id>", "n-00000001").replace("<channel>", "email"),
+            401,
+            x=1,
+        )
 
 
 def test_the_inbox_is_ones_own_and_in_ones_language(outbox: Any, call: Call) -> None:
@@ -163,10 +169,11 @@ def test_channels_say_what_is_wanted_configured_and_reachable(outbox: Any, call:
     after = call(ann, "POST", "/me/channels", channel="fcm", enabled=False)
     again = call(ann, "POST", "/me/channels", channel="fcm", enabled=True)
 
-    email = {"channel": "email", "enabled": True, "configured": False, "reachable": False}
-    fcm = {"channel": "fcm", "configured": False, "reachable": True}
-    assert before == again == {"channels": [fcm | {"enabled": True}, email]}
-    assert after == {"channels": [fcm | {"enabled": False}, email]}
+    email = {"channel": "email", "enabled": True, "configured": False, "reachable": False, "verified": False}
+    web_push = {"channel": "web_push", "enabled": True, "configured": False, "reachable": False, "verified": False}
+    fcm = {"channel": "fcm", "configured": False, "reachable": True, "verified": False}
+    assert before == again == {"channels": [fcm | {"enabled": True}, web_push, email]}
+    assert after == {"channels": [fcm | {"enabled": False}, web_push, email]}
     assert [entry.facts for entry in outbox.history("user.channel_set")] == [
         {"channel": "fcm", "enabled": False},
         {"channel": "fcm", "enabled": True},
