@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, literal, or_, select, update
+from sqlalchemy import delete, exists, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.core import history
@@ -25,7 +25,7 @@ from app.users.models import OneTimeLink, User
 from app.users.secrets import derived_code
 from push.channels import Accepted, Address, Channel, DeadAddress, Failed, Outcome, Retry, configured_channels
 from push.messages import LINK_KINDS, render
-from push.models import CHANNELS, ChannelPreference, Notification, OutboxMessage, RegistrationToken
+from push.models import CHANNELS, ChannelPreference, Notification, OutboxHold, OutboxMessage, RegistrationToken
 
 log = get_log(__name__)
 
@@ -121,7 +121,10 @@ def drain(db: Database, settings: Settings, channels: Mapping[str, Channel], lim
 
 
 def _claim(db: Database, settings: Settings, limit: int) -> list[_Claim]:
-    """Take due rows that nobody holds. Rows that another drain is taking right now are passed over, not waited for."""
+    """Take due rows that nobody holds, none at all while the outbox is held back.
+
+    Rows that another drain is taking right now are passed over, not waited for.
+    """
     with db.transaction() as session:
         moment = database_now(session)
         due = (
@@ -130,6 +133,7 @@ def _claim(db: Database, settings: Settings, limit: int) -> list[_Claim]:
                 OutboxMessage.state == _QUEUED,
                 OutboxMessage.next_at <= now(session),
                 or_(OutboxMessage.leased_until.is_(None), OutboxMessage.leased_until <= moment),
+                ~exists(select(OutboxHold.id)),
             )
             .order_by(OutboxMessage.next_at, OutboxMessage.id)
             .limit(limit)

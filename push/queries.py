@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -15,7 +16,7 @@ from app.users.models import User
 from app.users.rights import Actor
 from push.channels import configured_channels
 from push.messages import MessageError, render
-from push.models import CHANNELS, ChannelPreference, Notification, OutboxMessage, RegistrationToken
+from push.models import CHANNELS, ChannelPreference, Notification, OutboxHold, OutboxMessage, RegistrationToken
 
 log = get_log(__name__)
 
@@ -90,3 +91,8 @@ def visible_outbox(actor: Actor, *, state: str | None = None, channel: str | Non
     if channel is not None:
         rows = rows.where(OutboxMessage.channel == channel)
     return rows
+
+
+def held_since(session: Session) -> datetime | None:
+    """Return since when the outbox is held back; None: it is not."""
+    return session.scalar(select(OutboxHold.since))
