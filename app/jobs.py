@@ -123,7 +123,7 @@ class Scheduler:
                     return False
                 present = database_now(session)
                 scheduled_for = datetime.fromtimestamp(present.timestamp() // job.every_s * job.every_s, UTC)
-                if not claim_run(session, job.id, scheduled_for, fence):
+                if not claim_run(session, job.id, scheduled_for, fence, job.every_s):
                     return False
             done = job.work(self.database, self.settings)
             with self.database.transaction() as session:

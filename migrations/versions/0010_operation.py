@@ -1,4 +1,4 @@
-"""the outbox may be held back"""
+"""the outbox may be held back; job runs know how often they are to be"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,7 +16,13 @@ def upgrade() -> None:
     sa.Column('since', sa.DateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_outbox_holds'))
     )
+    with op.batch_alter_table('job_runs', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('every_s', sa.Float(), nullable=False, server_default='0'))
+    with op.batch_alter_table('job_runs', schema=None) as batch_op:
+        batch_op.alter_column('every_s', server_default=None)
 
 
 def downgrade() -> None:
+    with op.batch_alter_table('job_runs', schema=None) as batch_op:
+        batch_op.drop_column('every_s')
     op.drop_table('outbox_holds')
