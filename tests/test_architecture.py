@@ -162,6 +162,7 @@ EDGES = {
     "app/backup.py": "another history begins after a restore",
     "app/worker.py": "the sign of life of the worker",
     "app/__main__.py": "commands",
+    "iot/retention.py": "conductor of old readings: slice after slice",
     "iot/ingest.py": "conductor of telemetry",
     "iot/__main__.py": "the ingest process: commands out, sign of life",
     "iot/operations.py": "replay of a dead letter: marks it, then conducts the ingest",
