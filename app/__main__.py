@@ -1,4 +1,4 @@
-"""``python -m app ...``: up, web, worker, migrate, restored, admin, demo, simulate, story, doctor, openapi, mosquitto."""
+"""``python -m app ...``: running it, its database, its messages, its demo, its broker; ``--help`` lists the commands."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from pathlib import Path
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from app.backup import BackupRefused, account_path, back_up, begin_after_restore, restore
+from app.core.clock import Clock
 from app.core.db import Database
 from app.core.errors import DomainError
 from app.core.locales import in_terminal
@@ -35,7 +37,16 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser("web", help="run the web server alone (development)")
     commands.add_parser("worker", help="run message delivery and the scheduler")
     commands.add_parser("migrate", help="bring the database to the present tables")
-    commands.add_parser("restored", help="after a backup was restored: let every phone load everything again")
+    backup = commands.add_parser("backup", help="copy the database into a new file, while everything runs")
+    backup.add_argument("file", type=Path)
+    restore = commands.add_parser("restore", help="load such a file into an empty database")
+    restore.add_argument("file", type=Path)
+    commands.add_parser(
+        "restored", help="after a backup was restored by other means: phones load everything again, no message leaves"
+    )
+    outbox = commands.add_parser("outbox", help="hold messages back, or let them leave")
+    outbox.add_argument("what", choices=["hold", "resume"])
+    outbox.add_argument("--discard", action="store_true", help="with resume: give up what was queued before the hold")
     commands.add_parser("demo", help="seed the demo organisation")
     commands.add_parser("simulate", help="let the demo's devices report over MQTT")
     commands.add_parser("story", help="play the demo's story over HTTP and print each step")
@@ -57,7 +68,10 @@ def main(argv: list[str] | None = None) -> int:
         "web": lambda: _web(settings),
         "worker": lambda: _worker(settings),
         "migrate": lambda: _migrate(settings),
+        "backup": lambda: _backup(settings, given.file),
+        "restore": lambda: _restore(settings, given.file),
         "restored": lambda: _restored(settings),
+        "outbox": lambda: _outbox(settings, given.what, discard=given.discard),
         "demo": lambda: _demo(settings),
         "simulate": lambda: _simulate(settings),
         "story": lambda: _story(settings),
@@ -67,13 +81,15 @@ def main(argv: list[str] | None = None) -> int:
         "admin": lambda: _admin(settings, given.login),
     }
     try:
-        if given.command in {"up", "demo", "migrate", "admin"}:
+        if given.command in {"up", "demo", "migrate", "admin", "backup", "restore"}:
             os.umask(0o077)  # what is made now, the database and logs above all, is nobody else's to read
             if settings.secret_key == DEVELOPMENT_SECRET and not settings.is_production:
                 # Outside production a deployment makes its own secret; in production the operator must give one.
                 keep_secret(settings.var_dir)
                 settings = settings_or_exit()
         return run[given.command]()
+    except BackupRefused as fault:
+        print(in_terminal()(fault.english, fault.chinese), file=sys.stderr)
     except DomainError as fault:
         title, detail = problem_text(fault.code, settings.default_locale, fault.facts)
         print(f"{title}: {detail}", file=sys.stderr)
@@ -195,13 +211,73 @@ def _migrate(settings: Settings) -> int:
     return 0
 
 
+def _backup(settings: Settings, target: Path) -> int:
+    began_s = Clock().monotonic()
+    account = back_up(settings, target)
+    seconds = Clock().monotonic() - began_s
+    _say(
+        f"wrote {target}: {account.rows} rows of {len(account.tables)} tables at {account.revision}, in {seconds:.1f} s",
+        f"已写入 {target}：{len(account.tables)} 张表共 {account.rows} 行，迁移版本 {account.revision}，用时 {seconds:.1f} 秒",
+    )
+    _say(
+        f"keep beside it: {account_path(target).name}, {settings.var_dir}/attachments, FIELDLOOP_SECRET_KEY",
+        f"请一并保存：{account_path(target).name}、{settings.var_dir}/attachments、FIELDLOOP_SECRET_KEY",
+    )
+    return 0
+
+
+def _restore(settings: Settings, source: Path) -> int:
+    done = restore(settings, source)
+    if done.account is None:
+        _say(
+            f"{account_path(source)} is not there, so what was loaded could not be compared with anything",
+            f"找不到 {account_path(source)}，无法核对载入的数据",
+        )
+    else:
+        lost_s = (Clock().now() - done.account.made_at).total_seconds()
+        _say(
+            f"{done.account.rows} rows of {len(done.account.tables)} tables are back, each as it was when backed up; "
+            f"what was written in the last {lost_s / 3600:.1f} h is not",
+            f"已恢复 {len(done.account.tables)} 张表共 {done.account.rows} 行，与备份时逐行一致；"
+            f"最近 {lost_s / 3600:.1f} 小时的写入不在其中",
+        )
+    _say(f"restored in {done.seconds:.1f} s", f"恢复用时 {done.seconds:.1f} 秒")
+    return _say_begun(done.epoch)
+
+
 def _restored(settings: Settings) -> int:
-    from app.core.scopes import begin_history_anew
+    database = Database(settings.database_url)
+    epoch = begin_after_restore(database)
+    database.close()
+    return _say_begun(epoch)
+
+
+def _say_begun(epoch: int) -> int:
+    _say(f"phones will load everything again (epoch {epoch})", f"所有手机将重新下载全部数据（纪元 {epoch}）")
+    _say(
+        "no message leaves until: python -m app outbox resume (--discard gives up those queued before the backup)",
+        "消息暂停发送，直到执行：python -m app outbox resume（加 --discard 则放弃备份前已排队的消息）",
+    )
+    return 0
+
+
+def _outbox(settings: Settings, what: str, *, discard: bool) -> int:
+    from push.outbox import hold, resume
 
     database = Database(settings.database_url)
     with database.transaction() as session:
-        epoch = begin_history_anew(session)
-    _say(f"phones will load everything again (epoch {epoch})", f"所有手机将重新下载全部数据（纪元 {epoch}）")
+        held = what == "hold" and hold(session, "held_by_operator")
+        waiting, discarded = resume(session, discard=discard) if what == "resume" else (0, 0)
+    database.close()
+    if what == "resume":
+        _say(
+            f"messages leave again: {waiting} wait, {discarded} were given up",
+            f"消息恢复发送：等待 {waiting} 条，放弃 {discarded} 条",
+        )
+    elif held:
+        _say("messages are held back; they wait in the outbox", "消息已暂停发送，在发件箱中等待")
+    else:
+        _say("messages were held back already", "消息此前已暂停发送")
     return 0
 
 

@@ -24,6 +24,7 @@ from iot.models import DeadLetter, IngestCounter
 from offline_sync.models import Intent, SyncProblem
 from push.channels import configured_channels
 from push.models import OutboxMessage
+from push.queries import held_since
 
 Say = Callable[[str], None]
 _WEB_PATIENCE_S = 3.0
@@ -104,7 +105,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
     )
     with database.reading() as session:
         yield from _of_processes(session, settings)
-        yield from _of_tables(session, database, settings)
+        yield from _of_tables(session)
+        yield from _of_outbox(session, database, settings)
     yield from _of_broker(settings)
     database.close()
 
@@ -230,7 +232,7 @@ def _of_processes(session: Session, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _of_tables(session: Session, database: Database, settings: Settings) -> Iterator[Finding]:
+def _of_tables(session: Session) -> Iterator[Finding]:
     def count(what: Any, *where: Any) -> int:
         return session.scalar(select(func.count()).select_from(what).where(*where)) or 0
 
@@ -269,18 +271,6 @@ def _of_tables(session: Session, database: Database, settings: Settings) -> Iter
             (f"{unknown} message(s) came from devices nobody registered", f"有 {unknown} 条消息来自未登记的设备"),
             ("register them, or see the broker's access list", "请登记这些设备，或检查代理的访问列表"),
         )
-    stuck = count(
-        OutboxMessage,
-        OutboxMessage.state == "queued",
-        # What its reader's quiet hours hold is not stuck.
-        func.coalesce(OutboxMessage.quiet_until, OutboxMessage.queued_at) < database.clock.now() - timedelta(minutes=15),
-    )
-    if stuck:
-        yield Finding(
-            "problem",
-            (f"{stuck} message(s) wait in the outbox for more than 15 minutes", f"有 {stuck} 条通知在发件箱中等待超过 15 分钟"),
-            ("GET /api/v1/outbox shows the last error of each", "GET /api/v1/outbox 会显示每条的最近一次错误"),
-        )
     refused = count(SyncProblem, SyncProblem.state == "open")
     if refused:
         yield Finding(
@@ -297,6 +287,32 @@ def _of_tables(session: Session, database: Database, settings: Settings) -> Iter
                 f"有 {undecided} 件现场已做的事等待内勤裁定",
             ),
             _same("GET /api/v1/sync/intents?verdict=needs_review"),
+        )
+
+
+def _of_outbox(session: Session, database: Database, settings: Settings) -> Iterator[Finding]:
+    held = held_since(session)
+    if held is not None:
+        since = held.astimezone(settings.time_zone).strftime("%Y-%m-%d %H:%M")
+        yield Finding(
+            "problem",
+            (f"the outbox is held back since {since}: no message leaves", f"发件箱自 {since} 起暂停：消息不会发出"),
+            (
+                "after a restore check the messages first (GET /api/v1/outbox), then: python -m app outbox resume",
+                "恢复备份后请先核对消息（GET /api/v1/outbox），再执行：python -m app outbox resume",
+            ),
+        )
+    before = database.clock.now() - timedelta(minutes=15)
+    # What its reader's quiet hours hold is not stuck.
+    waits_since = func.coalesce(OutboxMessage.quiet_until, OutboxMessage.queued_at)
+    stuck = session.scalar(
+        select(func.count()).select_from(OutboxMessage).where(OutboxMessage.state == "queued", waits_since < before)
+    )
+    if stuck and held is None:
+        yield Finding(
+            "problem",
+            (f"{stuck} message(s) wait in the outbox for more than 15 minutes", f"有 {stuck} 条通知在发件箱中等待超过 15 分钟"),
+            ("GET /api/v1/outbox shows the last error of each", "GET /api/v1/outbox 会显示每条的最近一次错误"),
         )
 
 

@@ -34,6 +34,7 @@ from app.users import auth, tries
 from app.work_orders.operations import lapse_tasks
 from iot.commands import time_out_commands
 from iot.ingest import follow_due
+from iot.retention import retire_telemetry
 from iot.silence import notice_silence
 from offline_sync import arrivals
 from push.fallback import fall_back
@@ -82,6 +83,7 @@ JOBS: tuple[Job, ...] = (
     Job("fall_back", 5, _in_transaction(lambda session, _: fall_back(session))),
     Job("notice_silence", 15, _in_transaction(lambda session, _: notice_silence(session))),
     Job("time_out_commands", 10, _in_transaction(lambda session, _: time_out_commands(session))),
+    Job("retire_telemetry", 3600, retire_telemetry),
     Job("forget_old_rows", 3600, _forget_rows_and_files),
 )
 
@@ -125,7 +127,7 @@ class Scheduler:
                     return False
                 present = database_now(session)
                 scheduled_for = datetime.fromtimestamp(present.timestamp() // job.every_s * job.every_s, UTC)
-                if not claim_run(session, job.id, scheduled_for, fence):
+                if not claim_run(session, job.id, scheduled_for, fence, job.every_s):
                     return False
             done = job.work(self.database, self.settings)
             with self.database.transaction() as session:

@@ -22,13 +22,14 @@ from sqlalchemy.orm import Session
 from app.core.clock import to_ms
 from app.core.db import Database, database_now, last_change
 from app.core.http import PUBLIC
-from app.core.leases import LeaderLease, ProcessBeat
+from app.core.leases import LeaderLease, ProcessBeat, overdue_jobs
 from app.core.settings import Settings
 from app.link_page import LINK_PAGE, LINK_SCRIPT
 from app.migrate import revisions
 from iot.models import Alarm, DeadLetter, IngestCounter
 from offline_sync.models import Installation, Intent, SyncConflict, SyncProblem
 from push.models import OutboxMessage
+from push.queries import held_since
 
 _SWAGGER = Path(flask_swagger_ui.__file__).parent / "dist"
 _LEAST_FREE_BYTES = 50_000_000
@@ -150,6 +151,7 @@ def gauges(database: Database) -> str:
         lines += [f'fieldloop_outbox_messages{{state="{state}"}} {n}' for state, n, _ in outbox]
         oldest = next((since for state, _, since in outbox if state == "queued"), None)
         lines += ["# TYPE fieldloop_outbox_oldest_seconds gauge", f"fieldloop_outbox_oldest_seconds {_age(oldest, present)}"]
+        lines += ["# TYPE fieldloop_outbox_held gauge", f"fieldloop_outbox_held {int(held_since(session) is not None)}"]
         dead = session.execute(
             select(DeadLetter.reason, func.count()).where(DeadLetter.state == "open").group_by(DeadLetter.reason)
         ).all()
@@ -174,8 +176,24 @@ def gauges(database: Database) -> str:
             "# TYPE fieldloop_lease_fence gauge",
             *[f'fieldloop_lease_fence{{lease="{name}"}} {fence}' for name, _, fence in leases],
         ]
+        lines += _of_processes(session)
         lines += _of_phones(session, present)
     return "\n".join(lines) + "\n"
+
+
+def _of_processes(session: Session) -> list[str]:
+    """Return which processes were heard when, how late jobs are, what the broker says it dropped since it was started."""
+    beats = session.scalars(select(ProcessBeat).order_by(ProcessBeat.name)).all()
+    present = database_now(session)
+    lines = ["# TYPE fieldloop_process_silent_seconds gauge"]
+    lines += [f'fieldloop_process_silent_seconds{{process="{row.name}"}} {_age(row.at, present)}' for row in beats]
+    lines += ["# TYPE fieldloop_job_overdue_seconds gauge"]
+    lines += [f'fieldloop_job_overdue_seconds{{job_id="{job}"}} {late}' for job, late in sorted(overdue_jobs(session).items())]
+    # Every ingest hears the same number of the same broker.
+    dropped = [int(row.facts["broker_dropped"]) for row in beats if row.facts.get("broker_dropped") is not None]
+    if dropped:
+        lines += ["# TYPE fieldloop_broker_dropped_total counter", f"fieldloop_broker_dropped_total {max(dropped)}"]
+    return lines
 
 
 def _of_phones(session: Session, present: datetime) -> list[str]:

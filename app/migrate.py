@@ -63,6 +63,11 @@ def _tables_may_be_copied(connection: Connection) -> Iterator[None]:
             raw.execute("PRAGMA foreign_keys=ON")
 
 
+def known_revision(revision: str) -> bool:
+    """Tell whether this program has a migration to or from some revision: else it is of a newer program."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
 def revisions(database: Database) -> tuple[str | None, str | None]:
     """Return (revision of the database, newest revision there is)."""
     head = ScriptDirectory.from_config(_config()).get_current_head()

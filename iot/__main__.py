@@ -93,7 +93,12 @@ class IngestLoop:
         try:
             with self.database.transaction() as session:
                 outgoing = commands.take_queued(session, [self.shard]) if self.subscriber.is_connected else []
-                beat(session, f"ingest-{self.shard}", connected=self.subscriber.is_connected)
+                beat(
+                    session,
+                    f"ingest-{self.shard}",
+                    connected=self.subscriber.is_connected,
+                    broker_dropped=self.subscriber.broker_dropped,
+                )
                 if self.shard == _SHARD_OF_OTHERS:
                     subscriptions.forget(session, self.subscriber.left())
                     topics = subscriptions.compare(session)

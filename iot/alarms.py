@@ -85,7 +85,8 @@ def _bring_in_line(session: Session, found: Found, alarms: list[Alarm], present_
     counting = [
         alarm
         for alarm in alarms
-        if alarm.state in _OPEN or (alarm.rule_number == number and (afresh or to_ms(alarm.raised_at) in gone_on))
+        if alarm.state in _OPEN
+        or (alarm.rule_number == number and ((afresh and not _is_settled(alarm, found)) or to_ms(alarm.raised_at) in gone_on))
     ]
     known = [KnownAlarm(a.id, to_ms(a.raised_at), to_ms(a.cleared_at) if a.cleared_at else None) for a in counting]
     episodes: Sequence[Episode] = folded.episodes
@@ -97,6 +98,11 @@ def _bring_in_line(session: Session, found: Found, alarms: list[Alarm], present_
     for step in reconcile(known, episodes):
         changes += _apply(session, found, step, by_id, present_ms)
     return changes
+
+
+def _is_settled(alarm: Alarm, found: Found) -> bool:
+    """Tell whether an alarm ended before what is folded begins."""
+    return alarm.cleared_at is not None and to_ms(alarm.cleared_at) < found.before_ms
 
 
 def _stands(episode: Episode, known: Sequence[KnownAlarm]) -> bool:

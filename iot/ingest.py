@@ -30,6 +30,7 @@ from app.rules.queries import ActiveRule, active_rules
 from iot import actions, alarms, commands, nodes, silence, store, subjects
 from iot.adapters import Answer, Decoded, FaultReport, Ignored, NodeMessage, Sample, decode, is_mapped
 from iot.adapters.sparkplug import DEATHS
+from iot.models import TelemetryHorizon
 from iot.store import Row
 from iot.subjects import Watched
 from iot.words import Words
@@ -66,6 +67,7 @@ class Batch:
     poison: list[tuple[Message, str, str]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     heard: dict[str, int] = field(default_factory=dict)
+    horizon_ms: int = 0
 
 
 def ingest_batch(database: Database, settings: Settings, messages: Sequence[Message], *, again: bool = True) -> Counter[str]:
@@ -171,14 +173,18 @@ def _known_devices(session: Session, batch: Batch) -> dict[tuple[str, str], Know
     if not wanted:
         return {}
     asked = [and_(Device.adapter == name, among(session, Device.address, sorted(wanted[name]))) for name in sorted(wanted)]
+    horizon = select(TelemetryHorizon.before_ms).scalar_subquery()
     rows = session.execute(
-        select(Device.adapter, Device.address, Device.id, Device.asset_id, Device.shard, Device.state, DeviceProfile.metrics)
+        select(
+            Device.adapter, Device.address, Device.id, Device.asset_id, Device.shard, Device.state, DeviceProfile.metrics, horizon
+        )
         .join(DeviceProfile, DeviceProfile.id == Device.profile_id)
         .where(or_(*asked), Device.deleted_at.is_(None))
     )
     known: dict[tuple[str, str], KnownDevice] = {}
     revoked = set()
-    for adapter, address, device_id, asset_id, shard, state, metrics in rows:
+    for adapter, address, device_id, asset_id, shard, state, metrics, horizon_ms in rows:
+        batch.horizon_ms = horizon_ms or 0
         if state != "active":
             revoked.add((adapter, address))
             continue
@@ -231,6 +237,9 @@ def _rows(batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> list[Row
     for message, one in batch.decoded:
         device = devices.get((one.adapter, one.address))
         if device is None or not isinstance(one, Sample) or (one.shard is not None and one.shard != device.shard):
+            continue
+        if one.at_ms < batch.horizon_ms:
+            batch.counts["too_old"] += 1
             continue
         ahead = one.at_ms > message.received_ms + _AHEAD_MS
         if ahead:

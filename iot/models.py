@@ -58,12 +58,52 @@ class SubjectState(Base):
     """What the last folds over one component or asset left, under all rules.
 
     ``states``: by rule; see ``iot.folds``. ``due_ms``: when the first of its held values will have stood long enough.
+    ``before_ms``: what was measured before this is settled: folds begin here, from the checkpoint.
     """
 
     __tablename__ = "subject_states"
     subject_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     states: Mapped[str] = mapped_column(Text)
     due_ms: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    before_ms: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+
+
+class SubjectCheckpoint(Base):
+    """What the folds over one subject were when all before ``SubjectState.before_ms`` had been folded; see ``iot.folds``."""
+
+    __tablename__ = "subject_checkpoints"
+    subject_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    folds: Mapped[str] = mapped_column(Text)
+
+
+class TelemetryHorizon(Base):
+    """One row: readings of before ``before_ms`` are not taken any more. It only moves forward."""
+
+    __tablename__ = "telemetry_horizon"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    before_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class TelemetryRollup(Base):
+    """What is left of the readings of one metric of a device in one hour or one local day, once they are deleted.
+
+    A reading is in its roll-up or in ``telemetry``, never in both: it moves in one transaction.
+    """
+
+    __tablename__ = "telemetry_rollups"
+    __table_args__ = (CheckConstraint("span IN ('hour', 'day')", name="span"), {"sqlite_with_rowid": False})
+    device_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    metric: Mapped[str] = mapped_column(String(60), primary_key=True)
+    span: Mapped[str] = mapped_column(String(4), primary_key=True)
+    from_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    n: Mapped[int] = mapped_column(BigInteger)
+    total: Mapped[float] = mapped_column(Float)
+    least: Mapped[float] = mapped_column(Float)
+    most: Mapped[float] = mapped_column(Float)
+    first_ms: Mapped[int] = mapped_column(BigInteger)
+    first: Mapped[float] = mapped_column(Float)
+    last_ms: Mapped[int] = mapped_column(BigInteger)
+    last: Mapped[float] = mapped_column(Float)
 
 
 class Incident(Tracked):

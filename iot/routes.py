@@ -22,9 +22,10 @@ from app.rules import queries as rules
 from app.rules.documents import Document
 from app.rules.operations import check_document
 from app.users.rights import Actor
-from iot import backtest, commands, operations, queries, schemas, trial
+from iot import backtest, commands, operations, queries, retention, schemas, trial
 from iot.alarms import reading_id
 from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, Incident, Telemetry
+from iot.store import Rollup
 
 routes = Routes("iot", __name__, description="Telemetry, alarms, dead letters, commands")
 
@@ -42,14 +43,34 @@ def _reading(row: Telemetry | DeviceLatest) -> dict[str, Any]:
 
 
 @routes.door(
-    "GET", "/devices/<device_id>/telemetry", policy="telemetry.read", query=schemas.TelemetryQuery, answer=schemas.ReadingsSchema
+    "GET", "/devices/<device_id>/telemetry", policy="telemetry.read", query=schemas.TelemetryQuery, answer=schemas.TelemetrySchema
 )
 def list_readings(session: Session, actor: Actor, query: dict[str, Any], device_id: str) -> dict[str, Any]:
-    """List a device's readings of one metric, newest first."""
+    """List a device's readings of one metric, newest first; or their roll-ups, also of what was deleted."""
     device = assets.access_device(session, actor, device_id)
     since, until = to_ms(query.get("since", EARLIEST)), to_ms(query.get("until", LATEST))
+    metric, limit = query["metric"], query["limit"]
+    if query["resolution"] == "raw":
+        return {
+            "items": [_reading(row) for row in queries.readings_of(session, device, metric, since, until, limit)],
+            "rollups": [],
+        }
+    zone = edge_settings().time_zone
+    found = retention.rollups_of(session, device.id, metric, query["resolution"], since, until, limit, zone)
+    return {"items": [], "rollups": [_rollup(one) for one in found]}
+
+
+def _rollup(one: Rollup) -> dict[str, Any]:
     return {
-        "items": [_reading(row) for row in queries.readings_of(session, device, query["metric"], since, until, query["limit"])]
+        "since": from_ms(one.from_ms),
+        "n": one.n,
+        "sum": one.total,
+        "least": one.least,
+        "greatest": one.most,
+        "first_at": from_ms(one.first_ms),
+        "first": one.first,
+        "last_at": from_ms(one.last_ms),
+        "last": one.last,
     }
 
 

@@ -77,12 +77,33 @@ class TelemetryQuery(fields.Schema):
     since = fields.Instant()
     until = fields.Instant()
     limit = fields.Int(1, 1000, from_text=True, load_default=100)
+    resolution = fields.OneOf("raw", "hour", "day", load_default="raw")
+
+
+class RollupSchema(fields.Schema):
+    """The readings of one hour (UTC) or local day that began at ``since``, added up."""
+
+    since = fields.Instant()
+    n = fields.Int()
+    sum = fields.Real()
+    least = fields.Real()
+    greatest = fields.Real()
+    first_at = fields.Instant()
+    first = fields.Real()
+    last_at = fields.Instant()
+    last = fields.Real()
 
 
 class ReadingsSchema(fields.Schema):
     """Readings, newest first."""
 
     items = fields.Listing(fields.Nested(ReadingSchema), most=1000)
+
+
+class TelemetrySchema(ReadingsSchema):
+    """Readings, or with a ``resolution`` of ``hour`` or ``day`` their roll-ups; newest first."""
+
+    rollups = fields.Listing(fields.Nested(RollupSchema), most=1000)
 
 
 class TrialSpanSchema(fields.Schema):

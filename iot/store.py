@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import JSON, Text, and_, bindparam, cast, column, func, or_, select, update
+from sqlalchemy import JSON, Text, and_, bindparam, case, cast, column, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.core.clock import from_ms
 from app.core.db import Base, insert_into
 from app.core.ids import new_id
-from iot.models import DeadLetter, DeviceLatest, DevicePresence, IngestCounter, SubjectState, Telemetry
+from iot.models import DeadLetter, DeviceLatest, DevicePresence, IngestCounter, SubjectState, Telemetry, TelemetryRollup
 
 _HEAD = 4096
 _MOST_DEAD_LETTERS = 100_000
@@ -38,6 +38,23 @@ class KeptStates(msgspec.Struct, frozen=True, gc=False):
     subject_id: str
     states: str
     due_ms: int | None
+
+
+class Rollup(msgspec.Struct, frozen=True, gc=False):
+    """One row of ``TelemetryRollup``."""
+
+    device_id: str
+    metric: str
+    span: str
+    from_ms: int
+    n: int
+    total: float
+    least: float
+    most: float
+    first_ms: int
+    first: float
+    last_ms: int
+    last: float
 
 
 class _Heard(msgspec.Struct, frozen=True, gc=False):
@@ -117,6 +134,20 @@ _STATES = _upsert(
     KeptStates.__struct_fields__,
     lambda new: {"states": new.states, "due_ms": new.due_ms},
 )
+_ROLLUPS = _upsert(
+    TelemetryRollup,
+    Rollup.__struct_fields__,
+    lambda new: {
+        "n": TelemetryRollup.n + new.n,
+        "total": TelemetryRollup.total + new.total,
+        "least": case((new.least < TelemetryRollup.least, new.least), else_=TelemetryRollup.least),
+        "most": case((new.most > TelemetryRollup.most, new.most), else_=TelemetryRollup.most),
+        "first_ms": case((new.first_ms < TelemetryRollup.first_ms, new.first_ms), else_=TelemetryRollup.first_ms),
+        "first": case((new.first_ms < TelemetryRollup.first_ms, new.first), else_=TelemetryRollup.first),
+        "last_ms": case((new.last_ms >= TelemetryRollup.last_ms, new.last_ms), else_=TelemetryRollup.last_ms),
+        "last": case((new.last_ms >= TelemetryRollup.last_ms, new.last), else_=TelemetryRollup.last),
+    },
+)
 _COUNTS = _upsert(IngestCounter, _Count.__struct_fields__, lambda new: {"n": IngestCounter.n + new.n})
 
 
@@ -150,6 +181,12 @@ def note_presence(session: Session, heard: dict[str, int]) -> None:
 def keep_states(session: Session, states: Sequence[KeptStates]) -> None:
     """Write the states of at least one subject; their rows are locked."""
     _STATES.run(session, states)
+
+
+def add_rollups(session: Session, rollups: Sequence[Rollup]) -> None:
+    """Add to what is left of deleted readings; at most one for each device, metric, span and beginning."""
+    if rollups:
+        _ROLLUPS.run(session, rollups)
 
 
 def add_counts(session: Session, counts: dict[str, int]) -> None:

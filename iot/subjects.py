@@ -186,14 +186,28 @@ def with_readings(watched: Iterable[Watched], rows: Iterable[Row], asset_of: dic
         one.new = new
 
 
-def load_items(session: Session, watched: Watched) -> list[Reading | Removal]:
+def load_items(
+    session: Session, watched: Watched, from_ms: int = 0, before_ms: int | None = None, settled: Sequence[int] = ()
+) -> list[Reading | Removal]:
     """Return every stored reading of a subject that its rule reads, and its removals, in event-time order.
 
     A reading belongs to the component that was fitted to the device's asset at the reading's own time.
+
+    Args:
+        from_ms, before_ms: only of this span of event time.
+        settled: removals before ``from_ms`` that are known there; one that is not, for it was recorded late, is taken to
+            have been at ``from_ms``.
     """
     items: list[Reading | Removal] = []
+    if any(
+        window.until_ms is not None and window.until_ms < from_ms and window.until_ms not in settled
+        for window in watched.subject.windows
+    ):
+        items.append(Removal(from_ms))
     metrics = watched.rule.document.metrics
     for window in watched.subject.windows:
+        if (window.until_ms is not None and window.until_ms < from_ms) or (before_ms is not None and window.from_ms >= before_ms):
+            continue
         query = (
             select(Telemetry.at_ms, Telemetry.message_key, Telemetry.value, Telemetry.device_id, Telemetry.metric)
             .join(Device, Device.id == Telemetry.device_id)
@@ -201,13 +215,14 @@ def load_items(session: Session, watched: Watched) -> list[Reading | Removal]:
                 Device.asset_id == window.asset_id,
                 Telemetry.metric.in_(metrics),
                 Telemetry.ahead.is_(False),
-                Telemetry.at_ms >= window.from_ms,
+                Telemetry.at_ms >= max(window.from_ms, from_ms),
             )
         )
-        if window.until_ms is not None:
-            query = query.where(Telemetry.at_ms < window.until_ms)
+        ends = [end_ms for end_ms in (window.until_ms, before_ms) if end_ms is not None]
+        if ends:
+            query = query.where(Telemetry.at_ms < min(ends))
         items += sorted(Reading(*row) for row in session.execute(query))
-        if window.until_ms is not None:
+        if window.until_ms is not None and (before_ms is None or window.until_ms < before_ms):
             items.append(Removal(window.until_ms))
     return items
 

@@ -22,6 +22,11 @@ from iot.ingest import Message
 
 log = get_log(__name__)
 
+# So many windows of messages may wait here; then nothing more is read from the connection until some are taken. Should that take
+# longer than one and a half keepalives, the broker ends the connection and hands over again what was not acknowledged.
+_WINDOWS = 2
+_DROPPED = "$SYS/broker/publish/messages/dropped"
+
 
 class Delivery(NamedTuple):
     """A message and what is needed to acknowledge it: its packet id, and the connection that id belongs to."""
@@ -51,6 +56,8 @@ class Subscriber:
         self._settings, self._shard, self._now_ms = settings, shard, now_ms
         self._waiting: deque[Delivery] = deque()
         self._arrived = threading.Condition()
+        self._stopping = False
+        self.most_waiting = _WINDOWS * max(settings.ingest_window, 20)
         self._connection = 0
         self._connected = threading.Event()
         self._following: set[str] = set()
@@ -75,6 +82,8 @@ class Subscriber:
         self._client.on_subscribe = self._on_subscribe
         self._client.on_unsubscribe = self._on_unsubscribe
         self._client.on_message = self._on_message
+        self._client.message_callback_add(_DROPPED, self._on_dropped)
+        self.broker_dropped: int | None = None
 
     def start(self) -> None:
         """Connect in the background and keep trying until the broker answers."""
@@ -83,6 +92,9 @@ class Subscriber:
 
     def stop(self) -> None:
         """Disconnect; the broker keeps the session and everything not acknowledged."""
+        with self._arrived:
+            self._stopping = True
+            self._arrived.notify_all()
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -94,6 +106,11 @@ class Subscriber:
     def is_connected(self) -> bool:
         """Whether the session is up."""
         return self._connected.is_set()
+
+    @property
+    def waiting(self) -> int:
+        """How many deliveries wait to be taken; at most ``most_waiting``."""
+        return len(self._waiting)
 
     def take(self, most: int, linger_s: float, patience_s: float) -> list[Delivery]:
         """Return the next deliveries, in order of arrival.
@@ -113,7 +130,9 @@ class Subscriber:
             with self._arrived:
                 self._arrived.wait(left)
         with self._arrived:
-            return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+            taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+            self._arrived.notify_all()
+            return taken
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge in order of arrival. Packet ids of an earlier connection mean nothing on this one and are left out."""
@@ -161,6 +180,8 @@ class Subscriber:
             self._subscribed = set(self._following)
             wanted = [*topics_of(self._shard), *sorted(self._following)]
             client.subscribe([(topic, 1) for topic in wanted])
+        if self._settings.mqtt_broker == "external":  # the embedded one closes the connection of who asks
+            client.subscribe(_DROPPED, 0)
         if flags.session_present:
             client.unsubscribe(former_topics_of(self._shard))
         log.info("connected to broker", shard=self._shard, session_present=flags.session_present)
@@ -178,6 +199,11 @@ class Subscriber:
         self._connected.clear()
         log.warning("lost the broker", reason=str(reason), shard=self._shard)
 
+    def _on_dropped(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        """Note how many messages the broker says it dropped since its start. It is no delivery, and needs no acknowledgement."""
+        if message.payload[:20].isdigit():
+            self.broker_dropped = int(message.payload[:20])
+
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         try:
             topic = message.topic
@@ -185,5 +211,7 @@ class Subscriber:
             topic = "\ufffd"
         received = Message(topic, bytes(message.payload), bool(message.retain), self._now_ms())
         with self._arrived:
+            # Not reading on is what makes the broker wait: Mosquitto 2.0.11 sends up to a window for every acknowledgement.
+            self._arrived.wait_for(lambda: len(self._waiting) < self.most_waiting or self._stopping)
             self._waiting.append(Delivery(received, message.mid, message.qos, self._connection))
-            self._arrived.notify()
+            self._arrived.notify_all()

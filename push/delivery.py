@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, literal, or_, select, update
+from sqlalchemy import delete, exists, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.core import history
@@ -33,6 +33,7 @@ from push.models import (
     BrowserSubscription,
     ChannelPreference,
     Notification,
+    OutboxHold,
     OutboxMessage,
     RegistrationToken,
 )
@@ -138,7 +139,10 @@ def drain(db: Database, settings: Settings, channels: Mapping[str, Channel], lim
 
 
 def _claim(db: Database, settings: Settings, limit: int) -> list[_Claim]:
-    """Take due rows that nobody holds. Rows that another drain is taking right now are passed over, not waited for."""
+    """Take due rows that nobody holds, none at all while the outbox is held back.
+
+    Rows that another drain is taking right now are passed over, not waited for.
+    """
     with db.transaction() as session:
         moment = database_now(session)
         due = (
@@ -147,6 +151,7 @@ def _claim(db: Database, settings: Settings, limit: int) -> list[_Claim]:
                 OutboxMessage.state == _QUEUED,
                 OutboxMessage.next_at <= now(session),
                 or_(OutboxMessage.leased_until.is_(None), OutboxMessage.leased_until <= moment),
+                ~exists(select(OutboxHold.id)),
             )
             .order_by(OutboxMessage.next_at, OutboxMessage.id)
             .limit(limit)

@@ -139,6 +139,15 @@ class OutboxMessage(Base):
     last_error: Mapped[str | None] = mapped_column(String(200))
 
 
+class OutboxHold(Base):
+    """While its one row is there, nothing leaves the outbox: after a restore, until an operator says go."""
+
+    __tablename__ = "outbox_holds"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    reason: Mapped[str] = mapped_column(String(40))
+    since: Mapped[datetime] = mapped_column(Moment)
+
+
 declare_rows(
     "notifications",
     ("SELECT r.id, 'user:' || r.user_id FROM notifications r WHERE r.id IN ({ids}) AND r.deleted_at IS NULL",),

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.core import history
-from app.core.db import database_now, now
+from app.core.db import database_now, insert_once, now
 from app.core.ids import new_id
 from app.core.tracked import add
 from app.users.models import User
@@ -23,6 +23,7 @@ from push.models import (
     FallbackOrder,
     FallbackPlan,
     Notification,
+    OutboxHold,
     OutboxMessage,
     RegistrationToken,
 )
@@ -30,6 +31,7 @@ from push.quiet import rest_until
 
 _KEPT_FOR = timedelta(days=3)
 _REACHED = ("accepted", "delivered", "opened")
+_OUTBOX = history.Subject("outbox", "outbox")
 
 
 def enqueue(
@@ -224,3 +226,54 @@ def note_superseded(session: Session, notification_id: str, channel: str, newer:
     about = history.Subject("notification", notification_id)
     queued = history.last_entry(session, about, "notification.queued")
     history.record(session, "notification.superseded", about, causes=[queued, newer], channel=channel)
+
+
+def hold(session: Session, reason: str) -> bool:
+    """Hold every message back from now on; what is queued meanwhile waits, too. Tell whether it was not held already.
+
+    Args:
+        reason: a row of ``CODED`` in ``app/pages/reasons.py``.
+    """
+    held = insert_once(session, OutboxHold, id=1, reason=reason, since=now(session))
+    if held:
+        history.record(session, "outbox.held", _OUTBOX, reason=reason)
+    return held
+
+
+def resume(session: Session, *, discard: bool = False) -> tuple[int, int]:
+    """Let messages leave again.
+
+    Args:
+        discard: those queued before the hold are given up: they stay in the inbox, and nothing is sent.
+
+    Returns:
+        How many wait to be sent now, and how many were given up.
+    """
+    found = session.get(OutboxHold, 1)
+    discarded = _discard(session, found) if discard and found is not None else 0
+    if found is not None:
+        session.execute(delete(OutboxHold))
+        history.record(
+            session,
+            "outbox.resumed",
+            _OUTBOX,
+            causes=[history.last_entry(session, _OUTBOX, "outbox.held")],
+            discarded=discarded,
+        )
+    waiting = session.scalar(select(func.count()).select_from(OutboxMessage).where(OutboxMessage.state == "queued")) or 0
+    return waiting, discarded
+
+
+def _discard(session: Session, found: OutboxHold) -> int:
+    given_up = session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.state == "queued", OutboxMessage.queued_at <= found.since)
+        .values(state="failed", settled_at=now(session), leased_until=None, last_error="discarded_by_operator")
+        .returning(OutboxMessage.notification_id, OutboxMessage.channel)
+        .execution_options(synchronize_session=False)
+    ).all()
+    for notification_id, channel in given_up:
+        about = history.Subject("notification", notification_id)
+        cause = history.last_entry(session, about, "notification.queued")
+        history.record(session, "notification.failed", about, causes=[cause], channel=channel, reason="discarded_by_operator")
+    return len(given_up)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -21,6 +22,7 @@ from push.models import (
     ChannelPreference,
     FallbackOrder,
     Notification,
+    OutboxHold,
     OutboxMessage,
     QuietHours,
     RegistrationToken,
@@ -119,3 +121,8 @@ def visible_outbox(actor: Actor, *, state: str | None = None, channel: str | Non
     if channel is not None:
         rows = rows.where(OutboxMessage.channel == channel)
     return rows
+
+
+def held_since(session: Session) -> datetime | None:
+    """Return since when the outbox is held back; None: it is not."""
+    return session.scalar(select(OutboxHold.since))

@@ -98,8 +98,8 @@ DOORS = {
     "alembic": {"app/migrate.py"},
     "flask_smorest": {"app/core/http.py", "app/openapi.py"},
     "PIL": {"app/attachments/contents.py"},
-    "psycopg": set(),  # SQLAlchemy's business
-    "sqlite3": {"app/core/db.py"},  # the kind of its faults
+    "psycopg": {"app/backup.py"},  # else SQLAlchemy's business; a snapshot is exported beside pg_dump
+    "sqlite3": {"app/core/db.py", "app/backup.py"},  # the kind of its faults; its backup API
     "pickle": set(),
 }
 
@@ -160,8 +160,10 @@ EDGES = {
     "app/users/auth.py": "signing in: checks the password between a snapshot and a transaction, so that no lock waits for it",
     "app/attachments/uploads.py": "conductor of uploads: bytes to the disk first, outside of every transaction, then the row",
     "app/jobs.py": "jobs by the clock",
+    "app/backup.py": "another history begins after a restore",
     "app/worker.py": "the sign of life of the worker",
     "app/__main__.py": "commands",
+    "iot/retention.py": "conductor of old readings: slice after slice",
     "iot/ingest.py": "conductor of telemetry",
     "iot/__main__.py": "the ingest process: commands out, sign of life",
     "iot/operations.py": "replay of a dead letter: marks it, then conducts the ingest",

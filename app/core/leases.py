@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, String, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import BigInteger, Float, String, and_, func, select, update
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from app.core.db import Base, JsonValue, Moment, database_now, insert_into, insert_once
 
@@ -24,12 +24,16 @@ class LeaderLease(Base):
 
 
 class JobRun(Base):
-    """One run of one job for one scheduled instant; the key makes a second one impossible."""
+    """One run of one job for one scheduled instant; the key makes a second one impossible.
+
+    ``every_s``: how often it was to run, in seconds; 0 in rows from before that was kept.
+    """
 
     __tablename__ = "job_runs"
     job: Mapped[str] = mapped_column(String(40), primary_key=True)
     scheduled_for: Mapped[datetime] = mapped_column(Moment, primary_key=True)
     fence: Mapped[int] = mapped_column(BigInteger)
+    every_s: Mapped[float] = mapped_column(Float, default=0.0)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
     outcome: Mapped[str | None] = mapped_column(String(200))
 
@@ -76,6 +80,23 @@ def give_up_lead(session: Session, holder: str, name: str = "scheduler") -> None
     )
 
 
-def claim_run(session: Session, job_id: str, scheduled_for: datetime, fence: int) -> bool:
-    """Claim one run of a job; tell whether nobody had."""
-    return insert_once(session, JobRun, job=job_id, scheduled_for=scheduled_for, fence=fence)
+def claim_run(session: Session, job_id: str, scheduled_for: datetime, fence: int, every_s: float = 0.0) -> bool:
+    """Claim one run of a job that runs every so many seconds; tell whether nobody had."""
+    return insert_once(session, JobRun, job=job_id, scheduled_for=scheduled_for, fence=fence, every_s=every_s)
+
+
+def overdue_jobs(session: Session) -> dict[str, float]:
+    """Return by how many seconds each job's next end is late, by the database's clock; 0 for one that keeps time.
+
+    A run that failed has no end; a job that never ended counts from when it was first to run.
+    """
+    ended = aliased(JobRun)
+    newest = select(JobRun.job, func.max(JobRun.scheduled_for).label("at")).group_by(JobRun.job).subquery()
+    rows = session.execute(
+        select(JobRun.job, JobRun.every_s, func.max(ended.finished_at), func.min(ended.scheduled_for))
+        .join(newest, and_(newest.c.job == JobRun.job, newest.c.at == JobRun.scheduled_for))
+        .join(ended, ended.job == JobRun.job)
+        .group_by(JobRun.job, JobRun.every_s)
+    )
+    present = database_now(session)
+    return {job: max(0.0, (present - (finished or first)).total_seconds() - every_s) for job, every_s, finished, first in rows}

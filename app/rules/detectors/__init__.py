@@ -38,6 +38,7 @@ def fold_new(
     new: Sequence[Reading],
     load_all: Callable[[], Sequence[Reading | Removal]],
     until_ms: int,
+    start: Callable[[], State] = State,
 ) -> tuple[Folded, bool]:
     """Fold readings that have just become known.
 
@@ -48,6 +49,7 @@ def fold_new(
         new: readings not folded before, in any order.
         load_all: returns every known item of the subject in event-time order, the new ones included.
         until_ms: the present, Unix ms; a held value counts up to here.
+        start: returns the state before the first of those items; by default that of a subject nothing is known of.
 
     Returns:
         The result, and whether everything was folded afresh (then its episodes are all there are).
@@ -55,7 +57,7 @@ def fold_new(
     ordered = sorted(new)
     if state is not None and (not ordered or state.precedes(ordered[0])):
         return DETECTORS[kind](state, ordered, settings, until_ms), False
-    return DETECTORS[kind](State(), load_all(), settings, until_ms), True
+    return DETECTORS[kind](start(), load_all(), settings, until_ms), True
 
 
 __all__ = ["DETECTORS", "Episode", "Folded", "Reading", "Removal", "State", "fold_new"]

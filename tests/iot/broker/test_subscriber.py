@@ -57,3 +57,58 @@ def test_mosquitto_hands_over_everything_of_the_shard_once(site: Site) -> None:
         earlier.leave()
 
         takes_each_once(site.settings, device.id, site.client(device))
+
+
+def waits_within_bounds(settings: Settings, device: str, sender: Client, window: int) -> None:
+    """A backlog many times the window is taken in slowly: what lies here never passes the bound, and nothing is missed."""
+    subscriber = Subscriber(settings, 0, lambda: 0)
+    bound = subscriber.most_waiting
+    subscriber.start()
+    try:
+        assert subscriber.wait_connected(10)
+        sent = 20 * bound
+        sender.publish(f"devices/0/{device}/telemetry", *[str(i) for i in range(sent)])
+        first = subscriber.take(sent, 1.0, 10)
+        assert [delivery.message.payload for delivery in first] == [str(i).encode() for i in range(window)]
+        assert subscriber.take(sent, 0.2, 0.2) == []
+
+        found, most = len(first), 0
+        subscriber.acknowledge(first)
+        while found < sent:
+            wait_until(lambda: subscriber.waiting, "more of the backlog")
+            most = max(most, subscriber.waiting)
+            more = subscriber.take(10, 0, 10)
+            subscriber.acknowledge(more)
+            found += len(more)
+        assert most <= bound
+    finally:
+        subscriber.stop()
+
+
+def test_what_waits_for_the_ingest_is_bounded_however_much_mosquitto_sends(site: Site) -> None:
+    device = site.add_device()
+    site.write(ingest_window=25)
+    with site.running():
+        waits_within_bounds(site.settings, device.id, site.client(device), 25)
+
+
+def test_what_waits_for_the_ingest_is_bounded_with_the_embedded_broker(
+    rumqttd: Callable[..., RunningBroker], connect: Callable[..., Client]
+) -> None:
+    broker = rumqttd()
+
+    waits_within_bounds(read_settings(mqtt_port=broker.port, ingest_window=100), DEVICE, connect(broker.port, "sender"), 100)
+
+
+def test_the_ingest_hears_what_mosquitto_dropped(site: Site) -> None:
+    site.add_device()
+    site.write()
+    with site.running():
+        subscriber = Subscriber(site.settings, 0, lambda: 0)
+        subscriber.start()
+        try:
+            wait_until(lambda: subscriber.broker_dropped is not None, "a count of dropped messages")
+            assert subscriber.broker_dropped == 0
+            assert subscriber.take(10, 0.1, 0.1) == []
+        finally:
+            subscriber.stop()

@@ -1,0 +1,247 @@
+"""Readings go after their time, alarms do not change by it: what was settled stays, what comes later ends in the same alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as trying
+from hypothesis import strategies as st
+from sqlalchemy import delete, select
+
+from app.core.clock import from_ms, to_ms
+from app.core.db import Database
+from app.core.ids import new_id
+from app.core.settings import Settings
+from iot import retention, store
+from iot.models import Telemetry, TelemetryHorizon, TelemetryRollup
+from iot.retention import HOUR_MS, retire_telemetry
+from tests.factories import World, make_world
+from tests.iot.vehicles import (
+    DAY,
+    HOUR,
+    Value,
+    Vehicle,
+    alarms,
+    counted,
+    expected_alarms,
+    first_vehicle,
+    happened,
+    make_vehicle,
+    replace_pack,
+    send,
+    shown_alarms,
+    values,
+)
+from tests.people import Http
+
+KEPT_DAYS = 30
+
+
+@pytest.fixture
+def world(db: Database, settings: Settings) -> World:
+    return make_world(db, replace(settings, telemetry_days=KEPT_DAYS))
+
+
+def horizon_of(world: World) -> int:
+    """Return where the horizon lies once the job has run, Unix ms."""
+    return to_ms(world.db.clock.now() - timedelta(days=KEPT_DAYS)) // HOUR_MS * HOUR_MS
+
+
+def stored(world: World, device: str) -> list[int]:
+    with world.db.reading() as session:
+        return sorted(session.scalars(select(Telemetry.at_ms).where(Telemetry.device_id == device)))
+
+
+def rollups(world: World, span: str) -> list[TelemetryRollup]:
+    with world.db.reading() as session:
+        return list(
+            session.scalars(select(TelemetryRollup).where(TelemetryRollup.span == span).order_by(TelemetryRollup.from_ms))
+        )
+
+
+measured = st.lists(
+    st.tuples(st.integers(1, 60 * 24), st.sampled_from([70.0, 72.0, 74.9, 76.0, 79.0, 85.0, 90.0])),
+    max_size=14,
+    unique_by=lambda one: one[0],
+)
+
+
+@given(early=measured, late=measured)
+@trying(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_later_deliveries_end_in_the_same_alarms_with_and_without_retention(
+    world: World, early: list[tuple[int, float]], late: list[tuple[int, float]]
+) -> None:
+    """Hours ago and values; some from before the horizon, some since; the late ones fall between the early ones."""
+    with world.db.transaction() as session:
+        session.execute(delete(TelemetryHorizon))
+    vehicle = make_vehicle(world, new_id()[-12:])
+    present = world.db.clock.now()
+    before = [Value(present - HOUR * hours, value, f"early:{i}") for i, (hours, value) in enumerate(early)]
+    after = [Value(present - HOUR * hours, value, f"late:{i}") for i, (hours, value) in enumerate(late)]
+    send(world, vehicle.device, *before)
+    horizon = from_ms(horizon_of(world))
+
+    retire_telemetry(world.db, world.settings)
+    counts = send(world, vehicle.device, *after)
+
+    assert counts["too_old"] == sum(value.at < horizon for value in after)
+    assert all(at_ms >= to_ms(horizon) for at_ms in stored(world, vehicle.device))
+    assert shown_alarms(world.db, vehicle.pack) == expected_alarms([*before, *[one for one in after if one.at >= horizon]])
+
+
+def test_an_alarm_that_began_before_the_horizon_goes_on_and_is_cleared_by_late_readings(world: World) -> None:
+    vehicle = first_vehicle(world)
+    start = world.db.clock.now() - DAY * 40
+    low = values(start, DAY, *[70.0] * 35)
+    send(world, vehicle.device, *low)
+    [alarm] = alarms(world.db, vehicle.pack)
+
+    assert retire_telemetry(world.db, world.settings) == 10
+    late = values(start + DAY * 20 + HOUR, HOUR * 12, *[90.0] * 3, boot="late")
+    send(world, vehicle.device, *late)
+
+    assert shown_alarms(world.db, vehicle.pack) == expected_alarms([*low, *late])
+    assert alarms(world.db, vehicle.pack)[0].id == alarm.id
+    assert alarms(world.db, vehicle.pack)[0].raised_at == alarm.raised_at < from_ms(horizon_of(world))
+
+
+def test_a_horizon_that_moves_day_by_day_settles_what_it_passes(world: World) -> None:
+    vehicle = first_vehicle(world)
+    found: list[Value] = []
+    for day in range(80):
+        value = Value(world.db.clock.now(), 70.0 if day % 20 < 12 else 90.0, f"b:{day}")
+        found.append(value)
+        send(world, vehicle.device, value)
+        retire_telemetry(world.db, world.settings)
+        world.db.clock.advance(days=1)  # type: ignore[attr-defined]
+    late = values(world.db.clock.now() - DAY * 5 + HOUR, HOUR * 25, 90.0, 90.0, 90.0, boot="late")
+    send(world, vehicle.device, *late)
+
+    assert len(stored(world, vehicle.device)) <= KEPT_DAYS + 4
+    assert shown_alarms(world.db, vehicle.pack) == expected_alarms([*found, *late])
+
+
+def test_a_removal_that_is_recorded_after_its_time_was_settled_still_ends_the_alarm(world: World) -> None:
+    vehicle = first_vehicle(world)
+    send(world, vehicle.device, *values(world.db.clock.now() - DAY * 40, DAY, *[70.0] * 5))
+    assert [alarm.state for alarm in alarms(world.db, vehicle.pack)] == ["raised"]
+    retire_telemetry(world.db, world.settings)
+
+    replace_pack(world, vehicle, world.db.clock.now() - DAY * 35, "PACK-NEW")
+    send(world, vehicle.device, *values(world.db.clock.now() - HOUR, HOUR, 99.0))
+
+    [alarm] = alarms(world.db, vehicle.pack)
+    assert (alarm.state, alarm.end_reason) == ("cleared", "component_replaced")
+    assert alarm.cleared_at == from_ms(horizon_of(world))
+
+
+def test_what_caused_an_alarm_stays_in_the_log_when_its_readings_are_gone(world: World) -> None:
+    vehicle = first_vehicle(world)
+    send(world, vehicle.device, *values(world.db.clock.now() - DAY * 40, DAY, 70.0, 71.0, 72.0))
+    [alarm] = alarms(world.db, vehicle.pack)
+
+    retire_telemetry(world.db, world.settings)
+
+    assert stored(world, vehicle.device) == []
+    raised = next(entry for entry in happened(world.db, alarm.id) if entry.kind == "alarm.raised")
+    assert [reading["value"] for reading in raised.facts["readings"]] == [70.0, 71.0, 72.0]
+
+
+def spread(world: World, vehicle: Vehicle) -> list[Value]:
+    return values(from_ms(horizon_of(world)) - timedelta(hours=50), timedelta(minutes=7), *[80.0 + i % 13 for i in range(400)])
+
+
+def totals(found: Sequence[TelemetryRollup]) -> tuple[int, float, float, float]:
+    return (
+        sum(one.n for one in found),
+        round(sum(one.total for one in found), 6),
+        min(one.least for one in found),
+        max(one.most for one in found),
+    )
+
+
+def test_what_goes_is_added_up_by_hour_and_by_local_day(world: World) -> None:
+    vehicle = first_vehicle(world)
+    found = spread(world, vehicle)
+    send(world, vehicle.device, *found)
+
+    retire_telemetry(world.db, world.settings)
+
+    hours, days = rollups(world, "hour"), rollups(world, "day")
+    assert totals(hours) == totals(days) == (400, sum(v.soh_pct for v in found), 80.0, 92.0)
+    for one in hours:
+        inside = [v for v in found if one.from_ms <= to_ms(v.at) < one.from_ms + HOUR_MS]
+        assert (one.n, one.first, one.last) == (len(inside), inside[0].soh_pct, inside[-1].soh_pct)
+    zone = world.settings.time_zone
+    assert [from_ms(one.from_ms).astimezone(zone).time().isoformat() for one in days] == ["00:00:00"] * len(days)
+    assert {from_ms(one.from_ms).astimezone(zone).date() for one in days} == {v.at.astimezone(zone).date() for v in found}
+
+
+def test_a_reading_is_added_up_once_however_often_the_job_is_cut_or_run_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vehicle = first_vehicle(world)
+    found = spread(world, vehicle)
+    send(world, vehicle.device, *found)
+    monkeypatch.setattr(retention, "_SLICE", 90)
+    add, calls = store.add_rollups, iter(range(100))
+
+    def dies(*arguments: object) -> None:
+        add(*arguments)  # type: ignore[arg-type]
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "add_rollups", dies)
+    with pytest.raises(KeyboardInterrupt):
+        retire_telemetry(world.db, world.settings)
+    assert sum(one.n for one in rollups(world, "hour")) == 400 - len(stored(world, vehicle.device)) > 0
+
+    retire_telemetry(world.db, world.settings)
+    send(world, vehicle.device, *found)
+    assert retire_telemetry(world.db, world.settings) == 0
+
+    assert totals(rollups(world, "hour")) == totals(rollups(world, "day")) == (400, sum(v.soh_pct for v in found), 80.0, 92.0)
+    assert counted(world.db)["too_old"] == 400
+
+
+def test_longer_keeping_does_not_let_settled_time_in_again(world: World) -> None:
+    vehicle = first_vehicle(world)
+    retire_telemetry(world.db, world.settings)
+    longer = replace(world.settings, telemetry_days=400)
+    retire_telemetry(world.db, longer)
+
+    assert send(world, vehicle.device, *values(world.db.clock.now() - DAY * 40, DAY, 70.0))["too_old"] == 1
+
+
+def test_without_a_number_of_days_readings_are_kept_for_ever(world: World) -> None:
+    vehicle = first_vehicle(world)
+    send(world, vehicle.device, *values(world.db.clock.now() - DAY * 300, DAY, 70.0))
+
+    assert retire_telemetry(world.db, replace(world.settings, telemetry_days=0)) == 0
+    assert len(stored(world, vehicle.device)) == 1
+
+
+@pytest.mark.parametrize("resolution", ["hour", "day"])
+def test_rollups_over_http_are_the_same_before_and_after_the_readings_went(world: World, http: Http, resolution: str) -> None:
+    """Also of the hour and the day through which the horizon goes: half of it is deleted, half is stored."""
+    vehicle = first_vehicle(world)
+    horizon = from_ms(horizon_of(world))
+    found = values(horizon - HOUR * 30, timedelta(minutes=25), *[80.0 + i % 13 for i in range(140)])
+    send(world, vehicle.device, *found)
+    manager = http.as_(world.manager)
+    path = f"/devices/{vehicle.device}/telemetry?metric=soh_pct&limit=1000&resolution={resolution}"
+    before = manager.get(path)
+
+    retire_telemetry(world.db, world.settings)
+
+    assert 0 < len(stored(world, vehicle.device)) < 140
+    assert manager.get(path) == before
+    assert before["items"] == []
+    assert sum(one["n"] for one in before["rollups"]) == 140
+    assert before["rollups"] == sorted(before["rollups"], key=lambda one: one["since"], reverse=True)
+    assert manager.get(path.replace("limit=1000", "limit=2"))["rollups"] == before["rollups"][:2]
+    manager.refused("GET", path.replace(resolution, "week"), 422, "validation_failed")
