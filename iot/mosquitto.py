@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.assets.mappings import FILTERS_OF, filter_of, topic_of
+from app.assets.mappings import ADAPTERS, FILTERS_OF, filter_of, topic_of
 from app.assets.models import Device, DeviceProfile
 from app.assets.operations import broker_hash
 from app.core.db import Database
@@ -195,7 +195,7 @@ def _accounts(settings: Settings, session: Session) -> list[_Account]:
     rows = session.execute(
         select(Device.id, Device.adapter, Device.address, Device.secret_hash, Device.gateway, DeviceProfile.mapping)
         .outerjoin(DeviceProfile, DeviceProfile.id == Device.profile_id)
-        .where(Device.state == "active", Device.deleted_at.is_(None))
+        .where(Device.state == "active", Device.deleted_at.is_(None), Device.adapter.in_(ADAPTERS))
         .order_by(Device.id)
     )
     usable = []

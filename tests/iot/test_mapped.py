@@ -259,6 +259,11 @@ def test_poison_is_refused_with_its_reason(name: str) -> None:
     assert refused.value.reason == reason
 
 
+def test_a_time_in_seconds_beyond_every_float_is_refused() -> None:
+    with pytest.raises(WireError, match="time_invalid"):
+        read(form({"time_form": "s"}), "plant/a/status", b'{"t": 1e308, "no": 1, "battery": {"soh": 1}}')
+
+
 FORMS = [
     form(),
     form({"each": "$.records", "time_form": "iso"}),
