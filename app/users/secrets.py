@@ -124,6 +124,15 @@ def vapid_public_key(private_key: str) -> str:
     return _base64url(public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
 
 
+def is_p256_point(raw: bytes) -> bool:
+    """Tell whether bytes are an uncompressed point on P-256, as browsers send their public keys (RFC 8291, section 3.1)."""
+    try:
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)
+    except ValueError:
+        return False
+    return len(raw) == 65
+
+
 def _base64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 

@@ -55,7 +55,7 @@ QUERIES = {
     "GET /sync/explain": f"?collection=customers&id={ANY_ID}&user={ANY_ID}",
 }
 # Parameters that name no row somebody may or may not see: a collection, and what only the office reads, all of it.
-WITHOUT_SCOPE = {"profile", "collection", "installation", "problem", "conflict", "intent"}
+WITHOUT_SCOPE = {"token", "profile", "collection", "installation", "problem", "conflict", "intent"}
 # Kinds of subject of the causal log, by the kind of thing they are here.
 SUBJECTS = {
     "customer": "customer",
