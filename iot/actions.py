@@ -69,7 +69,8 @@ def _act(session: Session, settings: Settings, change: Change) -> None:
         customer_name=customer.name,
         asset_model=asset.model,
         asset_serial=asset.serial,
-        **(facts if _HEALTH in facts else facts | {"severity": alarm.severity}),
+        severity=alarm.severity,
+        **facts,
     )
     if document.service is not None:
         _start_service(session, settings, incident, alarm, document, document.service, change.entry, facts)

@@ -81,8 +81,12 @@ def test_the_demo_comes_up_on_a_free_port_tells_its_story_mends_itself_and_ends_
         assert set(before) == {"broker", "web", "ingest", "worker"}
         before["worker"].kill()
         before["ingest"].kill()
-        wait_until(lambda: {"worker", "ingest"} <= set(up.children()), "what was killed to be started again", 30)
-        assert before["worker"].pid != up.children()["worker"].pid
+
+        def are_new() -> bool:
+            present = up.children()
+            return all(name in present and present[name].pid != before[name].pid for name in ("worker", "ingest"))
+
+        wait_until(are_new, "what was killed to be started again", 30)
         assert "worker ended with code -9" in up.text()
 
         story = subprocess.run(

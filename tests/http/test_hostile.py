@@ -633,6 +633,8 @@ def test_generated_requests_meet_no_fault_of_ours(sqlite_file: Path, tmp_path: P
             continue
         here = {name: thing for name, thing in known.items() if f"{{{name}}}" in operation.path}
         for mode, ids in ((GenerationMode.POSITIVE, here or None), (GenerationMode.NEGATIVE, None)):
+            if mode is GenerationMode.NEGATIVE and "{token}" in operation.path:
+                continue  # any text may be a token, and its body is bytes: nothing in the description can be broken
             cases = operation.as_strategy(generation_mode=mode, path_parameters=ids)
             bounds(given(case=cases, mode=just(mode))(try_one))()
 
