@@ -25,6 +25,8 @@ _CELLS = Path(__file__).parent / "data" / "nasa_cells.csv"
 _EVERY_S = 5.0
 _LIVE_READINGS = 30
 _BATCH = 50
+# So long the broker may take to learn of the devices.
+_PATIENCE_S = 300.0
 
 
 def fade_of(cell: str) -> list[tuple[int, float]]:
@@ -53,8 +55,22 @@ def simulate(database: Database, settings: Settings) -> int:
 def _connect(settings: Settings, device: dict[str, Any]) -> mqtt.Client:
     link = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=device["id"], protocol=mqtt.MQTTv311)
     link.username_pw_set(device["id"], device["secret"])
+    link.reconnect_delay_set(1, 5)
     link.connect(settings.mqtt_host, settings.mqtt_port, keepalive=30)
     link.loop_start()
+    began, told = time.monotonic(), False
+    while not link.is_connected():
+        waited = time.monotonic() - began
+        if waited > _PATIENCE_S:
+            raise SystemExit(f"the broker does not take {device['id']} in · 代理服务器拒绝设备 {device['id']} 连接")
+        if waited > 3 and not told:
+            told = True
+            print(
+                "the broker does not know the demo's devices yet: write its files again and reload it"
+                " · 代理服务器尚不认识演示设备，请重新生成其配置并重新加载：python -m app mosquitto FOLDER",
+                flush=True,
+            )
+        time.sleep(0.1)
     return link
 
 
