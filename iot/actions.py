@@ -42,6 +42,8 @@ def apply(session: Session, settings: Settings, change: Change) -> None:
         _act(session, settings, change)
     elif change.kind == "escalated":
         _escalate(session, change)
+    elif change.kind == "reopened":
+        incidents.go_on(session, change.alarm, change.rule.code, change.entry)
     elif change.kind == "withdrawn":
         _undo(session, change, "alarm_withdrawn")
         _go_on_without(session, settings, change)

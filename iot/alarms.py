@@ -32,7 +32,7 @@ _RANK: dict[str, int] = {severity: rank for rank, severity in enumerate(SEVERITI
 class Change:
     """An alarm that changed, for ``actions`` to follow: people must be told, or a withdrawal undone."""
 
-    kind: Literal["act", "cleared", "withdrawn", "escalated"]
+    kind: Literal["act", "cleared", "reopened", "withdrawn", "escalated"]
     alarm: Alarm
     rule: ActiveRule
     entry: HistoryEntry
@@ -260,15 +260,16 @@ def _keep(session: Session, watched: Watched, alarm: Alarm, episode: Episode) ->
         touch(session, alarm)
     if cleared_at is None and alarm.state == "cleared":
         transition(session, alarm, "raised", cleared_at=None, end_reason=None)
-        record(
+        entry = record(
             session,
             "alarm.reopened",
             Subject("alarm", alarm.id),
             causes=[last_entry(session, Subject("alarm", alarm.id)), *_late(session, watched)],
         )
-    elif cleared_at is not None and alarm.state in _OPEN:
+        return [Change("reopened", alarm, watched.rule, entry)]
+    if cleared_at is not None and alarm.state in _OPEN:
         return [_clear(session, watched, alarm, episode)]
-    elif cleared_at is not None and alarm.cleared_at != cleared_at:
+    if cleared_at is not None and alarm.cleared_at != cleared_at:
         alarm.cleared_at, alarm.end_reason = cleared_at, episode.clear_reason
         touch(session, alarm)
         record(

@@ -17,9 +17,7 @@ _RANK: dict[str, int] = {severity: rank for rank, severity in enumerate(SEVERITI
 
 def join(session: Session, alarm: Alarm, rule_code: str, cause: HistoryEntry) -> Incident:
     """Put an alarm that people hear of into the open incident of its asset, or open one."""
-    incident = session.scalar(
-        select(Incident).where(Incident.asset_id == alarm.asset_id, Incident.state == "open").with_for_update(key_share=True)
-    )
+    incident = _open_one(session, alarm.asset_id)
     if incident is None:
         incident = add(session, Incident(asset_id=alarm.asset_id, state="open", severity=alarm.severity, opened_at=now(session)))
         record(session, "incident.opened", Subject("incident", incident.id), causes=[cause], rule=rule_code)
@@ -30,6 +28,26 @@ def join(session: Session, alarm: Alarm, rule_code: str, cause: HistoryEntry) ->
     touch(session, alarm)
     worsen(session, incident, alarm.severity)
     return incident
+
+
+def _open_one(session: Session, asset_id: str) -> Incident | None:
+    query = select(Incident).where(Incident.asset_id == asset_id, Incident.state == "open")
+    return session.scalar(query.with_for_update(key_share=True))
+
+
+def go_on(session: Session, alarm: Alarm, rule_code: str, cause: HistoryEntry) -> None:
+    """Open the incident of an alarm that goes on after all; where the asset has another one by now, the alarm joins that."""
+    if alarm.incident_id is None:
+        return
+    incident = session.get_one(Incident, alarm.incident_id)
+    if incident.state == "open":
+        return
+    if _open_one(session, alarm.asset_id) is not None:
+        join(session, alarm, rule_code, cause)
+        return
+    transition(session, incident, "open", closed_at=None)
+    about = Subject("incident", incident.id)
+    record(session, "incident.reopened", about, causes=[last_entry(session, about), cause])
 
 
 def worsen(session: Session, incident: Incident, severity: str) -> None:

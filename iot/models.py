@@ -123,7 +123,7 @@ class Incident(Tracked):
             sqlite_where=text("state = 'open'"),
         ),
     )
-    STATES = {"open": frozenset({"closed"})}
+    STATES = {"open": frozenset({"closed"}), "closed": frozenset({"open"})}
 
     asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"), index=True)
     state: Mapped[str] = mapped_column(String(20), default="open")

@@ -13,7 +13,7 @@ from app.assets import queries as assets
 from app.core.clock import EARLIEST, LATEST, from_ms, to_ms
 from app.core.db import now
 from app.core.edge import edge_database, edge_settings
-from app.core.errors import NotFound
+from app.core.errors import Invalid, NotFound
 from app.core.http import PUBLIC, Routes
 from app.core.paging import PageQuery, page, page_of
 from app.core.problems import Malformed
@@ -22,7 +22,7 @@ from app.rules import queries as rules
 from app.rules.documents import Document
 from app.rules.operations import check_document
 from app.users.rights import Actor
-from iot import backtest, commands, operations, queries, retention, schemas, trial
+from iot import commands, operations, profile_trials, queries, retention, rule_trials, schemas
 from iot.alarms import reading_id
 from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, Incident, Telemetry
 from iot.store import Rollup
@@ -120,8 +120,10 @@ def read_incident(session: Session, actor: Actor, incident_id: str) -> Incident:
 
 
 def _trial(session: Session, document: Document, span: dict[str, Any], since: datetime) -> dict[str, Any]:
+    if document.watches == "device":
+        raise Invalid("rule_invalid", reason="silence is judged by arrival: there is nothing stored to try it on")
     until = min(span.get("until", LATEST), now(session))
-    found = backtest.try_out(
+    found = rule_trials.try_out(
         session, document, edge_settings().time_zone, since=span.get("since", since), until=until, after=span["after"]
     )
     return {
@@ -199,7 +201,7 @@ def try_profile(actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
     Nothing is saved. The profile need not exist, and no device need be registered.
     """
     with edge_database().reading() as session:
-        return trial.try_message(body, to_ms(now(session)))
+        return profile_trials.try_message(body, to_ms(now(session)))
 
 
 @routes.door("GET", "/dead-letters", policy="dead_letters.read", query=PageQuery, answer=page_of(schemas.DeadLetterSchema))

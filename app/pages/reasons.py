@@ -29,6 +29,7 @@ REASONS: dict[str, tuple[str, str]] = {
         "Another alarm of the same asset joined the incident: rule “{rule}”.",
         "同一资产的另一告警并入事件：规则“{rule}”。",
     ),
+    "incident.reopened": ("An alarm of the incident goes on: it is open again.", "事件中的告警再次成立，事件重新打开。"),
     "incident.closed": ("No alarm of the incident stands any more.", "事件中的告警均已结束，事件关闭。"),
     "alarm.acknowledged": ("Somebody took charge of the alarm.", "已有人受理该告警。"),
     "alarm.cleared": ("The alarm ended: {reason}.", "告警已解除：{reason}。"),

@@ -103,6 +103,20 @@ def test_several_symptoms_of_an_asset_are_one_incident_that_ends_with_the_last(w
     world_of_another.refused("GET", f"/incidents/{incident['id']}", 404, "not_found")
 
 
+def test_an_alarm_that_goes_on_opens_its_incident_again_and_nobody_is_told_twice(world: World, http: Http) -> None:
+    new_rule(world, http, HOT | {"reopens_h": 2})
+    device, manager = Sender(world), http.as_(world.manager)
+    for heat in (70, 70, 40):
+        device.say(t_c=heat)
+    assert [incident["state"] for incident in manager.get("/incidents")["items"]] == ["closed"]
+    for heat in (70, 70):
+        device.say(t_c=heat)
+
+    assert [alarm.state for alarm in alarms_of(world.db)] == ["raised"]
+    assert [(found["state"], found["closed_at"]) for found in manager.get("/incidents")["items"]] == [("open", None)]
+    assert kinds(world.db, world.rep) == ["alarm_raised"]
+
+
 def test_several_symptoms_lead_to_one_work_order(world: World, http: Http) -> None:
     service = {"kind": "check", "price": "300.00", "discount": "0.00"}
     new_rule(world, http, HOT | {"component": "battery_pack", "service": service})
@@ -265,6 +279,8 @@ def test_a_draft_is_tried_on_what_is_stored_and_on_what_arrives_and_tells_nobody
     [alarm] = alarms_of(world.db)
     assert alarm.raised_at.isoformat().replace("+00:00", "Z")[:19] == raised["raised_at"][:19], "it raises what it had foretold"
     manager.refused("POST", "/rule-trials", 422, "rule_invalid", {"document": HOT | {"detector": "magic"}})
+    silence = {"name": NAME, "severity": "minor", "detector": "silence", "silent_after_h": 1}
+    manager.refused("POST", "/rule-trials", 422, "rule_invalid", {"document": silence})
     http.as_(world.rep).refused("POST", "/rule-trials", 403, "forbidden", {"document": HOT})
 
 

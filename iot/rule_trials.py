@@ -63,14 +63,13 @@ def try_out(
     """Fold all stored readings that a rule would have seen, subject by subject.
 
     Args:
+        document: of any detector but silence.
         since: only episodes that rose from here on, or were open here, are told; what came before is folded all the same.
         until: the end, as if it were the present.
         after: go on after this subject.
         most_readings: stop after the subject at which so many were read; the rest is told by another call.
     """
     trial = Trial([])
-    if document.watches == "device":
-        return trial
     rule = ActiveRule("", "", 1, since, document)
     since_ms, until_ms = to_ms(since), to_ms(until)
     for watched in _subjects(session, rule, time_zone, after):
