@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import random
 import signal
 import threading
@@ -121,6 +122,9 @@ def main() -> None:
     loop = IngestLoop(database, settings, shard)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: loop.stop())
+    # Most of what a batch makes goes with it. Looking through all that stays every 700 objects took a third of the time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     loop.run()
     database.close()
     log.info("stopped")

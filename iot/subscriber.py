@@ -1,4 +1,4 @@
-"""The only paho import: one persistent MQTT session per shard; messages wait here until they are acknowledged.
+"""One persistent MQTT session per shard; messages wait here until they are acknowledged. Paho is imported here and in ``frames``.
 
 MQTT 3.1.1, QoS 1, clean session off, stable client id, acknowledgement by hand after the commit
 [MQTT-4.4.0-1]: what was not acknowledged comes again when the session is resumed, and only then.
@@ -18,6 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from app.core.logs import get_log
 from app.core.settings import Settings
+from iot.frames import FrameClient, Published
 from iot.ingest import Message
 
 log = get_log(__name__)
@@ -25,6 +26,8 @@ log = get_log(__name__)
 # So many windows of messages may wait here; then nothing more is read from the connection until some are taken. Should that take
 # longer than one and a half keepalives, the broker ends the connection and hands over again what was not acknowledged.
 _WINDOWS = 2
+_UNREADABLE = "\ufffd"
+_MOST_TOPICS = 10_000
 _DROPPED = "$SYS/broker/publish/messages/dropped"
 
 
@@ -58,19 +61,23 @@ class Subscriber:
         self._arrived = threading.Condition()
         self._stopping = False
         self.most_waiting = _WINDOWS * max(settings.ingest_window, 20)
-        self._connection = 0
+        self._connection, self._is_up = 0, False
         self._connected = threading.Event()
         self._following: set[str] = set()
         self._subscribed: set[str] = set()
         self._leaving: dict[int, set[str]] = {}
         self._left: set[str] = set()
-        self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=f"fieldloop-ingest-{shard}",
-            clean_session=False,
-            protocol=mqtt.MQTTv311,
-            manual_ack=True,
-        )
+        self._topics: dict[bytes, str] = {}
+        options: dict[str, Any] = {
+            "client_id": f"fieldloop-ingest-{shard}",
+            "clean_session": False,
+            "protocol": mqtt.MQTTv311,
+            "manual_ack": True,
+        }
+        self._frames: FrameClient | None = None
+        if settings.mqtt_socket == "fast":
+            self._frames = FrameClient(CallbackAPIVersion.VERSION2, take=self._on_published, **options)
+        self._client = self._frames or mqtt.Client(CallbackAPIVersion.VERSION2, **options)
         if settings.mqtt_password:
             self._client.username_pw_set(settings.mqtt_username, settings.mqtt_password)
         if settings.mqtt_tls:
@@ -136,9 +143,15 @@ class Subscriber:
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge in order of arrival. Packet ids of an earlier connection mean nothing on this one and are left out."""
-        for delivery in deliveries:
-            if delivery.connection == self._connection:
-                self._client.ack(delivery.packet_id, delivery.qos)
+        with self._arrived:  # a connection ends under this lock, and only then can another one begin
+            own = [one.packet_id for one in deliveries if one.qos and one.connection == self._connection]
+            if not own or not self._is_up:
+                return
+            if self._frames is not None and self._frames.link is not None:
+                self._frames.link.acknowledge(own[:-1])
+                own = own[-1:]
+            for packet_id in own:
+                self._client.ack(packet_id, 1)
 
     def follow(self, wanted: Collection[str], unwanted: Collection[str]) -> None:
         """Subscribe to what is new among further topic filters, then leave those nobody wants; ``left`` tells which went.
@@ -174,7 +187,7 @@ class Subscriber:
             log.error("broker refused us", reason=str(reason), shard=self._shard)
             return
         with self._arrived:
-            self._connection += 1
+            self._connection, self._is_up = self._connection + 1, True
             self._waiting.clear()
             self._leaving.clear()
             self._subscribed = set(self._following)
@@ -196,6 +209,8 @@ class Subscriber:
             self._left |= self._leaving.pop(packet_id, set()) - self._following
 
     def _on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        with self._arrived:
+            self._is_up = False
         self._connected.clear()
         log.warning("lost the broker", reason=str(reason), shard=self._shard)
 
@@ -208,10 +223,35 @@ class Subscriber:
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            topic = "\ufffd"
+            topic = _UNREADABLE
         received = Message(topic, bytes(message.payload), bool(message.retain), self._now_ms())
+        self._add([(received, message.mid, message.qos)])
+
+    def _on_published(self, published: list[Published]) -> None:
+        received_ms, topics = self._now_ms(), self._topics
+        taken = []
+        for topic, payload, qos, retained, packet_id in published:
+            told = topics.get(topic)
+            if told is None:
+                if len(topics) >= _MOST_TOPICS:
+                    topics.clear()
+                told = topics[topic] = _read_topic(topic)
+            taken.append((Message(told, payload, retained, received_ms), packet_id, qos))
+        self._add(taken)
+
+    def _add(self, received: Sequence[tuple[Message, int, int]]) -> None:
         with self._arrived:
-            # Not reading on is what makes the broker wait: Mosquitto 2.0.11 sends up to a window for every acknowledgement.
-            self._arrived.wait_for(lambda: len(self._waiting) < self.most_waiting or self._stopping)
-            self._waiting.append(Delivery(received, message.mid, message.qos, self._connection))
+            for one in received:
+                if len(self._waiting) >= self.most_waiting:
+                    # Not reading on makes the broker wait: Mosquitto 2.0.11 sends up to a window for every acknowledgement.
+                    self._arrived.notify_all()
+                    self._arrived.wait_for(lambda: len(self._waiting) < self.most_waiting or self._stopping)
+                self._waiting.append(Delivery(*one, self._connection))
             self._arrived.notify_all()
+
+
+def _read_topic(topic: bytes) -> str:
+    try:
+        return topic.decode()
+    except UnicodeDecodeError:
+        return _UNREADABLE

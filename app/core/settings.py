@@ -84,6 +84,7 @@ class Settings:
     mqtt_password: str
     mqtt_shards: tuple[int, ...]
     mqtt_broker: str
+    mqtt_socket: str
     ingest_batch: int
     ingest_linger_ms: int
     ingest_window: int
@@ -162,6 +163,7 @@ def read_settings(**overrides: object) -> Settings:
         "mqtt_password": read.text("MQTT_PASSWORD", ""),
         "mqtt_shards": read.shards(),
         "mqtt_broker": read.choice("MQTT_BROKER", "embedded", "external"),
+        "mqtt_socket": read.choice("MQTT_SOCKET", "fast", "plain"),
         "argon2_profile": read.choice("ARGON2_PROFILE", "standard", "test"),
         "smtp_host": read.text("SMTP_HOST", ""),
         "smtp_starttls": read.flag("SMTP_STARTTLS"),

@@ -5,23 +5,18 @@ from __future__ import annotations
 import os
 import pwd
 import signal
-import ssl
 import stat
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from app.assets.models import Device
 from app.assets.operations import broker_hash
 from iot import mosquitto
-from tests.iot.broker.brokers import Client, RunningBroker, Site, accepts, free_port, wait_until
+from tests.iot.broker.brokers import Client, RunningBroker, Site, accepts, free_port, make_certificate, wait_until
 
 NUMBERED = [f"{number:05d}" for number in range(2000)]
 
@@ -306,7 +301,7 @@ def test_on_the_devices_listener_nobody_takes_over_a_session(site: Site, connect
     device, other = site.add_device(), site.add_device()
     conf = site.write()[0]
     port = free_port()
-    context = _make_certificate(site.folder / "certs")
+    context = make_certificate(site.folder / "certs")
     lines = conf.read_text().split("# listener 8883", 1)[1].replace("\n# ", "\n")
     site.folder.joinpath("conf.d/devices.conf").write_text(f"listener {port} 127.0.0.1{lines}")
 
@@ -324,38 +319,13 @@ def test_on_the_devices_listener_nobody_takes_over_a_session(site: Site, connect
 
 
 def test_an_ingest_told_to_use_tls_finds_it(site: Site, connect: Callable[..., Client]) -> None:
-    context = _make_certificate(site.folder / "certs")
+    context = make_certificate(site.folder / "certs")
     site.write(mqtt_tls=True)
 
     with site.running():
         settings = site.settings
         client = connect(settings.mqtt_port, "x", user=settings.mqtt_username, password=settings.mqtt_password, tls=context)
         assert client.connected
-
-
-def _make_certificate(folder: Path) -> ssl.SSLContext:
-    """Write server.crt and server.key for 127.0.0.1, readable by the broker; return a client's trust in them."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    folder.mkdir()
-    (folder / "server.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "server.key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.create_default_context(cafile=str(folder / "server.crt"))
-    context.check_hostname = False
-    return context
 
 
 # The files
