@@ -25,7 +25,8 @@ def judged(folder: Path) -> tuple[str, bool] | None:
     trend = Trend(None, Level("below", 75.0, 1, 0), 730 * DAY_MS, 6)
     lines = []
     for reading in sorted(readings):
-        if trend.take(reading, True) is not None:
+        trend.memory.add(reading, True)
+        if trend.value(reading) is not None:
             found = trend.prediction()
             told = ["not foreseeable"] * 3
             if found is not None:

@@ -73,7 +73,8 @@ def _guesses(readings: list[Reading], crossing: int, window: int) -> list[_Guess
         lead = crossing - reading.at_ms // DAY_MS
         if lead <= 0:
             break
-        if trend.take(reading, True) is None:
+        trend.memory.add(reading, True)
+        if trend.value(reading) is None:
             continue
         prediction = trend.prediction()
         if prediction is None:

@@ -5,6 +5,7 @@ Every detector but silence ends here: what differs between them is the value tha
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, Protocol
 
@@ -34,16 +35,31 @@ class Level(msgspec.Struct, frozen=True):
         return value >= self.value
 
 
-class Shape(Protocol):
-    """Makes of readings the values that are compared, remembering what it needs of those before."""
+class Memory(Protocol):
+    """What must be remembered of readings to answer a shape's question."""
 
-    joins: bool
-
-    def take(self, reading: Reading, whole: bool) -> float | None:
-        """Take the next reading; return the value to compare, None as long as there is none."""
+    def add(self, reading: Reading, whole: bool) -> None:
+        """Add the next reading; ``whole``: it is the last of its message."""
 
     def keep(self) -> Any:
-        """Return what must be remembered, as JSON takes it."""
+        """Return it as JSON takes it."""
+
+
+class Shape(ABC):
+    """Makes of readings the values that are compared. ``joins``: what was measured at once is compared at once."""
+
+    __slots__ = ()
+    joins = False
+    memory: Any
+
+    @property
+    @abstractmethod
+    def remembers(self) -> str:
+        """What the memory depends on, beside the readings: shapes over the same metrics with the same may share one."""
+
+    @abstractmethod
+    def value(self, reading: Reading) -> float | None:
+        """Return the value to compare after this reading, the last of its message; None as long as there is none."""
 
 
 class Hours(Protocol):
@@ -99,7 +115,7 @@ def fold(state: State, items: Iterable[Reading | Removal], settings: LevelSettin
             return Folded(State(last=last, shown=last, closed=state.closed), ())
     machine = _Machine(state, settings)
     shape = make(state.memory) if make is not None else None
-    for item, whole in _in_messages(items) if shape is not None and shape.joins else ((item, True) for item in items):
+    for item, whole in in_messages(items) if shape is not None and shape.joins else ((item, True) for item in items):
         if holds:
             machine.mature(item.at_ms)
         if isinstance(item, Removal):
@@ -108,7 +124,8 @@ def fold(state: State, items: Iterable[Reading | Removal], settings: LevelSettin
             continue
         machine.last = item
         if shape is not None:
-            value = shape.take(item, whole)
+            shape.memory.add(item, whole)
+            value = shape.value(item) if whole else None
             if value is None:
                 continue
             item = Reading(item.at_ms, item.key, value, item.device_id, item.metric)
@@ -119,10 +136,10 @@ def fold(state: State, items: Iterable[Reading | Removal], settings: LevelSettin
     if holds:
         machine.mature(until_ms)
         due = machine.matures_at()
-    return machine.result(shape.keep() if shape is not None else None, due)
+    return machine.result(shape.memory.keep() if shape is not None else None, due)
 
 
-def _in_messages(items: Iterable[Reading | Removal]) -> Iterator[tuple[Reading | Removal, bool]]:
+def in_messages(items: Iterable[Reading | Removal]) -> Iterator[tuple[Reading | Removal, bool]]:
     """Yield each item, and whether it is the last of its message: what was measured at once is compared at once."""
     before: Reading | Removal | None = None
     for item in items:

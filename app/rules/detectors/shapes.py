@@ -1,97 +1,178 @@
 """What detectors compare where it is not the reading itself: slopes, counts, aggregates, usage, conditions over several metrics.
 
-Each shape remembers little: a window is kept in at most ``_BUCKETS`` buckets of equal length on the clock, so its edges are
+A shape is a question to a memory. What a memory holds depends on the readings alone, so shapes that remember the same share
+one. Each remembers little: a window is kept in at most ``_BUCKETS`` buckets of equal length on the clock, so its edges are
 exact to that fraction of its length, and the same whatever the order of arrival.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
+from typing_extensions import override
+
 from app.rules.detectors.episodes import Reading
-from app.rules.detectors.levels import Level
+from app.rules.detectors.levels import Level, Shape
 
 Aggregate = Literal["avg", "min", "max", "sum", "count", "range", "stddev"]
 _BUCKETS = 60
 _HOUR_MS = 3_600_000
 
 
-class Window:
+class Moments:
+    """Sums over weighted points (t, v): of the weights, t, v, t² and t·v. Taken together they make a straight line."""
+
+    __slots__ = ("n", "t", "tt", "tv", "v")
+
+    def __init__(self, n: float = 0.0, t: float = 0.0, v: float = 0.0, tt: float = 0.0, tv: float = 0.0) -> None:
+        self.n, self.t, self.v, self.tt, self.tv = n, t, v, tt, tv
+
+    def less(self, other: Moments) -> Moments:
+        """Return the sums over the points that are not among the other's."""
+        return Moments(self.n - other.n, self.t - other.t, self.v - other.v, self.tt - other.tt, self.tv - other.tv)
+
+    def and_one(self, t: float, v: float, n: float) -> Moments:
+        """Return the sums with one point more."""
+        return Moments(self.n + n, self.t + t * n, self.v + v * n, self.tt + t * t * n, self.tv + t * v * n)
+
+    @property
+    def slope(self) -> float | None:
+        """The slope of the straight line by least squares; None: all points stand at one instant."""
+        square = self.tt - self.t * self.t / self.n
+        return (self.tv - self.t * self.v / self.n) / square if square > 0 else None
+
+
+class Buckets:
     """The readings of the last ``over_ms`` in buckets: [number, n, sum of values, sum of squares, least, greatest, sum of ms].
 
     All but the youngest bucket change only when another one begins: what is asked of them is kept until then.
     """
 
-    joins = False
-    __slots__ = ("_buckets", "_elder", "_width_ms", "over_ms")
+    __slots__ = ("_elder", "_summed", "buckets", "over_ms", "width_ms")
 
-    def __init__(self, memory: Any, over_ms: int) -> None:
-        self.over_ms, self._width_ms = over_ms, max(1, over_ms // _BUCKETS)
+    def __init__(self, kept: Any, over_ms: int) -> None:
+        self.over_ms, self.width_ms = over_ms, max(1, over_ms // _BUCKETS)
         # Shared with the state it came from: a bucket is replaced, never changed.
-        self._buckets: list[Sequence[float]] = list(memory or ())
-        self._elder: Any = None
+        self.buckets: list[Sequence[float]] = list(kept or ())
+        self._elder: tuple[list[float], list[Moments]] | None = None
+        self._summed: tuple[float, float, float, float, float] | None = None
 
     def keep(self) -> Any:
         """Return the buckets."""
-        return self._buckets
+        return self.buckets
 
-    def add(self, reading: Reading) -> None:
+    def add(self, reading: Reading, whole: bool) -> None:
         """Add a reading, and forget what is older than the window."""
-        number, value = reading.at_ms // self._width_ms, reading.value
-        buckets = self._buckets
-        inside = float(reading.at_ms - number * self._width_ms)
+        number, value = reading.at_ms // self.width_ms, reading.value
+        buckets = self.buckets
+        inside = float(reading.at_ms - number * self.width_ms)
         if buckets and buckets[-1][0] == number:
             _, n, total, squares, least, greatest, ms = buckets[-1]
-            greatest, least = max(value, greatest), min(value, least)
+            if value > greatest:
+                greatest = value
+            if value < least:
+                least = value
             buckets[-1] = (number, n + 1, total + value, squares + value * value, least, greatest, ms + inside)
             return
-        oldest = (reading.at_ms - self.over_ms) // self._width_ms
+        oldest = (reading.at_ms - self.over_ms) // self.width_ms
         while buckets and buckets[0][0] <= oldest:
             del buckets[0]
         buckets.append((number, 1, value, value * value, value, value, inside))
-        self._elder = None
+        self._elder = self._summed = None
 
     @property
     def count(self) -> int:
         """How many readings are in the window."""
-        return int(sum(bucket[1] for bucket in self._buckets))
+        return int(self.summed()[0] + self.buckets[-1][1]) if self.buckets else 0
 
     @property
     def span_ms(self) -> float:
         """How far the first and the last bucket are apart."""
-        return (self._buckets[-1][0] - self._buckets[0][0]) * self._width_ms if self._buckets else 0.0
+        return (self.buckets[-1][0] - self.buckets[0][0]) * self.width_ms if self.buckets else 0.0
 
     def points(self) -> list[tuple[float, float, float]]:
         """Return the buckets as (mean instant in ms, mean value, number of readings)."""
-        width = self._width_ms
-        return [(bucket[0] * width + bucket[6] / bucket[1], bucket[2] / bucket[1], bucket[1]) for bucket in self._buckets]
+        width = self.width_ms
+        return [(bucket[0] * width + bucket[6] / bucket[1], bucket[2] / bucket[1], bucket[1]) for bucket in self.buckets]
+
+    def summed(self) -> tuple[float, float, float, float, float]:
+        """Return n, sum, sum of squares, least and greatest over all but the youngest bucket."""
+        if self._summed is None:
+            elder = self.buckets[:-1]
+            self._summed = (
+                sum(bucket[1] for bucket in elder),
+                math.fsum(bucket[2] for bucket in elder),
+                math.fsum(bucket[3] for bucket in elder),
+                min((bucket[4] for bucket in elder), default=math.inf),
+                max((bucket[5] for bucket in elder), default=-math.inf),
+            )
+        return self._summed
+
+    def moments(self, younger_half: bool = False) -> tuple[Moments, float]:
+        """Return the moments of the buckets, and the youngest one's instant.
+
+        Each bucket stands at the mean instant of its readings, in hours since the first bucket began.
+
+        Args:
+            younger_half: only of the buckets in the younger half of the time from the first to the last one.
+        """
+        if self._elder is None:
+            origin, instants, sums = self.buckets[0][0], [], [Moments()]
+            for number, n, total, _, _, _, ms in self.buckets[:-1]:
+                instants.append(t := ((number - origin) * self.width_ms + ms / n) / _HOUR_MS)
+                sums.append(sums[-1].and_one(t, total / n, n))
+            self._elder = instants, sums
+        instants, sums = self._elder
+        number, n, total, _, _, _, ms = self.buckets[-1]
+        last = ((number - self.buckets[0][0]) * self.width_ms + ms / n) / _HOUR_MS
+        found = sums[-1]
+        if younger_half and instants and (first := bisect_left(instants, (instants[0] + last) / 2)):
+            found = found.less(sums[first])
+        return found.and_one(last, total / n, n), last
 
 
-class Aggregated(Window):
+class Windowed(Shape):
+    """A question to the readings of the last while."""
+
+    __slots__ = ("_least", "memory")
+
+    def __init__(self, kept: Any, over_ms: int, least: int) -> None:
+        """Go on from what was kept; ``least``: so many readings must be in the window, ``over_ms`` long."""
+        self.memory: Buckets = Buckets(kept, over_ms)
+        self._least = least
+
+    @property
+    @override
+    def remembers(self) -> str:
+        return f"window {self.memory.over_ms}"
+
+    @property
+    def _spans_half(self) -> bool:
+        memory = self.memory
+        return memory.count >= self._least and memory.span_ms >= memory.over_ms / 2
+
+
+class Aggregated(Windowed):
     """An aggregate of the readings of the last while."""
 
-    __slots__ = ("_kind", "_least")
+    __slots__ = ("_kind",)
 
-    def __init__(self, memory: Any, kind: Aggregate, over_ms: int, least: int) -> None:
-        """Go on from what was remembered.
+    def __init__(self, kept: Any, kind: Aggregate, over_ms: int, least: int) -> None:
+        """Go on from what was kept; see ``Windowed``.
 
         Args:
             kind: which aggregate; ``range`` is greatest less least, ``stddev`` that of the population.
-            over_ms: length of the window, ms.
-            least: so many readings must be in it.
         """
-        super().__init__(memory, over_ms)
-        self._kind, self._least = kind, least
+        super().__init__(kept, over_ms, least)
+        self._kind = kind
 
-    def take(self, reading: Reading, whole: bool) -> float | None:
-        """Take the next reading."""
-        self.add(reading)
-        if self._elder is None:
-            self._elder = _summed(self._buckets[:-1])
-        young = self._buckets[-1]
-        count, total, squares, least, greatest = self._elder
+    @override
+    def value(self, reading: Reading) -> float | None:
+        count, total, squares, least, greatest = self.memory.summed()
+        young = self.memory.buckets[-1]
         count += young[1]
         if count < self._least:
             return None
@@ -107,143 +188,149 @@ class Aggregated(Window):
         return float(mean if self._kind == "avg" else math.sqrt(max(0.0, (squares + young[3]) / count - mean * mean)))
 
 
-def _summed(buckets: Sequence[Sequence[float]]) -> tuple[float, float, float, float, float]:
-    return (
-        sum(bucket[1] for bucket in buckets),
-        math.fsum(bucket[2] for bucket in buckets),
-        math.fsum(bucket[3] for bucket in buckets),
-        min((bucket[4] for bucket in buckets), default=math.inf),
-        max((bucket[5] for bucket in buckets), default=-math.inf),
-    )
+class Slope(Windowed):
+    """How fast the value changes: least squares over the buckets of the last while, in units per hour.
 
-
-class Slope(Window):
-    """How fast the value changes: least squares over the buckets of the last while, in units per hour."""
-
-    __slots__ = ("_least",)
-
-    def __init__(self, memory: Any, over_ms: int, least: int) -> None:
-        """Go on from what was remembered; ``least``: so many readings must be in the window, over half of its length."""
-        super().__init__(memory, over_ms)
-        self._least = least
-
-    def take(self, reading: Reading, whole: bool) -> float | None:
-        """Take the next reading."""
-        self.add(reading)
-        origin = self._buckets[0][0] * self._width_ms
-        if self._elder is None:
-            self._elder = _moments(self._buckets[:-1], self._width_ms, origin)
-        n, t, v, tt, tv = (
-            old + new for old, new in zip(self._elder, _moments(self._buckets[-1:], self._width_ms, origin), strict=True)
-        )
-        if n < self._least or self.span_ms < self.over_ms / 2:
-            return None
-        square = tt - t * t / n
-        return (tv - t * v / n) / square if square > 0 else None
-
-
-def _moments(buckets: Sequence[Sequence[float]], width_ms: int, origin_ms: float) -> tuple[float, float, float, float, float]:
-    """Return n and the sums of t, v, t² and t·v; each bucket stands at its mean instant, t in hours since the first one."""
-    points = [((b[0] * width_ms - origin_ms + b[6] / b[1]) / _HOUR_MS, b[2], b[1]) for b in buckets]
-    return (
-        sum(n for _, _, n in points),
-        math.fsum(t * n for t, _, n in points),
-        math.fsum(v for _, v, _ in points),
-        math.fsum(t * t * n for t, _, n in points),
-        math.fsum(t * v for t, v, _ in points),
-    )
-
-
-class Hits:
-    """How many of the last ``of`` readings are beyond a level."""
-
-    joins = False
-    __slots__ = ("_hits", "_level", "_of")
-
-    def __init__(self, memory: Any, level: Level, of: int) -> None:
-        """Go on from what was remembered."""
-        self._level, self._of = level, of
-        self._hits: list[int] = list(memory or ())
-
-    def take(self, reading: Reading, whole: bool) -> float | None:
-        """Take the next reading."""
-        self._hits.append(int(self._level.holds(reading.value)))
-        if len(self._hits) > self._of:
-            del self._hits[0]
-        return float(sum(self._hits))
-
-    def keep(self) -> Any:
-        """Return which of the last readings were beyond the level."""
-        return self._hits
-
-
-class Usage:
-    """How much a counter grew since the component was fitted. A counter that falls was reset and goes on from there.
-
-    ``[first at_ms, last at_ms, last reading of the counter, used]``.
+    The readings must span half of the window.
     """
 
-    joins = False
-    __slots__ = ("_kept",)
+    __slots__ = ()
 
-    def __init__(self, memory: Any) -> None:
-        """Go on from what was remembered."""
-        self._kept: list[float] = list(memory or ())
+    @override
+    def value(self, reading: Reading) -> float | None:
+        return self.memory.moments()[0].slope if self._spans_half else None
 
-    def take(self, reading: Reading, whole: bool) -> float | None:
-        """Take the next reading of the counter."""
-        if not self._kept:
-            self._kept = [reading.at_ms, reading.at_ms, reading.value, 0.0]
-            return 0.0
-        before = self._kept[2]
-        self._kept[3] += reading.value - before if reading.value >= before else max(0.0, reading.value)
-        self._kept[1], self._kept[2] = reading.at_ms, reading.value
-        return self._kept[3]
+
+class Hits(Shape):
+    """How many of the last ``of`` readings are beyond a level."""
+
+    __slots__ = ("memory",)
+
+    def __init__(self, kept: Any, level: Level, of: int) -> None:
+        """Go on from what was kept."""
+        self.memory: _Hits = _Hits(kept, level, of)
+
+    @property
+    @override
+    def remembers(self) -> str:
+        memory = self.memory
+        return f"hits {memory.level.comparison} {memory.level.value!r} {memory.of}"
+
+    @override
+    def value(self, reading: Reading) -> float | None:
+        return float(sum(self.memory.hits))
+
+
+class _Hits:
+    """Which of the last readings were beyond a level: 1, those that were not: 0."""
+
+    __slots__ = ("hits", "level", "of")
+
+    def __init__(self, kept: Any, level: Level, of: int) -> None:
+        self.hits: list[int] = list(kept or ())
+        self.level, self.of = level, of
+
+    def add(self, reading: Reading, whole: bool) -> None:
+        self.hits.append(int(self.level.holds(reading.value)))
+        if len(self.hits) > self.of:
+            del self.hits[0]
 
     def keep(self) -> Any:
-        """Return the counter and what was used."""
-        return self._kept
+        return self.hits
 
 
-class Joined:
+class Usage(Shape):
+    """How much a counter grew since the component was fitted. A counter that falls was reset and goes on from there."""
+
+    __slots__ = ("memory",)
+    remembers = "usage"
+
+    def __init__(self, kept: Any) -> None:
+        """Go on from what was kept."""
+        self.memory: _Counter = _Counter(kept)
+
+    @override
+    def value(self, reading: Reading) -> float | None:
+        return self.memory.kept[3]
+
+
+class _Counter:
+    """``[first at_ms, last at_ms, last reading of the counter, used]``."""
+
+    __slots__ = ("kept",)
+
+    def __init__(self, kept: Any) -> None:
+        self.kept: list[float] = list(kept or ())
+
+    def add(self, reading: Reading, whole: bool) -> None:
+        if not self.kept:
+            self.kept = [reading.at_ms, reading.at_ms, reading.value, 0.0]
+            return
+        before = self.kept[2]
+        self.kept[3] += reading.value - before if reading.value >= before else max(0.0, reading.value)
+        self.kept[1], self.kept[2] = reading.at_ms, reading.value
+
+    def keep(self) -> Any:
+        return self.kept
+
+
+class Joined(Shape):
     """What is so of several metrics at once: each has the value it had last.
 
     ``judge`` gets the values by metric; it is asked as soon as all have one. A value older than ``stale_ms`` counts as
     missing; 0: values do not age. Those of ``beside`` may be missing, and count only in the message that brought them.
     """
 
+    __slots__ = ("_judge", "_metrics", "_stale_ms", "memory")
     joins = True
-    __slots__ = ("_beside", "_judge", "_metrics", "_now", "_stale_ms", "_values")
 
     def __init__(
         self,
-        memory: Any,
+        kept: Any,
         metrics: Sequence[str],
         judge: Callable[[Mapping[str, float]], float | None],
         stale_ms: int = 0,
         beside: Collection[str] = (),
     ) -> None:
-        """Go on from what was remembered."""
-        self._judge, self._metrics, self._stale_ms, self._beside = judge, metrics, stale_ms, beside
-        self._values: dict[str, list[float]] = {name: list(value) for name, value in (memory or {}).items()}
-        self._now: dict[str, float] = {}
+        """Go on from what was kept."""
+        self.memory: _Values = _Values(kept, beside)
+        self._judge, self._metrics, self._stale_ms = judge, metrics, stale_ms
 
-    def take(self, reading: Reading, whole: bool) -> float | None:
-        """Take the next reading; ``whole``: it is the last of its message."""
-        if reading.metric in self._beside:
-            self._now[reading.metric] = reading.value
-        else:
-            self._values[reading.metric] = [reading.value, reading.at_ms]
-        if not whole:
-            return None
-        values, self._now = self._now, {}
+    @property
+    @override
+    def remembers(self) -> str:
+        return " ".join(["values", *sorted(self.memory.beside)])
+
+    @override
+    def value(self, reading: Reading) -> float | None:
+        values = dict(self.memory.now)
         for name in self._metrics:
-            held = self._values.get(name)
+            held = self.memory.held.get(name)
             if held is None or (self._stale_ms and reading.at_ms - held[1] > self._stale_ms):
                 return None
             values[name] = held[0]
         return self._judge(values)
 
+
+class _Values:
+    """The value each metric had last, and when; and what counts only in its own message."""
+
+    __slots__ = ("_done", "beside", "held", "now")
+
+    def __init__(self, kept: Any, beside: Collection[str]) -> None:
+        self.beside = beside
+        self.held: dict[str, Sequence[float]] = dict(kept or {})
+        self.now: dict[str, float] = {}
+        self._done = False
+
+    def add(self, reading: Reading, whole: bool) -> None:
+        if self._done:
+            self.now = {}
+        self._done = whole
+        if reading.metric in self.beside:
+            self.now[reading.metric] = reading.value
+        else:
+            self.held[reading.metric] = (reading.value, reading.at_ms)
+
     def keep(self) -> Any:
-        """Return the value each metric had last, and when."""
-        return self._values
+        return self.held

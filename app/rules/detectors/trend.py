@@ -17,9 +17,11 @@ from itertools import pairwise
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
+from typing_extensions import override
+
 from app.rules.detectors.episodes import Reading
 from app.rules.detectors.levels import Level
-from app.rules.detectors.shapes import Window
+from app.rules.detectors.shapes import Windowed
 
 _DAY_MS = 86_400_000
 NEVER_DAYS = 36_500.0
@@ -38,41 +40,38 @@ class Prediction(NamedTuple):
     latest_ms: int | None
 
 
-class Trend(Window):
+class Trend(Windowed):
     """Days until the level is reached; 0 where it is, ``NEVER_DAYS`` where the values do not move towards it."""
 
-    __slots__ = ("_least", "_level")
+    __slots__ = ("_level",)
 
-    def __init__(self, memory: Any, level: Level, over_ms: int, least: int) -> None:
-        """Go on from what was remembered.
+    def __init__(self, kept: Any, level: Level, over_ms: int, least: int) -> None:
+        """Go on from what was kept.
 
         Args:
             level: what is reached; ``below`` and ``at_most`` from above, the others from below.
             over_ms: length of the window, ms.
             least: so many readings must be in it, over half of its length.
         """
-        super().__init__(memory, over_ms)
-        self._level, self._least = level, least
+        super().__init__(kept, over_ms, least)
+        self._level = level
 
-    def take(self, reading: Reading, whole: bool) -> float | None:
-        """Take the next reading; return the days from the last ones to the expected instant."""
-        self.add(reading)
-        if not self._knows:
+    @override
+    def value(self, reading: Reading) -> float | None:
+        if not self._spans_half:
             return None
-        left = self._level.value - (line := _line(_younger_half(self.points()))).value
+        moments, last_h = self.memory.moments(younger_half=True)
+        slope = moments.slope or 0.0  # per hour
+        left = self._level.value - (moments.v + slope * (last_h * moments.n - moments.t)) / moments.n
         if left == 0 or (left < 0) != _falls(self._level):
             return 0.0
-        if line.slope == 0 or (line.slope < 0) != _falls(self._level):
+        if slope == 0 or (slope < 0) != _falls(self._level):
             return NEVER_DAYS
-        return min(NEVER_DAYS, left / line.slope / _DAY_MS)
-
-    @property
-    def _knows(self) -> bool:
-        return self.count >= self._least and self.span_ms >= self.over_ms / 2
+        return min(NEVER_DAYS, left / slope / 24)
 
     def prediction(self) -> Prediction | None:
         """Return when the level will be reached, as far as is foreseeable."""
-        return predict(self.points(), self._level) if self._knows else None
+        return predict(self.memory.points(), self._level) if self._spans_half else None
 
 
 class _Line(NamedTuple):
