@@ -21,7 +21,7 @@ from app.rules.parts import SEVERITIES
 from app.rules.queries import ActiveRule
 from iot.folds import Found, fold_all
 from iot.models import Alarm
-from iot.subjects import Watched
+from iot.subjects import News, Watched
 
 _OPEN = ("raised", "acknowledged")
 _LATE_SHOWN = 3
@@ -44,16 +44,16 @@ def reading_id(device_id: str, message_key: str, metric: str) -> str:
     return hashlib.sha256(f"{device_id}\x1f{message_key}\x1f{metric}".encode()).hexdigest()[:32]
 
 
-def evaluate(session: Session, watched: Sequence[Watched]) -> list[Change]:
+def evaluate(session: Session, news: Sequence[News]) -> list[Change]:
     """Fold what is new, or everything where it came late, and bring the alarms in line.
 
     Returns:
         What people must now be told or have undone.
     """
-    if not watched:
+    if not news:
         return []
     present_ms = to_ms(now(session))
-    found = fold_all(session, watched, present_ms)
+    found = fold_all(session, news, present_ms)
     known = _known_alarms(session, found)
     changes: list[Change] = []
     for one in found:

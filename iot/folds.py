@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
@@ -14,26 +14,42 @@ from sqlalchemy.orm import Session
 
 from app.core.db import among, insert_into
 from app.rules.detectors import DETECTORS, Folded, Reading, Removal, State, fold_new
-from app.rules.detectors.levels import LevelSettings
 from app.rules.parts import Severity
+from app.rules.queries import ActiveRule
 from iot import store
 from iot.models import SubjectCheckpoint, SubjectState
-from iot.subjects import Watched, load_items
+from iot.plans import Message, Plan, Plans
+from iot.subjects import News, Watched, load_items
 
 
 class KeptFold(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the last fold of one rule over one subject left. ``steps``: those of the rule's steps to more severity."""
+    """What the last fold of one rule over one subject left, where something is under way.
+
+    ``steps``: those of the rule's steps to more severity. ``own``: its memory is not the one all share.
+    """
 
     number: int
     state: State
     due_ms: int | None = None
     steps: tuple[State, ...] = ()
+    own: bool = False
 
 
 class KeptFolds(msgspec.Struct, frozen=True, omit_defaults=True):
-    """All that is kept of one subject. ``fittings``: on what it was based; another one means fold afresh."""
+    """All that is kept of one subject.
+
+    Attributes:
+        fittings: on what it was based; another one means fold afresh.
+        known: which versions of rules were folded, see ``Plan``; those that are not among ``rules`` are quiet.
+        last: the newest message that was folded, by metric.
+        memories: what the shapes of rules remember, by key.
+        rules: those of which something is under way, by id.
+    """
 
     fittings: str = ""
+    known: str = ""
+    last: dict[str, Message] = {}
+    memories: dict[str, Any] = {}
     rules: dict[str, KeptFold] = {}
 
 
@@ -79,44 +95,34 @@ _encoder = msgspec.json.Encoder()
 _checkpoint_decoder = msgspec.json.Decoder(Checkpoint)
 
 
-def fold_all(session: Session, watched: Sequence[Watched], present_ms: int) -> list[Found]:
+def fold_all(session: Session, news: Sequence[News], present_ms: int) -> list[Found]:
     """Fold what is new, or everything where it came late; keep what that leaves.
 
-    Locks the subjects in the order of their ids, so that two writers on one subject follow each other. Of what has nothing
-    new, only what was never folded, whose held values are due, or whose fittings are others than they were, is folded.
+    Locks the subjects in the order of their ids, so that two writers on one subject follow each other. Folded is what wakes
+    a rule (see ``plans``), what is under way, what was never folded, what is due, and everything where fittings changed.
     """
-    by_subject: dict[str, list[Watched]] = defaultdict(list)
-    for one in watched:
-        by_subject[one.subject.id].append(one)
-    locked = _lock(session, sorted(by_subject))
-    settings = _Settings()
+    ordered = sorted(news, key=lambda one: one.subject.id)
+    locked = _lock(session, [one.subject.id for one in ordered])
+    versions: dict[int, tuple[tuple[str, int], ...]] = {}
     found: list[Found] = []
     kept: list[store.KeptStates] = []
-    for subject_id in sorted(by_subject):
-        (before, before_ms), some = locked[subject_id], by_subject[subject_id]
-        for one in some if before_ms else ():
+    for one in ordered:
+        if id(one.rules) not in versions:
+            versions[id(one.rules)] = tuple((rule.id, rule.number) for rule in one.rules)
+        plan = _PLANS.of(one.rules, versions[id(one.rules)], one.subject.context)
+        before, before_ms = locked[one.subject.id]
+        if before_ms:
             # Known only under the lock: what was taken in just before the horizon moved comes too late as well.
-            one.new = [reading for reading in one.new if reading.at_ms >= before_ms]
-        fittings, active = some[0].subject.fittings, {one.rule.id for one in some}
-        after = {rule_id: fold for rule_id, fold in before.rules.items() if rule_id in active}
-        same = before.fittings == fittings
-        folded = [
-            _fold(session, settings, one, before.rules.get(one.rule.id) if same else None, present_ms, before_ms)
-            for one in some
-            if one.new or not same or _is_due(before.rules.get(one.rule.id), present_ms)
-        ]
-        if not folded and len(after) == len(before.rules):
+            new = {metric: [reading for reading in some if reading.at_ms >= before_ms] for metric, some in one.new.items()}
+            one.new = {metric: some for metric, some in new.items() if some}
+        folding = _Folding(session, plan, one, before, before_ms, present_ms)
+        found += folding.run()
+        after = folding.after()
+        if after == before:
             continue
-        for result in folded:
-            rule, steps = result.watched.rule, [step for _, step in result.steps]
-            due_ms = _first(fold.due_at_ms for fold in (result.folded, *steps))
-            after[rule.id] = KeptFold(rule.number, result.folded.state, due_ms, tuple(step.state for step in steps))
-        due_ms = _first(fold.due_ms for fold in after.values())
-        folds = KeptFolds(fittings, after)
-        text = _encoder.encode(folds).decode()
-        _READ.keep(subject_id, text, folds)
-        kept.append(store.KeptStates(subject_id, text, due_ms))
-        found += folded
+        text = _encoder.encode(after).decode()
+        _READ.keep(one.subject.id, text, after)
+        kept.append(store.KeptStates(one.subject.id, text, _first(fold.due_ms for fold in after.rules.values())))
     if kept:
         store.keep_states(session, kept)
     return found
@@ -126,22 +132,100 @@ def _first(times_ms: Iterable[int | None]) -> int | None:
     return min((at_ms for at_ms in times_ms if at_ms is not None), default=None)
 
 
-def _is_due(kept: KeptFold | None, present_ms: int) -> bool:
-    return kept is None or (kept.due_ms is not None and kept.due_ms <= present_ms)
+class _Folding:
+    """One subject while it is folded under all its rules."""
+
+    def __init__(self, session: Session, plan: Plan, news: News, before: KeptFolds, before_ms: int, present_ms: int) -> None:
+        self._session, self._plan, self._news = session, plan, news
+        self._before_ms, self._present_ms = before_ms, present_ms
+        self._fittings = news.subject.fittings
+        self._before = before if before.fittings == self._fittings else KeptFolds()
+        self._known = plan.known_in(self._before.known)
+        self._rules = {rule_id: kept for rule_id, kept in self._before.rules.items() if rule_id in self._known}
+        self._last = dict(self._before.last)
+        self._memories: dict[str, Any] = {}
+
+    def run(self) -> list[Found]:
+        """Fold what must be folded; return that."""
+        new, plan, before = self._news.new, self._plan, self._before
+        looked = plan.look(new, before.last, before.memories, self._known, self._news.subject.removed_ms)
+        self._memories = looked.memories
+        for metric, readings in new.items():
+            self._heard(metric, readings[-1][:2])
+        under_way = {
+            rule_id
+            for rule_id, kept in self._rules.items()
+            if (kept.due_ms is not None and kept.due_ms <= self._present_ms)
+            or any(metric in new for metric in plan.rules[rule_id].document.metrics)
+        }
+        return [
+            self._fold(rule, rule_id in looked.late)
+            for rule_id, rule in plan.rules.items()
+            if rule_id in looked.awake or rule_id in under_way or rule_id not in self._known
+        ]
+
+    def after(self) -> KeptFolds:
+        """Return what is to be kept."""
+        return KeptFolds(self._fittings, self._plan.known, self._last, self._memories, self._rules)
+
+    def _heard(self, metric: str, message: Message) -> None:
+        if metric not in self._last or message > self._last[metric]:
+            self._last[metric] = message
+
+    def _fold(self, rule: ActiveRule, late: bool) -> Found:
+        watched, (main, steps) = self._news.under(rule), self._plan.settings[rule.id]
+        states = () if late or rule.id not in self._known else self._states(rule.id, len(steps))
+        stored = _Stored(self._session, watched, self._before_ms)
+
+        def fold(settings: Any, i: int) -> tuple[Folded, bool]:
+            state = states[i] if states else None
+            begin = lambda: stored.checkpoint.states_of(watched)[i]  # noqa: E731 - asked for only where everything is folded
+            return fold_new(rule.document.detector, settings, state, watched.new, stored, self._present_ms, begin)
+
+        folded, afresh = fold(main, 0)
+        if afresh:
+            states = ()
+        severe = tuple((severity, fold(step, i)[0]) for i, (severity, step) in enumerate(steps, 1))
+        if afresh:
+            folded = _with_settled(folded, stored.checkpoint.states_of(watched)[0])
+            if folded.state.last is not None:
+                for metric in rule.document.metrics:
+                    self._heard(metric, folded.state.last[:2])
+        self._keep(rule, folded, [step for _, step in severe], afresh)
+        return Found(watched, folded, afresh, severe, self._before_ms)
+
+    def _states(self, rule_id: str, steps: int) -> tuple[State, ...]:
+        """Return the states a known rule was left in."""
+        kept = self._rules.get(rule_id)
+        if kept is not None and kept.own:
+            return (kept.state, *kept.steps)
+        states = (kept.state, *kept.steps) if kept is not None else (State(),) * (1 + steps)
+        key = self._plan.key_of.get(rule_id)
+        if key is None:
+            return states
+        memory = self._before.memories.get(key)
+        return tuple(msgspec.structs.replace(state, memory=memory) for state in states)
+
+    def _keep(self, rule: ActiveRule, folded: Folded, steps: Sequence[Folded], afresh: bool) -> None:
+        """Keep what is under way; a memory with all others, unless it is another one than theirs."""
+        states, own = [folded.state, *(step.state for step in steps)], False
+        key = self._plan.key_of.get(rule.id)
+        if key is not None:
+            memory = folded.state.memory
+            if afresh and key not in self._memories and memory is not None:
+                self._memories[key] = memory
+            own = memory is not None and self._memories.get(key) != memory
+            if not own:
+                states = [msgspec.structs.replace(state, memory=None) for state in states]
+        if own or not all(_is_quiet(state) for state in states):
+            due_ms = _first(fold.due_at_ms for fold in (folded, *steps))
+            self._rules[rule.id] = KeptFold(rule.number, states[0], due_ms, tuple(states[1:]), own)
+        else:
+            self._rules.pop(rule.id, None)
 
 
-class _Settings:
-    """The settings of rules, made once for all subjects with the same levels."""
-
-    def __init__(self) -> None:
-        self._made: dict[Any, tuple[Any, tuple[tuple[Severity, LevelSettings], ...]]] = {}
-
-    def of(self, one: Watched) -> tuple[Any, tuple[tuple[Severity, LevelSettings], ...]]:
-        document, context = one.rule.document, one.subject.context
-        key = (one.rule.id, context.value_holds, tuple(sorted(context.limits.items())))
-        if key not in self._made:
-            self._made[key] = document.settings(context), document.steps(context)
-        return self._made[key]
+def _is_quiet(state: State) -> bool:
+    return not state.run and state.open is None and state.closed is None and not state.assumed_ms
 
 
 class _Stored:
@@ -166,27 +250,6 @@ class _Stored:
         return self._checkpoint
 
 
-def _fold(session: Session, settings: _Settings, one: Watched, kept: KeptFold | None, present_ms: int, before_ms: int) -> Found:
-    document = one.rule.document
-    main, steps = settings.of(one)
-    valid = kept is not None and kept.number == one.rule.number and not one.has_new_before_removal
-    states = (kept.state, *kept.steps) if kept is not None and valid and len(kept.steps) == len(steps) else ()
-    stored = _Stored(session, one, before_ms)
-
-    def fold(settings: Any, i: int) -> tuple[Folded, bool]:
-        state = states[i] if states else None
-        begin = lambda: stored.checkpoint.states_of(one)[i]  # noqa: E731 - asked for only where everything is folded
-        return fold_new(document.detector, settings, state, one.new, stored, present_ms, begin)
-
-    folded, afresh = fold(main, 0)
-    if afresh:
-        states = ()
-    severe = tuple((severity, fold(step, i)[0]) for i, (severity, step) in enumerate(steps, 1))
-    if afresh:
-        folded = _with_settled(folded, stored.checkpoint.states_of(one)[0])
-    return Found(one, folded, afresh, severe, before_ms)
-
-
 def _with_settled(folded: Folded, start: State) -> Folded:
     """Return also the episode that had ended before the fold began, where it might have gone on and did not."""
     ended = start.closed
@@ -207,32 +270,30 @@ def _basis(watched: Watched) -> str:
     return hashlib.sha256(repr((context.value_holds, sorted(context.limits.items()))).encode()).hexdigest()[:16]
 
 
-def settle(session: Session, watched: Sequence[Watched], before_ms: int) -> int:
+def settle(session: Session, news: Sequence[News], before_ms: int) -> int:
     """Fold what was measured up to an instant for the last time: from then on folds of these subjects begin there.
 
     Args:
-        watched: of each subject, every rule that watches it.
+        news: subjects with every rule that watches them.
         before_ms: event time; a subject that is settled up to there or further is left alone.
 
     Returns:
         How many subjects were settled. They stay locked until the commit.
     """
-    by_subject: dict[str, list[Watched]] = defaultdict(list)
-    for one in watched:
-        by_subject[one.subject.id].append(one)
-    locked = _lock(session, sorted(by_subject))
-    behind = [subject_id for subject_id in sorted(by_subject) if locked[subject_id][1] < before_ms]
-    for subject_id in behind:
-        some, from_ms = by_subject[subject_id], locked[subject_id][1]
-        kept = _checkpoint(session, subject_id, from_ms)
-        ends = {window.until_ms for window in some[0].subject.windows if window.until_ms is not None}
+    ordered = sorted(news, key=lambda one: one.subject.id)
+    locked = _lock(session, [one.subject.id for one in ordered])
+    behind = [one for one in ordered if locked[one.subject.id][1] < before_ms]
+    for one in behind:
+        subject, from_ms = one.subject, locked[one.subject.id][1]
+        kept = _checkpoint(session, subject.id, from_ms)
+        ends = {window.until_ms for window in subject.windows if window.until_ms is not None}
         removals = tuple(sorted(end_ms for end_ms in ends if end_ms < before_ms))
-        rules = {one.rule.id: _settled(session, one, kept, from_ms, before_ms) for one in some}
+        rules = {rule.id: _settled(session, Watched(rule, subject), kept, from_ms, before_ms) for rule in one.rules}
         insert = insert_into(session, SubjectCheckpoint).values(
-            subject_id=subject_id, folds=_encoder.encode(Checkpoint(removals, rules)).decode()
+            subject_id=subject.id, folds=_encoder.encode(Checkpoint(removals, rules)).decode()
         )
         session.execute(insert.on_conflict_do_update(index_elements=["subject_id"], set_={"folds": insert.excluded.folds}))
-        session.execute(update(SubjectState).where(SubjectState.subject_id == subject_id).values(before_ms=before_ms))
+        session.execute(update(SubjectState).where(SubjectState.subject_id == subject.id).values(before_ms=before_ms))
     return len(behind)
 
 
@@ -294,3 +355,4 @@ class _Read:
 
 
 _READ = _Read(5_000)
+_PLANS = Plans()

@@ -32,7 +32,7 @@ from iot.adapters import Answer, Decoded, FaultReport, Ignored, NodeMessage, Sam
 from iot.adapters.sparkplug import DEATHS
 from iot.models import TelemetryHorizon
 from iot.store import Row
-from iot.subjects import Watched
+from iot.subjects import News
 from iot.words import Words
 
 log = get_log(__name__)
@@ -126,7 +126,7 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -
     store.move_latest(session, [row for row in usable if row.metric in known_metrics[row.device_id]])
     store.note_presence(session, batch.heard)
     silence.notice_heard(session, batch.heard, batch.heard)
-    for change in alarms.evaluate(session, _watched(session, settings, rules, usable, devices)):
+    for change in alarms.evaluate(session, _news(session, settings, rules, usable, devices)):
         actions.apply(session, settings, change)
     # In one order everywhere, so that two writers with the same poison wait for each other instead of deadlocking.
     for message, reason, detail in sorted(batch.poison, key=lambda poison: poison[0][:2]):
@@ -289,9 +289,9 @@ def _store_faults(session: Session, batch: Batch, devices: dict[tuple[str, str],
         batch.counts["fault_code"] += 1
 
 
-def _watched(
+def _news(
     session: Session, settings: Settings, rules: list[ActiveRule], rows: list[Row], devices: dict[tuple[str, str], KnownDevice]
-) -> list[Watched]:
+) -> list[News]:
     """Return the components and assets the new readings speak of, under all rules that watch them, with those readings.
 
     And those of the same assets whose fittings were recorded since, for readings known before may be theirs now.
@@ -301,9 +301,9 @@ def _watched(
     if not spoken:
         return []
     asset_of = {device.id: device.asset_id for device in devices.values()}
-    watched = subjects.watched_in(session, rules, sorted({asset_of[row.device_id] for row in spoken}), settings.time_zone)
-    subjects.with_readings(watched, spoken, asset_of)
-    return watched
+    news = subjects.watched_in(session, rules, sorted({asset_of[row.device_id] for row in spoken}), settings.time_zone)
+    subjects.with_readings(news, spoken, asset_of)
+    return news
 
 
 def _bury_alone(database: Database, settings: Settings, message: Message, fault: Exception) -> Counter[str]:

@@ -100,7 +100,7 @@ def _subjects(session: Session, rule: ActiveRule, time_zone: tzinfo, after: str)
             return
         wanted = set(ids)
         watched = watched_in(session, [rule], _assets_of(session, ids) if part else ids, time_zone)
-        yield from sorted((one for one in watched if one.subject.id in wanted), key=lambda one: one.subject.id)
+        yield from sorted((one.under(rule) for one in watched if one.subject.id in wanted), key=lambda one: one.subject.id)
         after = ids[-1]
 
 

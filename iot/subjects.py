@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import cached_property
+from itertools import chain
 from typing import Literal
 
 from sqlalchemy import or_, select
@@ -82,8 +83,22 @@ class Watched:
         return bool(removed_ms) and any(reading.at_ms < removed_ms for reading in self.new)
 
 
-def watched_in(session: Session, rules: Iterable[ActiveRule], asset_ids: Sequence[str], time_zone: tzinfo) -> list[Watched]:
-    """Return every component now or once in these assets, and the assets, under every rule that watches such.
+@dataclass
+class News:
+    """One subject, every rule that watches it, and what became known of it just now: by metric, in order of event time."""
+
+    subject: Subject
+    rules: Sequence[ActiveRule]
+    new: dict[str, list[Reading]] = field(default_factory=dict)
+
+    def under(self, rule: ActiveRule) -> Watched:
+        """Return the subject under one of its rules, with the readings that rule reads."""
+        found = [self.new[metric] for metric in rule.document.metrics if metric in self.new]
+        return Watched(rule, self.subject, found[0] if len(found) == 1 else sorted(chain.from_iterable(found)))
+
+
+def watched_in(session: Session, rules: Iterable[ActiveRule], asset_ids: Sequence[str], time_zone: tzinfo) -> list[News]:
+    """Return every component now or once in these assets, and the assets, with every rule that watches such.
 
     One whose fittings were all taken back has no window: whatever alarm stands for it is withdrawn.
     """
@@ -96,7 +111,7 @@ def watched_in(session: Session, rules: Iterable[ActiveRule], asset_ids: Sequenc
     found = _components(session, asset_ids, set(by_part) - {""}, time_zone) if set(by_part) - {""} else []
     if "" in by_part:
         found += _assets(session, asset_ids, time_zone)
-    return [Watched(rule, subject) for subject in found for rule in by_part[subject.part]]
+    return [News(subject, by_part[subject.part]) for subject in found]
 
 
 def _components(session: Session, asset_ids: Sequence[str], parts: set[str], time_zone: tzinfo) -> list[Subject]:
@@ -164,26 +179,29 @@ def _known(spans: Sequence[Window], sources: dict[str, _Sources], time_zone: tzi
     return Context(holds, limits, time_zone), sorted({device_id for source in of for device_id in source.device_ids})
 
 
-def with_readings(watched: Iterable[Watched], rows: Iterable[Row], asset_of: dict[str, str]) -> None:
-    """Give new readings to those that they speak of. Rules that read one metric of a subject share what there is of it."""
-    spoken_in: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+def with_readings(news: Iterable[News], rows: Iterable[Row], asset_of: dict[str, str]) -> None:
+    """Give new readings to those that they speak of."""
+    told: dict[str, dict[str, list[Reading]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        spoken_in[asset_of[row.device_id]][row.metric].append(row)
-    found: dict[tuple[str, str], list[Reading]] = {}
-    for one in watched:
-        subject, metrics = one.subject, one.rule.document.metrics
-        new: list[Reading] = []
-        for metric in metrics:
-            key = (subject.id, metric)
-            if key not in found:
-                found[key] = [
-                    Reading(row.at_ms, row.message_key, row.value, row.device_id, metric)
-                    for asset_id in {window.asset_id for window in subject.windows}
-                    for row in spoken_in.get(asset_id, {}).get(metric, ())
-                    if subject.was_in(asset_id, row.at_ms)
-                ]
-            new = [*new, *found[key]] if new else found[key]
-        one.new = new
+        told[asset_of[row.device_id]][row.metric].append(
+            Reading(row.at_ms, row.message_key, row.value, row.device_id, row.metric)
+        )
+    for by_metric in told.values():
+        for readings in by_metric.values():
+            readings.sort()
+    read_by: dict[int, set[str]] = {}
+    for one in news:
+        metrics = read_by.get(id(one.rules))
+        if metrics is None:
+            metrics = read_by[id(one.rules)] = {metric for rule in one.rules for metric in rule.document.metrics}
+        subject = one.subject
+        for asset_id in {window.asset_id for window in subject.windows}:
+            for metric, readings in told.get(asset_id, {}).items():
+                if metric not in metrics:
+                    continue
+                own = [reading for reading in readings if subject.was_in(asset_id, reading.at_ms)]
+                if own:
+                    one.new[metric] = sorted([*one.new[metric], *own]) if metric in one.new else own
 
 
 def load_items(
@@ -227,7 +245,7 @@ def load_items(
     return items
 
 
-def due(session: Session, time_zone: tzinfo, limit: int = 200) -> list[Watched]:
+def due(session: Session, time_zone: tzinfo, limit: int = 200) -> list[News]:
     """Return what to look at although no reading came: held values that matured, fittings that ended."""
     held = session.scalars(select(SubjectState.subject_id).where(SubjectState.due_ms <= to_ms(now(session))).limit(limit)).all()
     still_fitted = select(Fitting.component_id).where(Fitting.removed_at.is_(None), Fitting.deleted_at.is_(None))
