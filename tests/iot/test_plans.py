@@ -32,6 +32,9 @@ DOCUMENTS = {name: COMMON | rule for name, rule in RULES.items() if rule["detect
     "steeper": COMMON | RULES["rate"] | {"raise_if": {"above": 2.0}},
     "rarely": COMMON | RULES["m_of_n"] | {"m": 4},
     "never": COMMON | {"detector": "threshold", "metric": "x", "raise_if": {"above": 1_000}, "clear_if": {"at_most": 900}},
+    "low": COMMON | {
+        "detector": "threshold", "metric": "x", "raise_if": {"below": 40, "readings": 2}, "clear_if": {"at_least": 45},
+    },
     "at once worse": COMMON | {
         "detector": "threshold", "metric": "x", "raise_if": {"above": 60, "readings": 2}, "clear_if": {"at_most": 50},
         "escalate": [{"severity": "critical", "above": 66}],
