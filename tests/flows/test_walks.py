@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -22,6 +22,7 @@ from app.users.models import User
 from app.work_orders.models import StationTask
 from iot import actions
 from iot.__main__ import IngestLoop
+from iot.frames import FrameSocket
 from push.channels import Accepted, Address
 from push.delivery import drain
 from push.messages import Message
@@ -95,24 +96,32 @@ def room_of(frame: FrameType) -> str | None:
     return name if ours and not name.startswith("app.core") else None
 
 
-class Arriving(NamedTuple):
-    """A message as paho hands it over."""
+class Arriving:
+    """A socket on which something has arrived."""
 
-    topic: str
-    payload: bytes
-    mid: int
-    qos: int = 1
-    retain: bool = False
+    def __init__(self, stream: bytes) -> None:
+        self._stream = stream
+
+    def recv(self, most: int) -> bytes:
+        taken, self._stream = self._stream[:most], self._stream[most:]
+        return taken
+
+
+def _frame(topic: bytes, payload: bytes, packet_id: int) -> bytes:
+    """Return a PUBLISH of QoS 1, of at least 128 bytes and less than 16,384."""
+    body = len(topic).to_bytes(2, "big") + topic + packet_id.to_bytes(2, "big") + payload
+    return bytes([0x32, len(body) % 128 | 128, len(body) // 128]) + body
 
 
 def walk_a(world: World) -> Callable[[], None]:
-    """Return the walk: from the subscriber's callback to the acknowledgement."""
+    """Return the walk: from the frames on the connection to the acknowledgement."""
     loop = IngestLoop(world.db, world.settings, 0)
-    arriving = [Arriving(one.topic, one.payload, i) for i, one in enumerate(world.telemetry(74.9, 74.5, 74.1))]
+    arriving = [_frame(one.topic.encode(), one.payload, i) for i, one in enumerate(world.telemetry(74.9, 74.5, 74.1), 1)]
+    link = FrameSocket(Arriving(b"".join(arriving)), loop.subscriber._on_published)
 
     def walk() -> None:
-        for message in arriving:
-            loop.subscriber._on_message(None, None, message)  # type: ignore[arg-type]
+        with pytest.raises(BlockingIOError):
+            link.recv(1)
         loop._store(loop.subscriber.take(10, 0, 0))
 
     return walk
@@ -155,7 +164,7 @@ def test_another_order_in_the_page_would_be_seen() -> None:
     lines[first], lines[second] = lines[second], lines[first]
 
     assert listed("\n".join(lines)) != listed(WALK_A)
-    assert len(listed(WALK_A)) == 36
+    assert len(listed(WALK_A)) == 38
 
 
 def test_a_queued_message_leaves_as_documented(db: Database, settings: Settings) -> None:
