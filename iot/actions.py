@@ -24,7 +24,7 @@ from app.service_offers.operations import Terms
 from app.users import queries as users
 from app.work_orders import operations as work_orders
 from app.work_orders.models import WorkOrder
-from iot import incidents
+from iot import incidents, reminders
 from iot.alarms import Change
 from iot.models import Alarm, Incident
 from push.outbox import enqueue
@@ -44,10 +44,13 @@ def apply(session: Session, settings: Settings, change: Change) -> None:
         _escalate(session, change)
     elif change.kind == "reopened":
         incidents.go_on(session, change.alarm, change.rule.code, change.entry)
+        reminders.go_on(session, change.alarm, change.rule.document)
     elif change.kind == "withdrawn":
+        reminders.end(session, change.alarm)
         _undo(session, change, "alarm_withdrawn")
         _go_on_without(session, settings, change)
     else:
+        reminders.end(session, change.alarm)
         if change.alarm.end_reason == "component_replaced":
             offer = offers.offer_of_alarm(session, change.alarm.id)
             if offer is not None:
@@ -74,6 +77,7 @@ def _act(session: Session, settings: Settings, change: Change) -> None:
         severity=alarm.severity,
         **facts,
     )
+    reminders.begin(session, alarm, document)
     if document.service is not None:
         _start_service(session, settings, incident, alarm, document, document.service, change.entry, facts)
 

@@ -174,6 +174,15 @@ class Alarm(Tracked):
     incident_id: Mapped[str | None] = mapped_column(ForeignKey("incidents.id"), index=True)
 
 
+class AlarmReminder(Base):
+    """The reminders of one alarm: how many were sent, and when the next one is due; None: no more are."""
+
+    __tablename__ = "alarm_reminders"
+    alarm_id: Mapped[str] = mapped_column(ForeignKey("alarms.id"), primary_key=True)
+    step: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime | None] = mapped_column(Moment, index=True)
+
+
 class DeadLetter(Base):
     """A message that could not be used: why, and its first bytes. The same bytes on the same topic are one row."""
 

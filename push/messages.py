@@ -288,6 +288,31 @@ MESSAGES: dict[str, Kind] = {
         Words("Now {grade}: {rule_en}", ("{asset_model} ({asset_serial}) of {customer_name} has become worse.",)),
         Words("升级为{grade}：{rule_zh}", ("{customer_name}的{asset_model}（序列号 {asset_serial}）情况加重。",)),
     ),
+    "alarm_unacknowledged": Kind(
+        {
+            "customer_name": "Chen Logistics",
+            **_MODEL,
+            "asset_serial": "LFP-0042",
+            "rule_zh": "冷却液温度过高",
+            "rule_en": "Coolant is too hot",
+            "severity": "major",
+            "since": _INSTANT,
+        },
+        Words(
+            "Nobody is on it yet: {rule_en}",
+            (
+                "{asset_model} ({asset_serial}) of {customer_name}; severity: {grade}.",
+                "Nobody has taken charge since {since:moment}. Please see to it.",
+            ),
+        ),
+        Words(
+            "告警无人受理：{rule_zh}",
+            (
+                "{customer_name}的{asset_model}（序列号 {asset_serial}），级别：{grade}。",
+                "自 {since:moment} 起无人受理，请尽快处理。",
+            ),
+        ),
+    ),
     "alarm_withdrawn": Kind(
         {"customer_name": "Chen Logistics", **_MODEL, "reason": "readings_do_not_show_it"},
         Words("Alarm withdrawn: {customer_name}", ("The alarm for the {asset_model} no longer stands.", ("why", "{why}"))),

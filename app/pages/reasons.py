@@ -24,6 +24,14 @@ REASONS: dict[str, tuple[str, str]] = {
         "新读数表明先前的告警仍然成立，因此发出通知。",
     ),
     "alarm.escalated": ("It became worse: the alarm is now {severity}.", "情况加重，告警级别升为：{severity}。"),
+    "alarm.reminded": (
+        "Nobody has taken charge since {since}: reminder {step} of at most {at_most} went to the next in line ({to}).",
+        "自 {since} 起无人受理，已向下一顺位（{to}）发出第 {step} 次提醒（最多 {at_most} 次）。",
+    ),
+    "alarm.nobody_to_remind": (
+        "Nobody has taken charge since {since}, and the rule's line has nobody to remind (reminder {step}).",
+        "自 {since} 起无人受理，但规则所列人员均不可用，第 {step} 次提醒未能发出。",
+    ),
     "incident.opened": ("The first alarm of this asset opened an incident.", "该资产的首个告警，事件开启。"),
     "incident.alarm_joined": (
         "Another alarm of the same asset joined the incident: rule “{rule}”.",
@@ -216,6 +224,10 @@ CODED: dict[str, tuple[str, str]] = {
     "battery_alarm": ("battery alarm", "电池告警"),
     "alarm_raised": ("alarm", "告警"),
     "alarm_escalated": ("alarm became worse", "告警升级"),
+    "alarm_unacknowledged": ("alarm nobody has taken charge of", "告警无人受理"),
+    "to_rep": ("the rep", "业务员"),
+    "to_manager": ("the managers", "经理"),
+    "to_admin": ("the administrators", "管理员"),
     "incident_has_order": ("the incident has a work order already", "该事件已有工单"),
     "inside": ("inside", "内"),
     "outside": ("outside", "外"),

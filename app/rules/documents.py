@@ -22,6 +22,7 @@ from app.rules.parts import (
     Condition,
     Context,
     Escalation,
+    Remind,
     Service,
     Severity,
     Standing,
@@ -44,6 +45,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     component: str = ""
     hours: str = ""
     reopens_h: float = 0
+    remind: Remind | None = None
     service: Service | None = None
 
     @property
@@ -103,6 +105,8 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             raise ValueError("a metric's name has 1 to 60 characters, a component's kind at most 40")
         if self.hours:
             RuleHours.of(self.hours, None)
+        if self.remind is not None:
+            self.remind.check()
         if self.service is not None:
             self.service.check()
             if self.watches != "component":

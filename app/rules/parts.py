@@ -16,6 +16,7 @@ from app.rules.detectors.levels import Comparison, Level
 
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
 LONGEST_H = 24 * 90
+_LONGEST_MIN = 60 * 24 * 30
 _COMPARISONS: tuple[Comparison, ...] = ("below", "at_most", "above", "at_least")
 Severity = Literal["warning", "minor", "major", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("warning", "minor", "major", "critical")
@@ -110,6 +111,38 @@ class Escalation(Condition, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """From here on the alarm is more severe."""
 
     severity: Severity
+
+
+Line = Literal["rep", "manager", "admin"]
+
+
+class Remind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who is reminded of an alarm that nobody acknowledges, and when.
+
+    The first reminder goes to the first of ``to`` after ``after_min`` minutes, each further one ``every_min`` minutes later
+    to the next of them; the last one stays. There are ``at_most`` so many.
+    """
+
+    after_min: float
+    every_min: float
+    to: tuple[Line, ...]
+    at_most: int = 5
+
+    def line(self, step: int) -> tuple[Line, ...]:
+        """Return who is asked for at a step, counted from 1: its own place first, then the later ones, then the earlier."""
+        place = min(step, len(self.to)) - 1
+        return (*self.to[place:], *reversed(self.to[:place]))
+
+    def check(self) -> None:
+        """Refuse what is out of bounds.
+
+        Raises:
+            ValueError: saying what is wrong.
+        """
+        if not 1 <= len(self.to) <= 10:
+            raise ValueError("remind: to names 1 to 10 roles of rep, manager, admin")
+        if not (1 <= self.after_min <= _LONGEST_MIN and 1 <= self.every_min <= _LONGEST_MIN and 1 <= self.at_most <= 100):
+            raise ValueError(f"remind: after_min and every_min 1 to {_LONGEST_MIN}, at_most 1 to 100")
 
 
 class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
