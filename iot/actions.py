@@ -154,15 +154,17 @@ def _escalate(session: Session, change: Change) -> None:
     customer = session.get_one(Customer, asset.customer_id)
     if alarm.incident_id is not None:
         incidents.worsen(session, session.get_one(Incident, alarm.incident_id), alarm.severity)
+    after_h = change.entry.facts.get("after_h")
     told = {user.id: user for user in work_orders.rep_of(session, customer.id)}
     told |= {user.id: user for user in users.managers_of(session, customer.territory_id)}
     enqueue(
         session,
         told.values(),
-        "alarm_escalated",
+        "alarm_stands" if after_h else "alarm_escalated",
         Subject("alarm", alarm.id),
         dedupe=f"alarm:{alarm.id}:{alarm.severity}",
         causes=[change.entry],
+        after_h=after_h,
         customer_name=customer.name,
         asset_model=asset.model,
         asset_serial=asset.serial,

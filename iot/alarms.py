@@ -17,15 +17,15 @@ from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.tracked import add, touch, transition
 from app.rules.detectors import Episode, Reading
 from app.rules.detectors.episodes import Keep, KnownAlarm, Raise, Step, Withdraw, reconcile, should_act
-from app.rules.parts import SEVERITIES
+from app.rules.parts import SEVERITIES, Severity
 from app.rules.queries import ActiveRule
+from app.rules.severity import RANK, grown, reached, worst
 from iot.folds import Found, fold_all
 from iot.models import Alarm
 from iot.subjects import Watched
 
 _OPEN = ("raised", "acknowledged")
 _LATE_SHOWN = 3
-_RANK: dict[str, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 
 
 @dataclass(frozen=True)
@@ -113,14 +113,12 @@ def _apply(session: Session, found: Found, step: Step, by_id: dict[str, Alarm], 
     watched, newest = found.watched, found.folded.state.shown
     if isinstance(step, Withdraw):
         return [_withdraw(session, watched, by_id[step.alarm_id], step.reason)]
-    severity = _severity(found, step.episode)
     if isinstance(step, Raise):
-        alarm, entry = _raise(session, found, step.episode, severity)
+        alarm, entry = _raise(session, found, step.episode, present_ms)
         changes: list[Change] = []
     else:
-        alarm = by_id[step.alarm_id]
-        changes = [*_keep(session, watched, alarm, step.episode), *_escalate(session, watched, alarm, severity, step.episode)]
-        entry = None
+        alarm, entry = by_id[step.alarm_id], None
+        changes = [*_keep(session, watched, alarm, step.episode), *_grade(session, found, alarm, step.episode, present_ms)]
     if alarm.acted_at is None and should_act(step.episode, newest, present_ms, watched.rule.document.allowance_ms):
         alarm.acted_at = now(session)
         touch(session, alarm)
@@ -134,43 +132,52 @@ def _apply(session: Session, found: Found, step: Step, by_id: dict[str, Alarm], 
     return changes
 
 
-def _severity(found: Found, episode: Episode) -> str:
-    """Return how severe an episode is, or was: the most severe level that was reached while it lasted."""
-    ends = episode.cleared_at_ms if episode.cleared_at_ms is not None else float("inf")
-    severity: str = found.watched.rule.document.severity
-    for step, folded in found.steps:
-        for reached in folded.episodes:
-            stops = reached.cleared_at_ms if reached.cleared_at_ms is not None else float("inf")
-            if reached.raised_at_ms < ends and episode.raised_at_ms < stops:
-                severity = step
-    return severity
-
-
-def _escalate(session: Session, watched: Watched, alarm: Alarm, severity: str, episode: Episode) -> list[Change]:
-    """Make an alarm more severe; what it was once, it stays."""
-    if _RANK[severity] <= _RANK[alarm.severity]:
+def _grade(session: Session, found: Found, alarm: Alarm, episode: Episode, present_ms: int) -> list[Change]:
+    """Make an alarm as severe as its readings and the time it has stood say; tell people only where that is more."""
+    document = found.watched.rule.document
+    by_level = reached(document, episode, found.steps)
+    if not _is_whole(found, alarm):
+        by_level = worst([by_level, _known(alarm.reached)])  # what was reached before is not in what was folded now
+    severity = worst([by_level, grown(document, episode, present_ms)])
+    if (severity, by_level) == (alarm.severity, alarm.reached):
         return []
-    before, alarm.severity = alarm.severity, severity
+    before, alarm.severity, alarm.reached = alarm.severity, severity, by_level
     touch(session, alarm)
+    if severity == before:
+        return []
+    is_worse, by_time = RANK[severity] > RANK[before], RANK[severity] > RANK[by_level]
+    kind = ("alarm.stood_too_long" if by_time else "alarm.escalated") if is_worse else "alarm.severity_corrected"
     about = Subject("alarm", alarm.id)
+    causes = [_observe(session, found.watched, episode.last)] if kind == "alarm.escalated" else []
     entry = record(
         session,
-        "alarm.escalated",
+        kind,
         about,
-        causes=[last_entry(session, about), _observe(session, watched, episode.last)],
-        occurred_at=from_ms(episode.last.at_ms),
+        causes=[last_entry(session, about), *causes, *([] if is_worse else _late(session, found.watched))],
+        occurred_at=from_ms(episode.last.at_ms) if kind == "alarm.escalated" else None,
         severity=severity,
         before=before,
+        after_h=next((ms / 3_600_000 for step, ms in document.grows_severe if step == severity), None) if by_time else None,
     )
-    return [Change("escalated", alarm, watched.rule, entry, episode.last)] if alarm.acted_at is not None else []
+    return [Change("escalated", alarm, found.watched.rule, entry, episode.last)] if is_worse and alarm.acted_at else []
 
 
-def _raise(session: Session, found: Found, episode: Episode, severity: str) -> tuple[Alarm, HistoryEntry]:
+def _known(severity: str) -> Severity:
+    return next(known for known in SEVERITIES if known == severity)
+
+
+def _is_whole(found: Found, alarm: Alarm) -> bool:
+    """Tell whether all of an alarm's time was folded now, so that what was not found was not there."""
+    return found.afresh and to_ms(alarm.raised_at) >= found.before_ms
+
+
+def _raise(session: Session, found: Found, episode: Episode, present_ms: int) -> tuple[Alarm, HistoryEntry]:
     watched, rule, document = found.watched, found.watched.rule, found.watched.rule.document
     subject = watched.subject
     highest = select(func.max(Alarm.episode)).where(Alarm.rule_id == rule.id, Alarm.subject_id == subject.id)
     number = (session.scalar(highest) or 0) + 1
     ended_at = from_ms(episode.cleared_at_ms) if episode.cleared_at_ms is not None else None
+    by_level = reached(document, episode, found.steps)
     alarm = Alarm(
         rule_id=rule.id,
         rule_number=rule.number,
@@ -178,7 +185,8 @@ def _raise(session: Session, found: Found, episode: Episode, severity: str) -> t
         subject_id=subject.id,
         asset_id=subject.asset_at(episode.raised_at_ms),
         episode=number,
-        severity=severity,
+        severity=worst([by_level, grown(document, episode, present_ms)]),
+        reached=by_level,
         metric=document.metric,
         # One that is over already is never open: a later one may be, and there is one open alarm at a time.
         state="raised" if ended_at is None else "cleared",

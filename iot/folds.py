@@ -16,6 +16,7 @@ from app.core.db import among, insert_into
 from app.rules.detectors import DETECTORS, Folded, Reading, Removal, State, fold_new
 from app.rules.detectors.levels import LevelSettings
 from app.rules.parts import Severity
+from app.rules.severity import grows_at
 from iot import store
 from iot.models import SubjectCheckpoint, SubjectState
 from iot.subjects import Watched, load_items
@@ -109,7 +110,8 @@ def fold_all(session: Session, watched: Sequence[Watched], present_ms: int) -> l
             continue
         for result in folded:
             rule, steps = result.watched.rule, [step for _, step in result.steps]
-            due_ms = _first(fold.due_at_ms for fold in (result.folded, *steps))
+            grows_ms = grows_at(rule.document, result.folded.episodes, present_ms)
+            due_ms = _first((grows_ms, *(fold.due_at_ms for fold in (result.folded, *steps))))
             after[rule.id] = KeptFold(rule.number, result.folded.state, due_ms, tuple(step.state for step in steps))
         due_ms = _first(fold.due_ms for fold in after.values())
         folds = KeptFolds(fittings, after)
@@ -181,10 +183,15 @@ def _fold(session: Session, settings: _Settings, one: Watched, kept: KeptFold | 
     folded, afresh = fold(main, 0)
     if afresh:
         states = ()
-    severe = tuple((severity, fold(step, i)[0]) for i, (severity, step) in enumerate(steps, 1))
+    severe = tuple((severity, *fold(step, i)) for i, (severity, step) in enumerate(steps, 1))
+    if states and any(again for _, _, again in severe):
+        # A level was taken to be reached and was not: how severe the alarm is, only all episodes together tell.
+        states = ()
+        folded, afresh = fold(main, 0)
+        severe = tuple((severity, *fold(step, i)) for i, (severity, step) in enumerate(steps, 1))
     if afresh:
         folded = _with_settled(folded, stored.checkpoint.states_of(one)[0])
-    return Found(one, folded, afresh, severe, before_ms)
+    return Found(one, folded, afresh, tuple((severity, found) for severity, found, _ in severe), before_ms)
 
 
 def _with_settled(folded: Folded, start: State) -> Folded:

@@ -8,11 +8,10 @@ from sqlalchemy.orm import Session
 from app.core.db import now
 from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.tracked import add, touch, transition
-from app.rules.parts import SEVERITIES
+from app.rules.severity import RANK
 from iot.models import Alarm, Incident
 
 _OPEN = ("raised", "acknowledged")
-_RANK: dict[str, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 
 
 def join(session: Session, alarm: Alarm, rule_code: str, cause: HistoryEntry) -> Incident:
@@ -52,7 +51,7 @@ def go_on(session: Session, alarm: Alarm, rule_code: str, cause: HistoryEntry) -
 
 def worsen(session: Session, incident: Incident, severity: str) -> None:
     """Make an incident as severe as one of its alarms."""
-    if _RANK[severity] > _RANK[incident.severity]:
+    if RANK[severity] > RANK[incident.severity]:
         incident.severity = severity
         touch(session, incident)
 
@@ -74,4 +73,4 @@ def standing(session: Session, incident_id: str) -> list[Alarm]:
     found = session.scalars(
         select(Alarm).where(Alarm.incident_id == incident_id, Alarm.state.in_(_OPEN), Alarm.acted_at.is_not(None))
     )
-    return sorted(found, key=lambda alarm: (-_RANK[alarm.severity], alarm.id))
+    return sorted(found, key=lambda alarm: (-RANK[alarm.severity], alarm.id))

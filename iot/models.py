@@ -136,7 +136,8 @@ class Incident(Tracked):
 class Alarm(Tracked):
     """One episode of one rule on one subject: a component, an asset, or a device that is silent.
 
-    Times are event time. ``acted_at``: when people were told; None for an episode that is history only.
+    Times are event time. ``acted_at``: when people were told; None for an episode that is history only. ``reached``: how
+    severe it is by its readings alone, whatever time it has stood.
     """
 
     __tablename__ = "alarms"
@@ -161,6 +162,7 @@ class Alarm(Tracked):
     episode: Mapped[int]
     state: Mapped[str] = mapped_column(String(20), default="raised")
     severity: Mapped[str] = mapped_column(String(20))
+    reached: Mapped[str] = mapped_column(String(20))
     metric: Mapped[str] = mapped_column(String(60))
     raised_at: Mapped[datetime] = mapped_column(Moment)
     first_value: Mapped[float] = mapped_column(Float)

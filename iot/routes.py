@@ -132,6 +132,7 @@ def _trial(session: Session, document: Document, span: dict[str, Any], since: da
                 "subject_kind": raised.subject_kind,
                 "subject_id": raised.subject_id,
                 "asset_id": raised.asset_id,
+                "severity": raised.severity,
                 "raised_at": from_ms(raised.episode.raised_at_ms),
                 "cleared_at": None if raised.episode.cleared_at_ms is None else from_ms(raised.episode.cleared_at_ms),
                 "end_reason": raised.episode.clear_reason,

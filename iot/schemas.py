@@ -126,6 +126,7 @@ class RaisedSchema(fields.Schema):
     subject_kind = fields.Text(20)
     subject_id = fields.Id()
     asset_id = fields.Id()
+    severity = fields.Text(20)
     raised_at = fields.Instant()
     cleared_at = fields.Instant(allow_none=True)
     end_reason = fields.Text(60, allow_none=True)

@@ -288,6 +288,25 @@ MESSAGES: dict[str, Kind] = {
         Words("Now {grade}: {rule_en}", ("{asset_model} ({asset_serial}) of {customer_name} has become worse.",)),
         Words("升级为{grade}：{rule_zh}", ("{customer_name}的{asset_model}（序列号 {asset_serial}）情况加重。",)),
     ),
+    "alarm_stands": Kind(
+        {
+            "customer_name": "Chen Logistics",
+            **_MODEL,
+            "asset_serial": "LFP-0042",
+            "rule_zh": "冷却液温度过高",
+            "rule_en": "Coolant is too hot",
+            "severity": "critical",
+            "after_h": 24.0,
+        },
+        Words(
+            "Now {grade}: {rule_en}",
+            ("{asset_model} ({asset_serial}) of {customer_name}: the alarm has stood for {after_h:g} h.",),
+        ),
+        Words(
+            "升级为{grade}：{rule_zh}",
+            ("{customer_name}的{asset_model}（序列号 {asset_serial}）：告警已持续 {after_h:g} 小时。",),
+        ),
+    ),
     "alarm_unacknowledged": Kind(
         {
             "customer_name": "Chen Logistics",

@@ -24,6 +24,14 @@ REASONS: dict[str, tuple[str, str]] = {
         "新读数表明先前的告警仍然成立，因此发出通知。",
     ),
     "alarm.escalated": ("It became worse: the alarm is now {severity}.", "情况加重，告警级别升为：{severity}。"),
+    "alarm.stood_too_long": (
+        "It has stood for {after_h} h: the alarm is now {severity}.",
+        "告警已持续 {after_h} 小时，级别升为：{severity}。",
+    ),
+    "alarm.severity_corrected": (
+        "Late data showed that it was not so bad: the alarm is {severity}.",
+        "迟到数据表明情况没有那么严重，告警级别更正为：{severity}。",
+    ),
     "alarm.reminded": (
         "Nobody has taken charge since {since}: reminder {step} of at most {at_most} went to the next in line ({to}).",
         "自 {since} 起无人受理，已向下一顺位（{to}）发出第 {step} 次提醒（最多 {at_most} 次）。",
@@ -224,6 +232,7 @@ CODED: dict[str, tuple[str, str]] = {
     "battery_alarm": ("battery alarm", "电池告警"),
     "alarm_raised": ("alarm", "告警"),
     "alarm_escalated": ("alarm became worse", "告警升级"),
+    "alarm_stands": ("alarm stands for long", "告警持续未解除"),
     "alarm_unacknowledged": ("alarm nobody has taken charge of", "告警无人受理"),
     "to_rep": ("the rep", "业务员"),
     "to_manager": ("the managers", "经理"),
@@ -234,6 +243,7 @@ CODED: dict[str, tuple[str, str]] = {
     "critical": ("critical", "紧急"),
     "major": ("major", "重要"),
     "minor": ("minor", "次要"),
+    "warning": ("warning", "提示"),
     "task_offered": ("new task", "新任务"),
     "offer_made": ("personal offer", "专属优惠"),
     "service_offer_made": ("personal offer", "专属优惠"),

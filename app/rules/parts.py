@@ -108,9 +108,17 @@ class Standing(Beyond, frozen=True, forbid_unknown_fields=True):
 
 
 class Escalation(Condition, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """From here on the alarm is more severe."""
+    """From here on the alarm is more severe: from a level, or when it has stood for ``after_h`` hours of event time."""
 
     severity: Severity
+    after_h: float = 0
+
+    def check(self, name: str) -> None:
+        """Refuse what is out of bounds, and what is neither a level nor a time, or both; see ``Beyond.check``."""
+        if not self.after_h:
+            super().check(name)
+        elif not 0 < self.after_h <= LONGEST_H or self != Escalation(severity=self.severity, after_h=self.after_h):
+            raise ValueError(f"{name}: after_h stands alone, more than 0 and at most {LONGEST_H}")
 
 
 Line = Literal["rep", "manager", "admin"]

@@ -19,7 +19,14 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('alarm_reminders', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_alarm_reminders_due_at'), ['due_at'], unique=False)
+    with op.batch_alter_table('alarms', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('reached', sa.String(length=20), nullable=False, server_default=''))
+    op.execute("UPDATE alarms SET reached = severity")
+    with op.batch_alter_table('alarms', schema=None) as batch_op:
+        batch_op.alter_column('reached', server_default=None)
 
 
 def downgrade() -> None:
+    with op.batch_alter_table('alarms', schema=None) as batch_op:
+        batch_op.drop_column('reached')
     op.drop_table('alarm_reminders')
