@@ -34,6 +34,7 @@ from app.users import auth, tries
 from app.work_orders.operations import lapse_tasks
 from iot.commands import time_out_commands
 from iot.ingest import follow_due
+from iot.pauses import wake_snoozed
 from iot.reminders import remind_due
 from iot.retention import retire_telemetry
 from iot.silence import notice_silence
@@ -80,6 +81,7 @@ JOBS: tuple[Job, ...] = (
     Job("lapse_station_tasks", 5, _in_transaction(lapse_tasks)),
     Job("follow_due_alarms", 5, follow_due),
     Job("remind_of_alarms", 5, remind_due),
+    Job("wake_snoozed_alarms", 15, wake_snoozed),
     Job("expire_offers", 30, _in_transaction(lambda session, _: expire_offers(session))),
     Job("follow_cancelled_orders", 5, _in_transaction(lambda session, _: follow_cancelled_orders(session))),
     Job("fall_back", 5, _in_transaction(lambda session, _: fall_back(session))),

@@ -27,6 +27,7 @@ from app.work_orders.models import WorkOrder
 from iot import incidents, reminders
 from iot.alarms import Change
 from iot.models import Alarm, Incident
+from iot.pauses import is_snoozed
 from push.outbox import enqueue
 
 _HEALTH = "soh_pct"
@@ -49,6 +50,9 @@ def apply(session: Session, settings: Settings, change: Change) -> None:
         reminders.end(session, change.alarm)
         _undo(session, change, "alarm_withdrawn")
         _go_on_without(session, settings, change)
+    elif change.kind == "closed":
+        reminders.end(session, change.alarm)
+        incidents.leave(session, change.alarm, change.entry)
     else:
         reminders.end(session, change.alarm)
         if change.alarm.end_reason == "component_replaced":
@@ -154,6 +158,8 @@ def _escalate(session: Session, change: Change) -> None:
     customer = session.get_one(Customer, asset.customer_id)
     if alarm.incident_id is not None:
         incidents.worsen(session, session.get_one(Incident, alarm.incident_id), alarm.severity)
+    if is_snoozed(session, alarm):
+        return
     after_h = change.entry.facts.get("after_h")
     told = {user.id: user for user in work_orders.rep_of(session, customer.id)}
     told |= {user.id: user for user in users.managers_of(session, customer.territory_id)}

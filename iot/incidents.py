@@ -9,9 +9,7 @@ from app.core.db import now
 from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.tracked import add, touch, transition
 from app.rules.severity import RANK
-from iot.models import Alarm, Incident
-
-_OPEN = ("raised", "acknowledged")
+from iot.models import OPEN_STATES, Alarm, Incident
 
 
 def join(session: Session, alarm: Alarm, rule_code: str, cause: HistoryEntry) -> Incident:
@@ -60,7 +58,7 @@ def leave(session: Session, alarm: Alarm, cause: HistoryEntry) -> None:
     """Close the incident of an alarm that ended, if no other alarm of it stands."""
     if alarm.incident_id is None:
         return
-    others = select(Alarm.id).where(Alarm.incident_id == alarm.incident_id, Alarm.id != alarm.id, Alarm.state.in_(_OPEN))
+    others = select(Alarm.id).where(Alarm.incident_id == alarm.incident_id, Alarm.id != alarm.id, Alarm.state.in_(OPEN_STATES))
     incident = session.get_one(Incident, alarm.incident_id)
     if incident.state == "open" and session.scalar(others.limit(1)) is None:
         transition(session, incident, "closed", closed_at=now(session))
@@ -71,6 +69,6 @@ def leave(session: Session, alarm: Alarm, cause: HistoryEntry) -> None:
 def standing(session: Session, incident_id: str) -> list[Alarm]:
     """Return the alarms of an incident that stand and that people have heard of, the most severe first."""
     found = session.scalars(
-        select(Alarm).where(Alarm.incident_id == incident_id, Alarm.state.in_(_OPEN), Alarm.acted_at.is_not(None))
+        select(Alarm).where(Alarm.incident_id == incident_id, Alarm.state.in_(OPEN_STATES), Alarm.acted_at.is_not(None))
     )
     return sorted(found, key=lambda alarm: (-RANK[alarm.severity], alarm.id))

@@ -13,7 +13,8 @@ from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
 from app.customers.models import ways_by_customer
 
-ALARM_STATES = ("raised", "acknowledged", "cleared", "withdrawn")
+ALARM_STATES = ("raised", "acknowledged", "cleared", "closed", "withdrawn")
+OPEN_STATES = ("raised", "acknowledged")
 _OPEN = text("state IN ('raised', 'acknowledged')")
 
 
@@ -137,7 +138,8 @@ class Alarm(Tracked):
     """One episode of one rule on one subject: a component, an asset, or a device that is silent.
 
     Times are event time. ``acted_at``: when people were told; None for an episode that is history only. ``reached``: how
-    severe it is by its readings alone, whatever time it has stood.
+    severe it is by its readings alone, whatever time it has stood. ``cleared_at``: when its condition ended; an alarm of a rule
+    that latches stands on, and one that a person closed may have been closed before. ``closed_at``: our clock.
     """
 
     __tablename__ = "alarms"
@@ -149,9 +151,10 @@ class Alarm(Tracked):
         Index(None, "subject_id", "state"),
     )
     STATES = {
-        "raised": frozenset({"acknowledged", "cleared", "withdrawn"}),
-        "acknowledged": frozenset({"cleared", "withdrawn"}),
-        "cleared": frozenset({"raised", "withdrawn"}),
+        "raised": frozenset({"acknowledged", "cleared", "closed", "withdrawn"}),
+        "acknowledged": frozenset({"cleared", "closed", "withdrawn"}),
+        "cleared": frozenset({"raised", "closed", "withdrawn"}),
+        "closed": frozenset({"raised", "cleared", "withdrawn"}),
     }
 
     rule_id: Mapped[str] = mapped_column(ForeignKey("rules.id"))
@@ -174,6 +177,20 @@ class Alarm(Tracked):
     acknowledged_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
     acted_at: Mapped[datetime | None] = mapped_column(Moment)
     incident_id: Mapped[str | None] = mapped_column(ForeignKey("incidents.id"), index=True)
+    closed_at: Mapped[datetime | None] = mapped_column(Moment)
+    closed_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
+    close_reason: Mapped[str | None] = mapped_column(String(200))
+    snoozed_until: Mapped[datetime | None] = mapped_column(Moment, index=True)
+    snoozed_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
+
+
+class AlarmClosing(Base):
+    """An instant at which a person closed what stood of one rule on one subject. Never changed, never deleted."""
+
+    __tablename__ = "alarm_closings"
+    subject_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    rule_id: Mapped[str] = mapped_column(ForeignKey("rules.id"), primary_key=True)
+    at_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
 
 
 class AlarmReminder(Base):

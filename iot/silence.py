@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from app.assets.models import Asset, Device
 from app.core.clock import from_ms, to_ms
 from app.core.db import now
 from app.core.history import Subject, last_entry, record
-from app.core.tracked import add, transition
+from app.core.tracked import add, touch, transition
 from app.customers.models import Customer
 from app.rules.detectors import DETECTORS, Episode, Reading, State
 from app.rules.detectors.silence import SilenceSettings
 from app.rules.parts import Context
 from app.rules.queries import ActiveRule, active_rules
 from app.work_orders.operations import rep_of
-from iot.models import Alarm, DevicePresence
+from iot.models import OPEN_STATES, Alarm, DevicePresence
 from push.outbox import enqueue
 
-_OPEN = ("raised", "acknowledged")
+_QUIET = or_(Alarm.state.in_(OPEN_STATES), (Alarm.state == "closed") & Alarm.cleared_at.is_(None))
+"""The alarms whose devices were not heard since, those included that a person closed."""
 
 
 def notice_silence(session: Session, limit: int = 200) -> int:
@@ -35,7 +36,7 @@ def notice_silence(session: Session, limit: int = 200) -> int:
         assert isinstance(settings, SilenceSettings)  # noqa: S101 - the detector was compared above
         present_ms = to_ms(now(session))
         heard = func.coalesce(DevicePresence.heard_ms, 0)
-        already = select(Alarm.subject_id).where(Alarm.rule_id == rule.id, Alarm.state.in_(_OPEN))
+        already = select(Alarm.subject_id).where(Alarm.rule_id == rule.id, _QUIET)
         quiet = session.execute(
             select(Device, heard)
             .outerjoin(DevicePresence, DevicePresence.device_id == Device.id)
@@ -119,13 +120,16 @@ def _raise(session: Session, rule: ActiveRule, device: Device, episode: Episode,
 def notice_heard(session: Session, heard: dict[str, int], device_ids: Iterable[str]) -> int:
     """Clear the silence alarms of devices that were just heard; return how many."""
     alarms = session.scalars(
-        select(Alarm)
-        .where(Alarm.subject_kind == "device", Alarm.state.in_(_OPEN), Alarm.subject_id.in_(sorted(device_ids)))
-        .order_by(Alarm.id)
+        select(Alarm).where(Alarm.subject_kind == "device", _QUIET, Alarm.subject_id.in_(sorted(device_ids))).order_by(Alarm.id)
     ).all()
     for alarm in alarms:
         at = from_ms(heard[alarm.subject_id])
-        transition(session, alarm, "cleared", cleared_at=max(at, alarm.raised_at), end_reason="heard_again")
+        ended = {"cleared_at": max(at, alarm.raised_at), "end_reason": "heard_again", "snoozed_until": None}
+        if alarm.state == "closed":
+            alarm.cleared_at, alarm.end_reason = max(at, alarm.raised_at), "heard_again"
+            touch(session, alarm)
+            continue
+        transition(session, alarm, "cleared", expect=OPEN_STATES, **ended)
         record(
             session,
             "alarm.cleared",

@@ -19,7 +19,7 @@ from app.core.db import among, now
 from app.rules.detectors import Reading, Removal
 from app.rules.parts import Context
 from app.rules.queries import ActiveRule, active_rules
-from iot.models import Alarm, SubjectState, Telemetry
+from iot.models import OPEN_STATES, Alarm, SubjectState, Telemetry
 from iot.store import Row
 
 
@@ -238,7 +238,8 @@ def due(session: Session, time_zone: tzinfo, limit: int = 200) -> list[Watched]:
         select(Alarm.subject_id)
         .where(
             Alarm.subject_kind == "component",
-            Alarm.state.in_(("raised", "acknowledged")),
+            Alarm.state.in_(OPEN_STATES),
+            Alarm.cleared_at.is_(None),
             or_(Alarm.subject_id.not_in(still_fitted), removed_since.exists()),
         )
         .limit(limit)

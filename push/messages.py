@@ -307,6 +307,24 @@ MESSAGES: dict[str, Kind] = {
             ("{customer_name}的{asset_model}（序列号 {asset_serial}）：告警已持续 {after_h:g} 小时。",),
         ),
     ),
+    "alarm_woke": Kind(
+        {
+            "customer_name": "Chen Logistics",
+            **_MODEL,
+            "asset_serial": "LFP-0042",
+            "rule_zh": "冷却液温度过高",
+            "rule_en": "Coolant is too hot",
+            "severity": "major",
+        },
+        Words(
+            "Still there: {rule_en}",
+            ("The quiet time is over: {asset_model} ({asset_serial}) of {customer_name}, severity: {grade}.",),
+        ),
+        Words(
+            "告警仍未解除：{rule_zh}",
+            ("静默已结束：{customer_name}的{asset_model}（序列号 {asset_serial}），级别：{grade}。",),
+        ),
+    ),
     "alarm_unacknowledged": Kind(
         {
             "customer_name": "Chen Logistics",

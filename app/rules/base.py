@@ -38,6 +38,8 @@ class Base(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     component: str = ""
     hours: str = ""
     reopens_h: float = 0
+    latch: bool = False
+    cool_down_h: float = 0
     escalate: tuple[Escalation, ...] = ()
     remind: Remind | None = None
     service: Service | None = None
@@ -92,15 +94,13 @@ class Base(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             raise ValueError("name: give it in zh-CN and en, at most 100 characters each")
         if not 0 < self.lateness_h <= 24 * 400:
             raise ValueError("lateness_h: more than 0 and at most 9600")
-        if not 0 <= self.reopens_h <= LONGEST_H:
-            raise ValueError(f"reopens_h: 0 to {LONGEST_H}")
+        if not (0 <= self.reopens_h <= LONGEST_H and 0 <= self.cool_down_h <= LONGEST_H):
+            raise ValueError(f"reopens_h, cool_down_h: 0 to {LONGEST_H}")
         if not all(1 <= len(name) <= 60 for name in self.metrics) or len(self.component) > 40:
             raise ValueError("a metric's name has 1 to 60 characters, a component's kind at most 40")
         if self.hours:
             RuleHours.of(self.hours, None)
-        check_escalation(self.severity, self.escalate)
-        if not self._has_levels and any(not step.after_h for step in self.escalate):
-            raise ValueError("escalate: this detector knows steps by after_h only")
+        check_escalation(self.severity, self.escalate, by_level=self._has_levels)
         if self.remind is not None:
             self.remind.check()
         if self.service is not None:

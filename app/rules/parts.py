@@ -197,8 +197,12 @@ def check_pair(raise_if: Condition | Standing, clear_if: Condition | Standing) -
         raise ValueError("clear_if: its level still raises")
 
 
-def check_escalation(severity: Severity, steps: Sequence[Escalation]) -> None:
+def check_escalation(severity: Severity, steps: Sequence[Escalation], *, by_level: bool) -> None:
     """Refuse steps that do not lead from less to more severe.
+
+    Args:
+        severity: of the rule.
+        by_level: the kind of rule knows further levels, not only times.
 
     Raises:
         ValueError: saying what is wrong.
@@ -208,6 +212,8 @@ def check_escalation(severity: Severity, steps: Sequence[Escalation]) -> None:
     before = SEVERITIES.index(severity)
     for step in steps:
         step.check("escalate")
+        if not (by_level or step.after_h):
+            raise ValueError("escalate: this detector knows steps by after_h only")
         if SEVERITIES.index(step.severity) <= before:
             raise ValueError("escalate: each step is more severe than the one before")
         before = SEVERITIES.index(step.severity)

@@ -17,12 +17,12 @@ _MOST_READ = 2_000
 _READ: dict[tuple[str, int], Document] = {}
 
 
-_ACTIVE = (
+_PRESENT = (
     select(Rule.id, Rule.code, Rule.number, RuleVersion.since, RuleVersion.document)
     .join(RuleVersion, (RuleVersion.rule_id == Rule.id) & (RuleVersion.number == Rule.number))
-    .where(Rule.enabled.is_(True), Rule.deleted_at.is_(None))
     .order_by(Rule.id)
 )
+_ACTIVE = _PRESENT.where(Rule.enabled.is_(True), Rule.deleted_at.is_(None))
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,11 @@ def active_rule(session: Session, rule_id: str) -> ActiveRule | None:
     """Return one rule, None where it is not switched on."""
     row = session.execute(_ACTIVE.where(Rule.id == rule_id)).one_or_none()
     return None if row is None else _active(*row)
+
+
+def present_rule(session: Session, rule_id: str) -> ActiveRule:
+    """Return the present version of one rule, whether or not it is switched on."""
+    return _active(*session.execute(_PRESENT.where(Rule.id == rule_id)).one())
 
 
 def _active(rule_id: str, code: str, number: int, since: datetime, document: dict[str, Any]) -> ActiveRule:

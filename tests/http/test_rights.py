@@ -153,6 +153,8 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "GET /alarms": "alarms.read",
         "GET /alarms/<alarm_id>": "alarms.read",
         "POST /alarms/<alarm_id>/acknowledge": "alarms.acknowledge",
+        "POST /alarms/<alarm_id>/close": "alarms.close",
+        "POST /alarms/<alarm_id>/snooze": "alarms.snooze",
         "GET /incidents": "alarms.read",
         "GET /incidents/<incident_id>": "alarms.read",
         "POST /rule-trials": "rules.manage",

@@ -45,6 +45,8 @@ BODIES: dict[str, Any] = {
     "POST /service-offers/<offer_id>/decline": {},
     "POST /service-offers/<offer_id>/withdraw": {"reason": "x"},
     "PATCH /rules/<rule_id>": {"enabled": True},
+    "POST /alarms/<alarm_id>/close": {"reason": "x"},
+    "POST /alarms/<alarm_id>/snooze": {"hours": 1},
     "PUT /users/<user_id>/territories": {"territory_ids": []},
     "PATCH /users/<user_id>": {"name": "x"},
     "POST /users/<user_id>/deactivate": {},
