@@ -182,6 +182,11 @@ REASONS: dict[str, tuple[str, str]] = {
     "station.created": ("The station was added.", "服务站已创建。"),
     "station.edited": ("The station was changed.", "服务站信息已修改。"),
     "stock.counted": ("Stock of {part_no} was set to {on_hand}.", "{part_no} 的库存已设为 {on_hand}。"),
+    "calendar.days_set": (
+        "{n} days of the calendar were set, from {since} to {until}.",
+        "已设置日历 {n} 天，自 {since} 至 {until}。",
+    ),
+    "calendar.day_removed": ("{day} is an ordinary day again.", "{day} 恢复为普通日期。"),
     "territory.created": ("The territory was added.", "区域已创建。"),
     "partner.created": ("The partner was added.", "合作方已创建。"),
     "rule.created": ("Rule “{code}” was added.", "规则“{code}”已创建。"),

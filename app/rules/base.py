@@ -109,7 +109,7 @@ class Base(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
                 raise ValueError("service: needs a component to be about")
 
     def _levels(self, context: Context, raising: Level, clearing: Level | None, **more: Any) -> LevelSettings:
-        hours = RuleHours.of(self.hours, context.time_zone) if self.hours else None
+        hours = RuleHours.of(self.hours, context.time_zone, context.calendar) if self.hours else None
         return LevelSettings(raising, clearing, hours=hours, reopens_ms=round(self.reopens_h * _HOUR_MS), **more)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from app.calendar.days import ORDINARY, Calendar
 from app.core.settings import amount
 from app.rules.detectors.levels import Comparison, Level
 
@@ -40,11 +41,13 @@ class Context:
         value_holds: the source sends only changes.
         limits: the levels of the asset and its device profile, by name.
         time_zone: of the organisation; the rule's hours are read in it.
+        calendar: of the organisation; the rule's hours follow it.
     """
 
     value_holds: bool = False
     limits: Mapping[str, float] = field(default_factory=dict)
     time_zone: tzinfo | None = None
+    calendar: Calendar = ORDINARY
 
 
 class Beyond(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -34,6 +34,8 @@ RIGHTS: dict[str, frozenset[str]] = {
     "devices.read": frozenset({ADMIN, MANAGER, REP, STAFF}),
     "devices.manage": _OFFICE,
     "devices.command": _OFFICE,
+    "calendar.read": _EVERYBODY,
+    "calendar.manage": _OFFICE,
     "stations.read": _EVERYBODY,
     "stations.manage": _OFFICE,
     "stock.manage": frozenset({ADMIN, MANAGER, STAFF}),
@@ -68,6 +70,7 @@ PRINCIPAL_ONLY = frozenset(
     {
         "partners.manage",
         "territories.manage",
+        "calendar.manage",
         "customers.write",
         "customers.restore",
         "sync.read",

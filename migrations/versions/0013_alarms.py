@@ -1,4 +1,4 @@
-"""alarms: people are reminded of them, close them and put them off; how severe they are by their readings alone"""
+"""alarms: people are reminded of them, close them and put them off; how severe they are by their readings alone; the calendar"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -44,6 +44,14 @@ def upgrade() -> None:
         batch_op.create_foreign_key(batch_op.f('fk_alarms_closed_by'), 'users', ['closed_by'], ['id'])
         batch_op.create_foreign_key(batch_op.f('fk_alarms_snoozed_by'), 'users', ['snoozed_by'], ['id'])
     _states(_STATES)
+    op.create_table('calendar_days',
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('kind', sa.String(length=20), nullable=False),
+    sa.Column('name_zh', sa.String(length=100), nullable=False),
+    sa.Column('name_en', sa.String(length=100), nullable=False),
+    sa.CheckConstraint("kind IN ('holiday', 'school_holiday', 'workday')", name=op.f('ck_calendar_days_kind')),
+    sa.PrimaryKeyConstraint('day', name=op.f('pk_calendar_days'))
+    )
     op.create_table('alarm_closings',
     sa.Column('subject_id', sa.String(length=36), nullable=False),
     sa.Column('rule_id', sa.String(length=36), nullable=False),
@@ -55,6 +63,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table('alarm_closings')
+    op.drop_table('calendar_days')
     op.execute("UPDATE alarms SET state = 'cleared' WHERE state = 'closed'")
     _states(_STATES_BEFORE)
     with op.batch_alter_table('alarms', schema=None) as batch_op:

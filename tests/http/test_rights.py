@@ -47,6 +47,11 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "POST /territories": "territories.manage",
         "PUT /users/<user_id>/territories": "users.manage",
     },
+    "calendar": {
+        "GET /calendar-days": "calendar.read",
+        "POST /calendar-days": "calendar.manage",
+        "POST /calendar-days/<day>/remove": "calendar.manage",
+    },
     "stations": {
         "GET /stations": "stations.read",
         "POST /stations": "stations.manage",

@@ -57,7 +57,7 @@ QUERIES = {
     "GET /sync/explain": f"?collection=customers&id={ANY_ID}&user={ANY_ID}",
 }
 # Parameters that name no row somebody may or may not see: a collection, a channel, a token; and what only the office reads.
-WITHOUT_SCOPE = {"token", "channel", "profile", "collection", "installation", "problem", "conflict", "intent"}
+WITHOUT_SCOPE = {"token", "channel", "day", "profile", "collection", "installation", "problem", "conflict", "intent"}
 # Kinds of subject of the causal log, by the kind of thing they are here.
 SUBJECTS = {
     "customer": "customer",
