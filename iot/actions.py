@@ -42,7 +42,7 @@ def apply(session: Session, settings: Settings, change: Change) -> None:
     if change.kind == "act":
         _act(session, settings, change)
     elif change.kind == "escalated":
-        _escalate(session, change)
+        tell_worse(session, change)
     elif change.kind == "reopened":
         incidents.go_on(session, change.alarm, change.rule.code, change.entry)
         reminders.go_on(session, change.alarm, change.rule.document)
@@ -151,7 +151,7 @@ def _start_service(
     )
 
 
-def _escalate(session: Session, change: Change) -> None:
+def tell_worse(session: Session, change: Change) -> None:
     """Tell the rep and the managers that an alarm has become more severe."""
     alarm = change.alarm
     asset = _asset_of(session, alarm)

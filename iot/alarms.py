@@ -173,15 +173,15 @@ def _grade(session: Session, found: Found, alarm: Alarm, episode: Episode, prese
     if severity == before:
         return []
     is_worse, by_time = RANK[severity] > RANK[before], RANK[severity] > RANK[by_level]
-    kind = ("alarm.stood_too_long" if by_time else "alarm.escalated") if is_worse else "alarm.severity_corrected"
+    by_reading = is_worse and not by_time
     about = Subject("alarm", alarm.id)
-    causes = [_observe(session, found.watched, episode.last)] if kind == "alarm.escalated" else []
+    causes = [_observe(session, found.watched, episode.last)] if by_reading else []
     entry = record(
         session,
-        kind,
+        "alarm.escalated" if by_reading else ("alarm.stood_too_long" if is_worse else "alarm.severity_corrected"),
         about,
         causes=[last_entry(session, about), *causes, *([] if is_worse else _late(session, found.watched))],
-        occurred_at=from_ms(episode.last.at_ms) if kind == "alarm.escalated" else None,
+        occurred_at=from_ms(episode.last.at_ms) if by_reading else None,
         severity=severity,
         before=before,
         after_h=next((ms / 3_600_000 for step, ms in document.grows_severe if step == severity), None) if by_time else None,
@@ -323,10 +323,14 @@ def _move_end(session: Session, watched: Watched, alarm: Alarm, episode: Episode
     before, alarm.cleared_at, alarm.end_reason = alarm.cleared_at, ended_at, episode.clear_reason
     touch(session, alarm)
     about = Subject("alarm", alarm.id)
-    moved = "alarm.clear_moved" if before is not None else "alarm.condition_ended"
-    kind = moved if ended_at is not None else "alarm.condition_returned"
     causes = [_observe(session, watched, reading) for reading in episode.clear_causes] or _late(session, watched)
-    record(session, kind, about, causes=[last_entry(session, about), *causes], occurred_at=ended_at)
+    record(
+        session,
+        "alarm.condition_returned" if ended_at is None else ("alarm.clear_moved" if before else "alarm.condition_ended"),
+        about,
+        causes=[last_entry(session, about), *causes],
+        occurred_at=ended_at,
+    )
 
 
 def _restate(session: Session, watched: Watched, alarm: Alarm, episode: Episode, state: str, closed_ms: int | None) -> Change:

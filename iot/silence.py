@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from sqlalchemy import func, or_, select
@@ -18,7 +18,10 @@ from app.rules.detectors import DETECTORS, Episode, Reading, State
 from app.rules.detectors.silence import SilenceSettings
 from app.rules.parts import Context
 from app.rules.queries import ActiveRule, active_rules
+from app.rules.severity import RANK, grown
 from app.work_orders.operations import rep_of
+from iot import actions, incidents, reminders
+from iot.alarms import Change
 from iot.models import OPEN_STATES, Alarm, DevicePresence
 from push.outbox import enqueue
 
@@ -56,7 +59,36 @@ def notice_silence(session: Session, limit: int = 200) -> int:
             for episode in folded.episodes:
                 _raise(session, rule, device, episode, heard_ms)
                 raised += 1
+        for alarm in _standing(session, rule) if rule.document.grows_severe else ():
+            _grow(session, rule, alarm, present_ms)
     return raised
+
+
+def _standing(session: Session, rule: ActiveRule) -> Sequence[Alarm]:
+    query = select(Alarm).where(Alarm.rule_id == rule.id, Alarm.state.in_(OPEN_STATES))
+    return session.scalars(query.order_by(Alarm.id)).all()
+
+
+def _grow(session: Session, rule: ActiveRule, alarm: Alarm, present_ms: int) -> None:
+    """Make an alarm more severe that has stood for so long."""
+    last = Reading(to_ms(alarm.last_at), "heard", 0.0, alarm.subject_id)
+    severity = grown(rule.document, Episode(to_ms(alarm.raised_at), (last,), last, 1), present_ms)
+    if RANK[severity] <= RANK[alarm.severity]:
+        return
+    before, alarm.severity = alarm.severity, severity
+    touch(session, alarm)
+    about = Subject("alarm", alarm.id)
+    after_h = next(after_ms / 3_600_000 for step, after_ms in rule.document.grows_severe if step == severity)
+    entry = record(
+        session,
+        "alarm.stood_too_long",
+        about,
+        causes=[last_entry(session, about)],
+        severity=severity,
+        before=before,
+        after_h=after_h,
+    )
+    actions.tell_worse(session, Change("escalated", alarm, rule, entry))
 
 
 def _raise(session: Session, rule: ActiveRule, device: Device, episode: Episode, heard_ms: int) -> None:
@@ -101,6 +133,7 @@ def _raise(session: Session, rule: ActiveRule, device: Device, episode: Episode,
         readings=[],
         count=1,
     )
+    incidents.join(session, alarm, rule.code, entry)
     asset = session.get_one(Asset, device.asset_id)
     customer = session.get_one(Customer, asset.customer_id)
     enqueue(
@@ -115,6 +148,7 @@ def _raise(session: Session, rule: ActiveRule, device: Device, episode: Episode,
         customer_name=customer.name,
         last_heard=last_at.isoformat() if heard_ms else None,
     )
+    reminders.begin(session, alarm, rule.document)
 
 
 def notice_heard(session: Session, heard: dict[str, int], device_ids: Iterable[str]) -> int:
@@ -130,7 +164,7 @@ def notice_heard(session: Session, heard: dict[str, int], device_ids: Iterable[s
             touch(session, alarm)
             continue
         transition(session, alarm, "cleared", expect=OPEN_STATES, **ended)
-        record(
+        entry = record(
             session,
             "alarm.cleared",
             Subject("alarm", alarm.id),
@@ -139,4 +173,6 @@ def notice_heard(session: Session, heard: dict[str, int], device_ids: Iterable[s
             reason="heard_again",
             readings=[],
         )
+        reminders.end(session, alarm)
+        incidents.leave(session, alarm, entry)
     return len(alarms)

@@ -321,7 +321,7 @@ class Silence(Base, frozen=True, kw_only=True, tag="silence"):
     @override
     def check(self) -> None:
         super().check()
-        if self.latch:
-            raise ValueError("silence: does not latch; it ends when the device is heard")
+        if self.latch or self.cool_down_h:
+            raise ValueError("silence: does not latch or cool down; it ends when the device is heard")
         if not 0.001 <= self.silent_after_h <= LONGEST_H:
             raise ValueError(f"silence: needs silent_after_h between 0.001 and {LONGEST_H}")
