@@ -341,6 +341,10 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
     "not_each_once": ("must name at least one, and each only once", "至少填写一项，且不能重复"),
     "span_empty": ("must differ from the beginning", "不能与开始时间相同"),
     "until_or_hours": ("is needed, or hours, but not both", "须提供 until 或 hours 之一"),
+    "sources_missing": (
+        "needs the fields battery_level and rated_battery_range_km as metrics, too",
+        "还须将 battery_level 与 rated_battery_range_km 列为指标",
+    ),
     "zone_invalid": ("is no known time zone", "不是有效的时区"),
     "date_invalid": ("must be a date such as 2026-05-31", "须为日期，例如 2026-05-31"),
     "unknown_reference": ("names something that does not exist, or that you may not see", "指向的内容不存在，或您无权查看"),
