@@ -30,6 +30,7 @@ COMMON: dict[str, Any] = {
     "escalate": [BY_TIME],
     "lateness_h": 0.001,
 }
+SOON = {"within_days": 2, "clear_days": 4, "over_days": 2, "least": 3, "readings": 1}
 ON_PACK = {"component": "battery_pack"}
 SQUARE = [[22.50, 114.00], [22.50, 114.02], [22.52, 114.02], [22.52, 114.00]]
 LEVELS = {"raise_if": {"above": 60}, "clear_if": {"at_most": 55}}
