@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from tests.iot.test_reminders import REMIND
 from tests.iot.test_rules import HOT, Sender, alarms_of, new_rule
 from tests.iot.vehicles import first_vehicle, happened, kinds, make_vehicle, offers, replace_pack
 from tests.people import Http
+from tests.races.together import together
 
 EASY = HOT | {"lateness_h": 500, "raise_if": {"above": 60}}
 
@@ -216,6 +218,16 @@ def test_a_snoozed_alarm_tells_nobody_anything_and_wakes_by_itself(world: World,
     assert remind_due(world.db, world.settings) == 0
     clock.advance(minutes=1)
     assert remind_due(world.db, world.settings) == 1
+
+
+def test_two_workers_wake_an_alarm_once(world: World, http: Http, clock: SetClock) -> None:
+    new_rule(world, http, EASY)
+    Sender(world).say(t_c=70)
+    http.as_(world.rep).post(f"/alarms/{alarms_of(world.db)[0].id}/snooze", {"hours": 1})
+    clock.advance(hours=1)
+
+    assert sorted(together(*[partial(wake_snoozed, world.db, world.settings)] * 2)) == [0, 1]
+    assert kinds(world.db, world.rep) == ["alarm_raised", "alarm_woke"]
 
 
 def test_an_alarm_that_ended_in_its_snooze_does_not_wake(world: World, http: Http, clock: SetClock) -> None:
