@@ -186,7 +186,7 @@ def test_an_alarm_that_latches_stands_until_somebody_closes_it(world: World, htt
     assert told == ["alarm.condition_ended", "alarm.condition_returned", "alarm.condition_ended"]
 
 
-def test_a_new_part_ends_an_alarm_that_latches(world: World, http: Http) -> None:
+def test_a_new_part_ends_an_alarm_that_latches_while_its_condition_holds(world: World, http: Http) -> None:
     new_rule(world, http, EASY | {"latch": True, "component": "battery_pack"})
     Sender(world).say(t_c=70)
     replace_pack(world, first_vehicle(world), world.db.clock.now(), "NEW")
