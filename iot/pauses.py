@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.assets.models import Asset
-from app.core.db import Database, now
+from app.core.db import now
 from app.core.errors import Conflict, FieldsInvalid
 from app.core.history import Subject, last_entry, record
-from app.core.settings import Settings
 from app.core.tracked import hold, touch
 from app.customers.models import Customer
 from app.rules.queries import ActiveRule, present_rule
@@ -55,23 +55,17 @@ def is_snoozed(session: Session, alarm: Alarm) -> bool:
     return alarm.snoozed_until is not None and now(session) < alarm.snoozed_until
 
 
-def wake_snoozed(database: Database, settings: Settings) -> int:
-    """Wake every alarm whose snooze is over, each in a transaction of its own. The job.
+def due_to_wake(session: Session) -> Sequence[str]:
+    """Return the alarms whose snooze is over."""
+    due = select(Alarm.id).where(Alarm.snoozed_until <= now(session), Alarm.state.in_(OPEN_STATES))
+    return session.scalars(due.order_by(Alarm.snoozed_until, Alarm.id).limit(_AT_ONCE)).all()
 
-    Returns:
-        How many woke.
+
+def wake(session: Session, alarm_id: str) -> bool:
+    """Wake an alarm whose snooze is over, unless somebody did or it ended meanwhile; tell whether it was woken.
+
+    The rep and whoever asked for quiet are told, and the reminders go on.
     """
-    with database.reading() as session:
-        due = select(Alarm.id).where(Alarm.snoozed_until <= now(session), Alarm.state.in_(OPEN_STATES))
-        ids = session.scalars(due.order_by(Alarm.snoozed_until, Alarm.id).limit(_AT_ONCE)).all()
-    woken = 0
-    for alarm_id in ids:
-        with database.transaction() as session:
-            woken += _wake(session, alarm_id)
-    return woken
-
-
-def _wake(session: Session, alarm_id: str) -> bool:
     alarm = hold(session, Alarm, alarm_id)
     if alarm.state not in OPEN_STATES or alarm.snoozed_until is None or is_snoozed(session, alarm):
         return False

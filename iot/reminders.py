@@ -6,16 +6,15 @@ of an alarm is sent once, whatever number of workers there is, and none after th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.assets.models import Asset
-from app.core.db import Database, now
+from app.core.db import now
 from app.core.history import Subject, last_entry, record
-from app.core.settings import Settings
 from app.customers.models import Customer
 from app.rules.documents import Document
 from app.rules.models import Rule
@@ -65,31 +64,19 @@ def _put_off(session: Session, alarm: Alarm, minutes: float | None) -> None:
     )
 
 
-def remind_due(database: Database, settings: Settings) -> int:
-    """Send every reminder that is due, each in a transaction of its own. The job.
-
-    Those of a rule that is switched off wait until it is on again.
-
-    Returns:
-        How many steps were sent.
-    """
-    with database.reading() as session:
-        due = session.scalars(
-            select(AlarmReminder.alarm_id)
-            .join(Alarm, Alarm.id == AlarmReminder.alarm_id)
-            .join(Rule, Rule.id == Alarm.rule_id)
-            .where(AlarmReminder.due_at <= now(session), Rule.enabled.is_(True), Rule.deleted_at.is_(None))
-            .order_by(AlarmReminder.due_at, AlarmReminder.alarm_id)
-            .limit(_AT_ONCE)
-        ).all()
-    sent = 0
-    for alarm_id in due:
-        with database.transaction() as session:
-            sent += _remind(session, alarm_id)
-    return sent
+def due(session: Session) -> Sequence[str]:
+    """Return the alarms of which a reminder is due. Those of a rule that is switched off wait until it is on again."""
+    return session.scalars(
+        select(AlarmReminder.alarm_id)
+        .join(Alarm, Alarm.id == AlarmReminder.alarm_id)
+        .join(Rule, Rule.id == Alarm.rule_id)
+        .where(AlarmReminder.due_at <= now(session), Rule.enabled.is_(True), Rule.deleted_at.is_(None))
+        .order_by(AlarmReminder.due_at, AlarmReminder.alarm_id)
+        .limit(_AT_ONCE)
+    ).all()
 
 
-def _remind(session: Session, alarm_id: str) -> bool:
+def remind(session: Session, alarm_id: str) -> bool:
     """Send the next step of one alarm, unless somebody did or ended it meanwhile; tell whether it was sent."""
     reminder = session.get_one(AlarmReminder, alarm_id, with_for_update=True)
     alarm = session.get_one(Alarm, alarm_id)

@@ -16,10 +16,9 @@ from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.ids import new_id
 from app.core.settings import Settings
+from app.jobs import remind_due, wake_snoozed
 from iot.ingest import Message, follow_due
 from iot.models import OPEN_STATES, Alarm, AlarmClosing
-from iot.pauses import wake_snoozed
-from iot.reminders import remind_due
 from iot.silence import notice_silence
 from tests.conftest import SetClock
 from tests.factories import World, make_world

@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from app.core.db import Database
 from app.core.settings import Settings
+from app.jobs import remind_due
 from iot.models import Alarm
-from iot.reminders import remind_due
 from push.models import Notification
 from tests.conftest import SetClock
 from tests.factories import World, make_user, make_world

@@ -14,11 +14,11 @@ from app.assets.models import Asset, Device
 from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.settings import Settings
+from app.jobs import remind_due
 from app.work_orders.models import WorkOrder
 from iot import folds
 from iot.ingest import Message, follow_due
 from iot.models import Alarm, Incident
-from iot.reminders import remind_due
 from iot.silence import notice_silence
 from tests.conftest import SetClock
 from tests.factories import PART, World, make_world
