@@ -11,6 +11,7 @@ from app import meta
 from app.accounts.routes import routes as accounts
 from app.assets.routes import routes as assets
 from app.attachments.routes import routes as attachments
+from app.calendar.routes import routes as calendar
 from app.core.db import Database
 from app.core.edge import Edge
 from app.core.http import FieldloopApi, check_policies, install
@@ -35,6 +36,7 @@ ROOMS = (
     users,
     accounts,
     territories,
+    calendar,
     stations,
     customers,
     assets,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,6 +32,7 @@ from app.core.settings import Settings
 from app.service_offers.operations import expire_offers, follow_cancelled_orders
 from app.users import auth, tries
 from app.work_orders.operations import lapse_tasks
+from iot import pauses, reminders
 from iot.commands import time_out_commands
 from iot.ingest import follow_due
 from iot.retention import retire_telemetry
@@ -59,6 +60,27 @@ def _in_transaction(work: Callable[[Session, Settings], Any]) -> Callable[[Datab
     return run
 
 
+def _one_by_one(
+    find: Callable[[Session], Sequence[str]], verb: Callable[[Session, str], bool]
+) -> Callable[[Database, Settings], int]:
+    """Run a verb on each row that is found, in a transaction of its own: who holds one of them waits for no other."""
+
+    def run(database: Database, settings: Settings) -> int:
+        with database.reading() as session:
+            found = find(session)
+        done = 0
+        for row_id in found:
+            with database.transaction() as session:
+                done += verb(session, row_id)
+        return done
+
+    return run
+
+
+remind_due = _one_by_one(reminders.due, reminders.remind)
+wake_snoozed = _one_by_one(pauses.due_to_wake, pauses.wake)
+
+
 def _forget(session: Session, settings: Settings) -> int:
     """Delete what has served its time: stored answers, old tokens, old failed tries, old job runs."""
     auth.purge_tokens(session)
@@ -78,6 +100,8 @@ def _forget_rows_and_files(database: Database, settings: Settings) -> int:
 JOBS: tuple[Job, ...] = (
     Job("lapse_station_tasks", 5, _in_transaction(lapse_tasks)),
     Job("follow_due_alarms", 5, follow_due),
+    Job("remind_of_alarms", 5, remind_due),
+    Job("wake_snoozed_alarms", 15, wake_snoozed),
     Job("expire_offers", 30, _in_transaction(lambda session, _: expire_offers(session))),
     Job("follow_cancelled_orders", 5, _in_transaction(lambda session, _: follow_cancelled_orders(session))),
     Job("fall_back", 5, _in_transaction(lambda session, _: fall_back(session))),

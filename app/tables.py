@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import app.assets.models
 import app.attachments.models
+import app.calendar.models
 import app.core.history
 import app.core.idempotency
 import app.core.leases

@@ -243,7 +243,8 @@ def _makers(rep: str, territory: str, rule: str, at: datetime) -> list[Callable[
         lambda n, c, s: Asset(id=f"bench-asset-{n}", serial=f"VIN-S-{n}", model="EV-200", customer_id=c.id, site_id=s.id),
         lambda n, _c, _s: Alarm(
             id=f"bench-alarm-{n}", rule_id=rule, rule_number=1, subject_kind="component", subject_id=f"bench-pack-{n}",
-            asset_id=f"bench-asset-{n}", episode=1, state="raised", severity="warning", metric="soh_pct", raised_at=at,
+            asset_id=f"bench-asset-{n}", episode=1, state="raised", severity="warning", reached="warning",
+            metric="soh_pct", raised_at=at,
             first_value=74.0, last_at=at, last_value=73.5, readings=3,
         ),
         lambda n, c, s: WorkOrder(

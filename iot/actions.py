@@ -24,9 +24,10 @@ from app.service_offers.operations import Terms
 from app.users import queries as users
 from app.work_orders import operations as work_orders
 from app.work_orders.models import WorkOrder
-from iot import incidents
+from iot import incidents, reminders
 from iot.alarms import Change
 from iot.models import Alarm, Incident
+from iot.pauses import is_snoozed
 from push.outbox import enqueue
 
 _HEALTH = "soh_pct"
@@ -41,13 +42,19 @@ def apply(session: Session, settings: Settings, change: Change) -> None:
     if change.kind == "act":
         _act(session, settings, change)
     elif change.kind == "escalated":
-        _escalate(session, change)
+        tell_worse(session, change)
     elif change.kind == "reopened":
         incidents.go_on(session, change.alarm, change.rule.code, change.entry)
+        reminders.go_on(session, change.alarm, change.rule.document)
     elif change.kind == "withdrawn":
+        reminders.end(session, change.alarm)
         _undo(session, change, "alarm_withdrawn")
         _go_on_without(session, settings, change)
+    elif change.kind == "closed":
+        reminders.end(session, change.alarm)
+        incidents.leave(session, change.alarm, change.entry)
     else:
+        reminders.end(session, change.alarm)
         if change.alarm.end_reason == "component_replaced":
             offer = offers.offer_of_alarm(session, change.alarm.id)
             if offer is not None:
@@ -74,6 +81,7 @@ def _act(session: Session, settings: Settings, change: Change) -> None:
         severity=alarm.severity,
         **facts,
     )
+    reminders.begin(session, alarm, document)
     if document.service is not None:
         _start_service(session, settings, incident, alarm, document, document.service, change.entry, facts)
 
@@ -143,22 +151,26 @@ def _start_service(
     )
 
 
-def _escalate(session: Session, change: Change) -> None:
+def tell_worse(session: Session, change: Change) -> None:
     """Tell the rep and the managers that an alarm has become more severe."""
     alarm = change.alarm
     asset = _asset_of(session, alarm)
     customer = session.get_one(Customer, asset.customer_id)
     if alarm.incident_id is not None:
         incidents.worsen(session, session.get_one(Incident, alarm.incident_id), alarm.severity)
+    if is_snoozed(session, alarm):
+        return
+    after_h = change.entry.facts.get("after_h")
     told = {user.id: user for user in work_orders.rep_of(session, customer.id)}
     told |= {user.id: user for user in users.managers_of(session, customer.territory_id)}
     enqueue(
         session,
         told.values(),
-        "alarm_escalated",
+        "alarm_stands" if after_h else "alarm_escalated",
         Subject("alarm", alarm.id),
         dedupe=f"alarm:{alarm.id}:{alarm.severity}",
         causes=[change.entry],
+        after_h=after_h,
         customer_name=customer.name,
         asset_model=asset.model,
         asset_serial=asset.serial,

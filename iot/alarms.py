@@ -15,24 +15,28 @@ from app.core.clock import from_ms, to_ms
 from app.core.db import among, now
 from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.tracked import add, touch, transition
+from app.rules.closing import closed_at, latched, stands_on
 from app.rules.detectors import Episode, Reading
 from app.rules.detectors.episodes import Keep, KnownAlarm, Raise, Step, Withdraw, reconcile, should_act
-from app.rules.parts import SEVERITIES
+from app.rules.documents import Document
+from app.rules.parts import SEVERITIES, Severity
 from app.rules.queries import ActiveRule
+from app.rules.severity import RANK, grown, reached, worst
+from iot.closings import closings_of
 from iot.folds import Found, fold_all
-from iot.models import Alarm
+from iot.models import OPEN_STATES, Alarm
+from iot.pauses import hold_back
 from iot.subjects import News, Watched
 
-_OPEN = ("raised", "acknowledged")
 _LATE_SHOWN = 3
-_RANK: dict[str, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+_CLOSING = ("closed_at", "closed_by", "close_reason")
 
 
 @dataclass(frozen=True)
 class Change:
     """An alarm that changed, for ``actions`` to follow: people must be told, or a withdrawal undone."""
 
-    kind: Literal["act", "cleared", "reopened", "withdrawn", "escalated"]
+    kind: Literal["act", "cleared", "closed", "reopened", "withdrawn", "escalated"]
     alarm: Alarm
     rule: ActiveRule
     entry: HistoryEntry
@@ -55,9 +59,12 @@ def evaluate(session: Session, news: Sequence[News]) -> list[Change]:
     present_ms = to_ms(now(session))
     found = fold_all(session, news, present_ms)
     known = _known_alarms(session, found)
+    concerned = [one for one in found if one.folded.episodes or (one.watched.rule.id, one.watched.subject.id) in known]
+    closings = closings_of(session, {one.watched.subject.id for one in concerned})
     changes: list[Change] = []
-    for one in found:
-        changes += _bring_in_line(session, one, known.get((one.watched.rule.id, one.watched.subject.id), []), present_ms)
+    for one in concerned:
+        key = one.watched.rule.id, one.watched.subject.id
+        changes += _bring_in_line(session, one, known.get(key, []), closings.get(key, []), present_ms)
     session.flush()
     return changes
 
@@ -75,29 +82,51 @@ def _known_alarms(session: Session, found: Sequence[Found]) -> dict[tuple[str, s
     return known
 
 
-def _bring_in_line(session: Session, found: Found, alarms: list[Alarm], present_ms: int) -> list[Change]:
+def _bring_in_line(session: Session, found: Found, alarms: list[Alarm], closings: Sequence[int], present_ms: int) -> list[Change]:
     """Write the difference between the episodes and the alarms on record."""
-    rule, folded, afresh = found.watched.rule, found.folded, found.afresh
-    number, since_ms = rule.number, to_ms(rule.since)
-    if not alarms and not folded.episodes:
-        return []
-    gone_on = {to_ms(from_ms(episode.raised_at_ms)) for episode in folded.episodes} if rule.document.reopens_h else set()
-    counting = [
-        alarm
-        for alarm in alarms
-        if alarm.state in _OPEN
-        or (alarm.rule_number == number and ((afresh and not _is_settled(alarm, found)) or to_ms(alarm.raised_at) in gone_on))
-    ]
-    known = [KnownAlarm(a.id, to_ms(a.raised_at), to_ms(a.cleared_at) if a.cleared_at else None) for a in counting]
-    episodes: Sequence[Episode] = folded.episodes
-    if number > 1 and afresh:
+    rule, afresh = found.watched.rule, found.afresh
+    episodes: Sequence[Episode] = found.folded.episodes
+    gone_on = {to_ms(from_ms(episode.raised_at_ms)) for episode in episodes} if rule.document.reopens_h else set()
+    counting = [alarm for alarm in alarms if _counts(alarm, found, gone_on)]
+    known = [_as_known(alarm) for alarm in counting]
+    if rule.number > 1 and afresh:
         # A new version does not rewrite what ended before it: such episodes are kept only where an alarm stands for them.
+        since_ms = to_ms(rule.since)
         episodes = [e for e in episodes if e.cleared_at_ms is None or e.raised_at_ms >= since_ms or _stands(e, known)]
+    if rule.document.latch:
+        before = [
+            a
+            for a in counting
+            if not _is_whole(found, a) and (a.state in OPEN_STATES or a.cleared_at is None or _stood_then(a, found))
+        ]
+        episodes = latched(episodes, closings, to_ms(before[0].raised_at) if before else None)
+        if not episodes:  # nothing new of what stands from before
+            known = [one for one in known if one.id not in {alarm.id for alarm in before}]
     by_id = {alarm.id: alarm for alarm in counting}
     changes: list[Change] = []
     for step in reconcile(known, episodes):
-        changes += _apply(session, found, step, by_id, present_ms)
+        changes += _apply(session, found, step, by_id, closings, present_ms)
     return changes
+
+
+def _counts(alarm: Alarm, found: Found, gone_on: set[int]) -> bool:
+    """Tell whether what was folded speaks of an alarm: one that stands, or whose episode goes on though it was closed."""
+    if alarm.state in OPEN_STATES or (alarm.state == "closed" and alarm.cleared_at is None) or _stood_then(alarm, found):
+        return True
+    same = alarm.rule_number == found.watched.rule.number
+    return same and ((found.afresh and not _is_settled(alarm, found)) or to_ms(alarm.raised_at) in gone_on)
+
+
+def _stood_then(alarm: Alarm, found: Found) -> bool:
+    """Tell whether an alarm that latched was closed only after an episode began that is known just now."""
+    if not found.watched.rule.document.latch or alarm.state != "closed" or alarm.closed_at is None:
+        return False
+    return any(episode.raised_at_ms <= to_ms(alarm.closed_at) for episode in found.folded.episodes)
+
+
+def _as_known(alarm: Alarm) -> KnownAlarm:
+    ended = alarm.cleared_at if alarm.state not in OPEN_STATES else None  # one that latched stands on
+    return KnownAlarm(alarm.id, to_ms(alarm.raised_at), to_ms(ended) if ended else None)
 
 
 def _is_settled(alarm: Alarm, found: Found) -> bool:
@@ -109,19 +138,26 @@ def _stands(episode: Episode, known: Sequence[KnownAlarm]) -> bool:
     return any(isinstance(step, Keep) for step in reconcile(known, [episode]))
 
 
-def _apply(session: Session, found: Found, step: Step, by_id: dict[str, Alarm], present_ms: int) -> list[Change]:
+def _apply(
+    session: Session, found: Found, step: Step, by_id: dict[str, Alarm], closings: Sequence[int], present_ms: int
+) -> list[Change]:
     watched, newest = found.watched, found.folded.state.shown
     if isinstance(step, Withdraw):
-        return [_withdraw(session, watched, by_id[step.alarm_id], step.reason)]
-    severity = _severity(found, step.episode)
+        return _withdraw(session, watched, by_id[step.alarm_id], step.reason)
+    closed_ms = closed_at(watched.rule.document, step.episode, closings)
     if isinstance(step, Raise):
-        alarm, entry = _raise(session, found, step.episode, severity)
+        alarm, entry = _raise(session, found, step.episode, closed_ms, present_ms)
         changes: list[Change] = []
     else:
-        alarm = by_id[step.alarm_id]
-        changes = [*_keep(session, watched, alarm, step.episode), *_escalate(session, watched, alarm, severity, step.episode)]
-        entry = None
-    if alarm.acted_at is None and should_act(step.episode, newest, present_ms, watched.rule.document.allowance_ms):
+        alarm, entry = by_id[step.alarm_id], None
+        changes = _keep(session, found, alarm, step.episode, closed_ms)
+        changes += _grade(session, found, alarm, step.episode, present_ms)
+    if (
+        alarm.acted_at is None
+        and closed_ms is None
+        and should_act(step.episode, newest, present_ms, watched.rule.document.allowance_ms)
+        and not hold_back(session, watched.rule, alarm)
+    ):
         alarm.acted_at = now(session)
         touch(session, alarm)
         entry = entry or record(
@@ -134,43 +170,54 @@ def _apply(session: Session, found: Found, step: Step, by_id: dict[str, Alarm], 
     return changes
 
 
-def _severity(found: Found, episode: Episode) -> str:
-    """Return how severe an episode is, or was: the most severe level that was reached while it lasted."""
-    ends = episode.cleared_at_ms if episode.cleared_at_ms is not None else float("inf")
-    severity: str = found.watched.rule.document.severity
-    for step, folded in found.steps:
-        for reached in folded.episodes:
-            stops = reached.cleared_at_ms if reached.cleared_at_ms is not None else float("inf")
-            if reached.raised_at_ms < ends and episode.raised_at_ms < stops:
-                severity = step
-    return severity
-
-
-def _escalate(session: Session, watched: Watched, alarm: Alarm, severity: str, episode: Episode) -> list[Change]:
-    """Make an alarm more severe; what it was once, it stays."""
-    if _RANK[severity] <= _RANK[alarm.severity]:
+def _grade(session: Session, found: Found, alarm: Alarm, episode: Episode, present_ms: int) -> list[Change]:
+    """Make an alarm as severe as its readings and the time it has stood say; tell people only where that is more."""
+    document = found.watched.rule.document
+    by_level = reached(document, episode, found.steps)
+    if not _is_whole(found, alarm):
+        by_level = worst([by_level, _known(alarm.reached)])  # what was reached before is not in what was folded now
+    severity = worst([by_level, grown(document, episode, present_ms)])
+    if (severity, by_level) == (alarm.severity, alarm.reached):
         return []
-    before, alarm.severity = alarm.severity, severity
+    before, alarm.severity, alarm.reached = alarm.severity, severity, by_level
     touch(session, alarm)
+    if severity == before:
+        return []
+    is_worse, by_time = RANK[severity] > RANK[before], RANK[severity] > RANK[by_level]
+    by_reading = is_worse and not by_time
     about = Subject("alarm", alarm.id)
+    causes = [_observe(session, found.watched, episode.last)] if by_reading else []
     entry = record(
         session,
-        "alarm.escalated",
+        "alarm.escalated" if by_reading else ("alarm.stood_too_long" if is_worse else "alarm.severity_corrected"),
         about,
-        causes=[last_entry(session, about), _observe(session, watched, episode.last)],
-        occurred_at=from_ms(episode.last.at_ms),
+        causes=[last_entry(session, about), *causes, *([] if is_worse else _late(session, found.watched))],
+        occurred_at=from_ms(episode.last.at_ms) if by_reading else None,
         severity=severity,
         before=before,
+        after_h=next((ms / 3_600_000 for step, ms in document.grows_severe if step == severity), None) if by_time else None,
     )
-    return [Change("escalated", alarm, watched.rule, entry, episode.last)] if alarm.acted_at is not None else []
+    return [Change("escalated", alarm, found.watched.rule, entry, episode.last)] if is_worse and alarm.acted_at else []
 
 
-def _raise(session: Session, found: Found, episode: Episode, severity: str) -> tuple[Alarm, HistoryEntry]:
+def _known(severity: str) -> Severity:
+    return next(known for known in SEVERITIES if known == severity)
+
+
+def _is_whole(found: Found, alarm: Alarm) -> bool:
+    """Tell whether all of an alarm's time was folded now, so that what was not found was not there."""
+    return found.afresh and to_ms(alarm.raised_at) >= found.before_ms
+
+
+def _raise(
+    session: Session, found: Found, episode: Episode, closed_ms: int | None, present_ms: int
+) -> tuple[Alarm, HistoryEntry]:
     watched, rule, document = found.watched, found.watched.rule, found.watched.rule.document
     subject = watched.subject
     highest = select(func.max(Alarm.episode)).where(Alarm.rule_id == rule.id, Alarm.subject_id == subject.id)
     number = (session.scalar(highest) or 0) + 1
     ended_at = from_ms(episode.cleared_at_ms) if episode.cleared_at_ms is not None else None
+    by_level = reached(document, episode, found.steps)
     alarm = Alarm(
         rule_id=rule.id,
         rule_number=rule.number,
@@ -178,10 +225,11 @@ def _raise(session: Session, found: Found, episode: Episode, severity: str) -> t
         subject_id=subject.id,
         asset_id=subject.asset_at(episode.raised_at_ms),
         episode=number,
-        severity=severity,
+        severity=worst([by_level, grown(document, episode, present_ms)]),
+        reached=by_level,
         metric=document.metric,
         # One that is over already is never open: a later one may be, and there is one open alarm at a time.
-        state="raised" if ended_at is None else "cleared",
+        state=_state(document, episode, closed_ms),
         raised_at=from_ms(episode.raised_at_ms),
         first_value=episode.causes[0].value,
         last_at=from_ms(episode.last.at_ms),
@@ -190,6 +238,7 @@ def _raise(session: Session, found: Found, episode: Episode, severity: str) -> t
         cleared_at=ended_at,
         end_reason=episode.clear_reason,
         acted_at=None,
+        closed_at=from_ms(closed_ms) if closed_ms is not None else None,
     )
     add(session, alarm)
     entry = record(
@@ -209,7 +258,16 @@ def _raise(session: Session, found: Found, episode: Episode, severity: str) -> t
     )
     if ended_at is not None:
         _note_cleared(session, watched, alarm, episode)
+    if closed_ms is not None:
+        _note_closed(session, watched, alarm)
     return alarm, entry
+
+
+def _state(document: Document, episode: Episode, closed_ms: int | None) -> str:
+    """Return the state that an alarm has by its episode and its closing, acknowledged or not."""
+    if closed_ms is not None:
+        return "closed"
+    return "raised" if episode.cleared_at_ms is None or stands_on(document, episode) else "cleared"
 
 
 def _foreseen(found: Found) -> dict[str, Any]:
@@ -243,39 +301,67 @@ def _observe(session: Session, watched: Watched, reading: Reading | None) -> His
     )
 
 
-def _keep(session: Session, watched: Watched, alarm: Alarm, episode: Episode) -> list[Change]:
-    """Bring an alarm in line with its episode: counts, a moved raise, a clear, a clear that moved or fell away."""
-    cleared_at = from_ms(episode.cleared_at_ms) if episode.cleared_at_ms is not None else None
+def _keep(session: Session, found: Found, alarm: Alarm, episode: Episode, closed_ms: int | None) -> list[Change]:
+    """Bring an alarm in line with its episode: counts, a moved raise, its end, whether a person closed it while it stood."""
+    watched = found.watched
     fresh: dict[str, Any] = {
         "raised_at": from_ms(episode.raised_at_ms),
         "last_at": from_ms(episode.last.at_ms),
         "last_value": episode.last.value,
-        "first_value": episode.causes[0].value,
         "readings": episode.count,
         "rule_number": watched.rule.number,
     }
+    if _is_whole(found, alarm):
+        fresh["first_value"] = episode.causes[0].value
     if any(getattr(alarm, name) != value for name, value in fresh.items()):
         for name, value in fresh.items():
             setattr(alarm, name, value)
         touch(session, alarm)
-    if cleared_at is None and alarm.state == "cleared":
-        transition(session, alarm, "raised", cleared_at=None, end_reason=None)
-        entry = record(
-            session,
-            "alarm.reopened",
-            Subject("alarm", alarm.id),
-            causes=[last_entry(session, Subject("alarm", alarm.id)), *_late(session, watched)],
-        )
-        return [Change("reopened", alarm, watched.rule, entry)]
-    if cleared_at is not None and alarm.state in _OPEN:
+    state = _state(watched.rule.document, episode, closed_ms)
+    if state == ("raised" if alarm.state in OPEN_STATES else alarm.state):
+        _move_end(session, watched, alarm, episode)
+        return []
+    if state == "cleared" and alarm.state in OPEN_STATES:
         return [_clear(session, watched, alarm, episode)]
-    if cleared_at is not None and alarm.cleared_at != cleared_at:
-        alarm.cleared_at, alarm.end_reason = cleared_at, episode.clear_reason
-        touch(session, alarm)
-        record(
-            session, "alarm.clear_moved", Subject("alarm", alarm.id), causes=[*_late(session, watched)], occurred_at=cleared_at
-        )
-    return []
+    return [_restate(session, watched, alarm, episode, state, closed_ms)]
+
+
+def _move_end(session: Session, watched: Watched, alarm: Alarm, episode: Episode) -> None:
+    """Note when the condition ended of an alarm whose state is not another one by that."""
+    ended_at = from_ms(episode.cleared_at_ms) if episode.cleared_at_ms is not None else None
+    if alarm.cleared_at == ended_at:
+        return
+    before, alarm.cleared_at, alarm.end_reason = alarm.cleared_at, ended_at, episode.clear_reason
+    touch(session, alarm)
+    about = Subject("alarm", alarm.id)
+    causes = [_observe(session, watched, reading) for reading in episode.clear_causes] or _late(session, watched)
+    record(
+        session,
+        "alarm.condition_returned" if ended_at is None else ("alarm.clear_moved" if before else "alarm.condition_ended"),
+        about,
+        causes=[last_entry(session, about), *causes],
+        occurred_at=ended_at,
+    )
+
+
+def _restate(session: Session, watched: Watched, alarm: Alarm, episode: Episode, state: str, closed_ms: int | None) -> Change:
+    """Give an alarm the state that late data shows: open again, closed by what a person did then, or cleared before that."""
+    ended_at = from_ms(episode.cleared_at_ms) if episode.cleared_at_ms is not None else None
+    closing = {"closed_at": from_ms(closed_ms)} if closed_ms is not None else dict.fromkeys(_CLOSING)
+    transition(session, alarm, state, cleared_at=ended_at, end_reason=episode.clear_reason, snoozed_until=None, **closing)
+    if state == "closed":
+        return Change("closed", alarm, watched.rule, _note_closed(session, watched, alarm))
+    if state == "cleared":
+        return Change("cleared", alarm, watched.rule, _note_cleared(session, watched, alarm, episode))
+    about = Subject("alarm", alarm.id)
+    causes = [last_entry(session, about), *_late(session, watched)]
+    return Change("reopened", alarm, watched.rule, record(session, "alarm.reopened", about, causes=causes))
+
+
+def _note_closed(session: Session, watched: Watched, alarm: Alarm) -> HistoryEntry:
+    about = Subject("alarm", alarm.id)
+    causes = [last_entry(session, about), *_late(session, watched)]
+    return record(session, "alarm.found_closed", about, causes=causes, occurred_at=alarm.closed_at)
 
 
 def _late(session: Session, watched: Watched) -> list[HistoryEntry | None]:
@@ -284,7 +370,9 @@ def _late(session: Session, watched: Watched) -> list[HistoryEntry | None]:
 
 def _clear(session: Session, watched: Watched, alarm: Alarm, episode: Episode) -> Change:
     assert episode.cleared_at_ms is not None  # noqa: S101 - callers checked it
-    transition(session, alarm, "cleared", cleared_at=from_ms(episode.cleared_at_ms), end_reason=episode.clear_reason)
+    values = {"cleared_at": from_ms(episode.cleared_at_ms), "end_reason": episode.clear_reason, "snoozed_until": None}
+    # Whom a person's closing overtook begins anew, for it must be judged with the readings.
+    transition(session, alarm, "cleared", expect=OPEN_STATES, **values)
     return Change("cleared", alarm, watched.rule, _note_cleared(session, watched, alarm, episode))
 
 
@@ -304,10 +392,15 @@ def _note_cleared(session: Session, watched: Watched, alarm: Alarm, episode: Epi
     )
 
 
-def _withdraw(session: Session, watched: Watched, alarm: Alarm, reason: str) -> Change:
+def _withdraw(session: Session, watched: Watched, alarm: Alarm, reason: str) -> list[Change]:
     if alarm.rule_number != watched.rule.number:
+        if alarm.state == "closed":
+            # What ended stays as it is; the new version sees nothing go on that must not raise again.
+            alarm.cleared_at = alarm.closed_at
+            touch(session, alarm)
+            return []
         reason = "rule_changed"
-    transition(session, alarm, "withdrawn", end_reason=reason)
+    transition(session, alarm, "withdrawn", end_reason=reason, snoozed_until=None)
     entry = record(
         session,
         "alarm.withdrawn",
@@ -315,4 +408,4 @@ def _withdraw(session: Session, watched: Watched, alarm: Alarm, reason: str) -> 
         causes=[last_entry(session, Subject("alarm", alarm.id), "alarm.raised"), *_late(session, watched)],
         reason=reason,
     )
-    return Change("withdrawn", alarm, watched.rule, entry)
+    return [Change("withdrawn", alarm, watched.rule, entry)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from app.core.db import among, insert_into
 from app.rules.detectors import DETECTORS, Folded, Reading, Removal, State, fold_new
 from app.rules.parts import Severity
 from app.rules.queries import ActiveRule
+from app.rules.severity import grows_at
 from iot import store
 from iot.models import SubjectCheckpoint, SubjectState
 from iot.plans import Message, Plan, Plans
@@ -144,6 +146,7 @@ class _Folding:
         self._rules = {rule_id: kept for rule_id, kept in self._before.rules.items() if rule_id in self._known}
         self._last = dict(self._before.last)
         self._memories: dict[str, Any] = {}
+        self._stored = _Stored(session, news.subject.id, before_ms)
 
     def run(self) -> list[Found]:
         """Fold what must be folded; return that."""
@@ -175,24 +178,31 @@ class _Folding:
     def _fold(self, rule: ActiveRule, late: bool) -> Found:
         watched, (main, steps) = self._news.under(rule), self._plan.settings[rule.id]
         states = () if late or rule.id not in self._known else self._states(rule.id, len(steps))
-        stored = _Stored(self._session, watched, self._before_ms)
+        stored, load = self._stored, partial(self._stored.read_by, watched)
 
         def fold(settings: Any, i: int) -> tuple[Folded, bool]:
             state = states[i] if states else None
             begin = lambda: stored.checkpoint.states_of(watched)[i]  # noqa: E731 - asked for only where everything is folded
-            return fold_new(rule.document.detector, settings, state, watched.new, stored, self._present_ms, begin)
+            return fold_new(
+                rule.document.detector, settings, state, watched.new, partial(stored.read_by, watched), self._present_ms, begin
+            )
 
         folded, afresh = fold(main, 0)
         if afresh:
             states = ()
-        severe = tuple((severity, fold(step, i)[0]) for i, (severity, step) in enumerate(steps, 1))
+        severe = tuple((severity, *fold(step, i)) for i, (severity, step) in enumerate(steps, 1))
+        if states and any(again for _, _, again in severe):
+            # A level was taken to be reached and was not: how severe the alarm is, only all episodes together tell.
+            states = ()
+            folded, afresh = fold(main, 0)
+            severe = tuple((severity, *fold(step, i)) for i, (severity, step) in enumerate(steps, 1))
         if afresh:
             folded = _with_settled(folded, stored.checkpoint.states_of(watched)[0])
             if folded.state.last is not None:
                 for metric in rule.document.metrics:
                     self._heard(metric, folded.state.last[:2])
-        self._keep(rule, folded, [step for _, step in severe], afresh)
-        return Found(watched, folded, afresh, severe, self._before_ms)
+        self._keep(rule, folded, [step for _, step, _ in severe], afresh)
+        return Found(watched, folded, afresh, tuple((severity, step) for severity, step, _ in severe), self._before_ms)
 
     def _states(self, rule_id: str, steps: int) -> tuple[State, ...]:
         """Return the states a known rule was left in."""
@@ -218,7 +228,8 @@ class _Folding:
             if not own:
                 states = [msgspec.structs.replace(state, memory=None) for state in states]
         if own or not all(_is_quiet(state) for state in states):
-            due_ms = _first(fold.due_at_ms for fold in (folded, *steps))
+            grows_ms = grows_at(rule.document, folded.episodes, self._present_ms)
+            due_ms = _first((grows_ms, *(fold.due_at_ms for fold in (folded, *steps))))
             self._rules[rule.id] = KeptFold(rule.number, states[0], due_ms, tuple(states[1:]), own)
         else:
             self._rules.pop(rule.id, None)
@@ -231,22 +242,24 @@ def _is_quiet(state: State) -> bool:
 class _Stored:
     """What is settled of a subject and all that is stored of it since, each read when it is first asked for."""
 
-    __slots__ = ("_before_ms", "_checkpoint", "_found", "_one", "_session")
+    __slots__ = ("_before_ms", "_checkpoint", "_found", "_session", "_subject_id")
 
-    def __init__(self, session: Session, one: Watched, before_ms: int) -> None:
-        self._session, self._one, self._before_ms = session, one, before_ms
+    def __init__(self, session: Session, subject_id: str, before_ms: int) -> None:
+        self._session, self._subject_id, self._before_ms = session, subject_id, before_ms
         self._checkpoint: Checkpoint | None = None
-        self._found: list[Reading | Removal] | None = None
+        self._found: dict[tuple[str, ...], list[Reading | Removal]] = {}
 
-    def __call__(self) -> list[Reading | Removal]:
-        if self._found is None:
-            self._found = load_items(self._session, self._one, self._before_ms, settled=self.checkpoint.removals)
-        return self._found
+    def read_by(self, one: Watched) -> list[Reading | Removal]:
+        """Return what a rule reads; rules that read the same share it."""
+        metrics = one.rule.document.metrics
+        if metrics not in self._found:
+            self._found[metrics] = load_items(self._session, one, self._before_ms, settled=self.checkpoint.removals)
+        return self._found[metrics]
 
     @property
     def checkpoint(self) -> Checkpoint:
         if self._checkpoint is None:
-            self._checkpoint = _checkpoint(self._session, self._one.subject.id, self._before_ms)
+            self._checkpoint = _checkpoint(self._session, self._subject_id, self._before_ms)
         return self._checkpoint
 
 

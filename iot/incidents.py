@@ -8,11 +8,8 @@ from sqlalchemy.orm import Session
 from app.core.db import now
 from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.tracked import add, touch, transition
-from app.rules.parts import SEVERITIES
-from iot.models import Alarm, Incident
-
-_OPEN = ("raised", "acknowledged")
-_RANK: dict[str, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+from app.rules.severity import RANK
+from iot.models import OPEN_STATES, Alarm, Incident
 
 
 def join(session: Session, alarm: Alarm, rule_code: str, cause: HistoryEntry) -> Incident:
@@ -52,7 +49,7 @@ def go_on(session: Session, alarm: Alarm, rule_code: str, cause: HistoryEntry) -
 
 def worsen(session: Session, incident: Incident, severity: str) -> None:
     """Make an incident as severe as one of its alarms."""
-    if _RANK[severity] > _RANK[incident.severity]:
+    if RANK[severity] > RANK[incident.severity]:
         incident.severity = severity
         touch(session, incident)
 
@@ -61,7 +58,7 @@ def leave(session: Session, alarm: Alarm, cause: HistoryEntry) -> None:
     """Close the incident of an alarm that ended, if no other alarm of it stands."""
     if alarm.incident_id is None:
         return
-    others = select(Alarm.id).where(Alarm.incident_id == alarm.incident_id, Alarm.id != alarm.id, Alarm.state.in_(_OPEN))
+    others = select(Alarm.id).where(Alarm.incident_id == alarm.incident_id, Alarm.id != alarm.id, Alarm.state.in_(OPEN_STATES))
     incident = session.get_one(Incident, alarm.incident_id)
     if incident.state == "open" and session.scalar(others.limit(1)) is None:
         transition(session, incident, "closed", closed_at=now(session))
@@ -72,6 +69,6 @@ def leave(session: Session, alarm: Alarm, cause: HistoryEntry) -> None:
 def standing(session: Session, incident_id: str) -> list[Alarm]:
     """Return the alarms of an incident that stand and that people have heard of, the most severe first."""
     found = session.scalars(
-        select(Alarm).where(Alarm.incident_id == incident_id, Alarm.state.in_(_OPEN), Alarm.acted_at.is_not(None))
+        select(Alarm).where(Alarm.incident_id == incident_id, Alarm.state.in_(OPEN_STATES), Alarm.acted_at.is_not(None))
     )
-    return sorted(found, key=lambda alarm: (-_RANK[alarm.severity], alarm.id))
+    return sorted(found, key=lambda alarm: (-RANK[alarm.severity], alarm.id))

@@ -15,7 +15,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
-from app.assets.mappings import MappedForm, read_form
+from app.assets.mappings import RANGE_HEALTH, MappedForm, read_form
 from app.assets.models import Device, DeviceProfile, FaultCode
 from app.core.clock import from_ms
 from app.core.db import Database, among
@@ -27,7 +27,7 @@ from app.core.settings import Settings
 from app.core.tracked import add
 from app.core.wire import WireError
 from app.rules.queries import ActiveRule, active_rules
-from iot import actions, alarms, commands, nodes, silence, store, subjects
+from iot import actions, alarms, commands, derived, nodes, silence, store, subjects
 from iot.adapters import Answer, Decoded, FaultReport, Ignored, NodeMessage, Sample, decode, is_mapped
 from iot.adapters.sparkplug import DEATHS
 from iot.models import TelemetryHorizon
@@ -108,6 +108,8 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -
     answers = _follow_nodes(session, batch, devices)
     rules = active_rules(session)
     rows = _rows(batch, devices)
+    if deriving := [device for device in devices.values() if RANGE_HEALTH in device.words.names]:
+        rows += derived.healths(session, rows, deriving)
     new = store.insert_new(session, rows)
     batch.counts["duplicate"] += len(rows) - len(new)
     batch.counts["reading"] += len(new)

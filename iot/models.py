@@ -13,7 +13,8 @@ from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
 from app.customers.models import ways_by_customer
 
-ALARM_STATES = ("raised", "acknowledged", "cleared", "withdrawn")
+ALARM_STATES = ("raised", "acknowledged", "cleared", "closed", "withdrawn")
+OPEN_STATES = ("raised", "acknowledged")
 _OPEN = text("state IN ('raised', 'acknowledged')")
 
 
@@ -136,7 +137,9 @@ class Incident(Tracked):
 class Alarm(Tracked):
     """One episode of one rule on one subject: a component, an asset, or a device that is silent.
 
-    Times are event time. ``acted_at``: when people were told; None for an episode that is history only.
+    Times are event time. ``acted_at``: when people were told; None for an episode that is history only. ``reached``: how
+    severe it is by its readings alone, whatever time it has stood. ``cleared_at``: when its condition ended; an alarm of a rule
+    that latches stands on, and one that a person closed may have been closed before. ``closed_at``: our clock.
     """
 
     __tablename__ = "alarms"
@@ -148,9 +151,10 @@ class Alarm(Tracked):
         Index(None, "subject_id", "state"),
     )
     STATES = {
-        "raised": frozenset({"acknowledged", "cleared", "withdrawn"}),
-        "acknowledged": frozenset({"cleared", "withdrawn"}),
-        "cleared": frozenset({"raised", "withdrawn"}),
+        "raised": frozenset({"acknowledged", "cleared", "closed", "withdrawn"}),
+        "acknowledged": frozenset({"cleared", "closed", "withdrawn"}),
+        "cleared": frozenset({"raised", "closed", "withdrawn"}),
+        "closed": frozenset({"raised", "cleared", "withdrawn"}),
     }
 
     rule_id: Mapped[str] = mapped_column(ForeignKey("rules.id"))
@@ -161,6 +165,7 @@ class Alarm(Tracked):
     episode: Mapped[int]
     state: Mapped[str] = mapped_column(String(20), default="raised")
     severity: Mapped[str] = mapped_column(String(20))
+    reached: Mapped[str] = mapped_column(String(20))
     metric: Mapped[str] = mapped_column(String(60))
     raised_at: Mapped[datetime] = mapped_column(Moment)
     first_value: Mapped[float] = mapped_column(Float)
@@ -172,6 +177,29 @@ class Alarm(Tracked):
     acknowledged_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
     acted_at: Mapped[datetime | None] = mapped_column(Moment)
     incident_id: Mapped[str | None] = mapped_column(ForeignKey("incidents.id"), index=True)
+    closed_at: Mapped[datetime | None] = mapped_column(Moment)
+    closed_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
+    close_reason: Mapped[str | None] = mapped_column(String(200))
+    snoozed_until: Mapped[datetime | None] = mapped_column(Moment, index=True)
+    snoozed_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
+
+
+class AlarmClosing(Base):
+    """An instant at which a person closed what stood of one rule on one subject. Never changed, never deleted."""
+
+    __tablename__ = "alarm_closings"
+    subject_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    rule_id: Mapped[str] = mapped_column(ForeignKey("rules.id"), primary_key=True)
+    at_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+
+class AlarmReminder(Base):
+    """The reminders of one alarm: how many were sent, and when the next one is due; None: no more are."""
+
+    __tablename__ = "alarm_reminders"
+    alarm_id: Mapped[str] = mapped_column(ForeignKey("alarms.id"), primary_key=True)
+    step: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime | None] = mapped_column(Moment, index=True)
 
 
 class DeadLetter(Base):

@@ -13,6 +13,7 @@ from app.core.settings import Settings
 from app.core.tracked import transition
 from app.core.wire import WireError
 from app.users.rights import Actor
+from iot import reminders
 from iot.adapters import decode, thingsboard
 from iot.ingest import Message, ingest_batch
 from iot.models import Alarm, DeadLetter
@@ -20,7 +21,7 @@ from push import fallback
 
 
 def acknowledge(session: Session, actor: Actor, alarm: Alarm) -> Alarm:
-    """Somebody has seen the alarm and looks after it; its messages try no further channel.
+    """Somebody has seen the alarm and looks after it; its messages try no further channel, and nobody is reminded any more.
 
     Raises:
         Conflict: ``state_conflict`` unless it is raised.
@@ -29,6 +30,7 @@ def acknowledge(session: Session, actor: Actor, alarm: Alarm) -> Alarm:
     about = Subject("alarm", alarm.id)
     record(session, "alarm.acknowledged", about, causes=[last_entry(session, about)], actor_id=actor.id)
     fallback.stop(session, about)
+    reminders.end(session, alarm)
     return alarm
 
 

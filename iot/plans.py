@@ -110,7 +110,9 @@ class Plan:
         self._guards: dict[str, tuple[float, float]] = {}
         groups: dict[str, _Group] = {}
         for rule in rules:
-            main, steps = self.settings[rule.id] = rule.document.settings(context), rule.document.steps(context)
+            main, steps = rule.document.settings(context), rule.document.steps(context)
+            assert isinstance(main, LevelSettings)  # noqa: S101 - rules about devices are not among these
+            self.settings[rule.id] = main, steps
             metrics, levels = rule.document.metrics, [main.raising, *(step.raising for _, step in steps)]
             if main.shape is None:
                 self._levels[metrics[0]] += [(rule.id, level) for level in levels]
@@ -200,7 +202,8 @@ class Plans:
 
     def of(self, rules: Sequence[ActiveRule], versions: tuple[tuple[str, int], ...], context: Context) -> Plan:
         """Return the plan of these versions of rules, on subjects with these levels."""
-        key = (versions, context.value_holds, tuple(sorted(context.limits.items())), str(context.time_zone))
+        levels = context.value_holds, tuple(sorted(context.limits.items()))
+        key = (versions, levels, str(context.time_zone), context.calendar.days)
         with self._lock:  # writers may be threads
             plan = self._made.get(key)
             if plan is None:

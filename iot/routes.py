@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import request
@@ -13,7 +13,7 @@ from app.assets import queries as assets
 from app.core.clock import EARLIEST, LATEST, from_ms, to_ms
 from app.core.db import now
 from app.core.edge import edge_database, edge_settings
-from app.core.errors import Invalid, NotFound
+from app.core.errors import FieldsInvalid, Invalid, NotFound
 from app.core.http import PUBLIC, Routes
 from app.core.paging import PageQuery, page, page_of
 from app.core.problems import Malformed
@@ -22,7 +22,7 @@ from app.rules import queries as rules
 from app.rules.documents import Document
 from app.rules.operations import check_document
 from app.users.rights import Actor
-from iot import commands, operations, profile_trials, queries, retention, rule_trials, schemas
+from iot import closings, commands, operations, pauses, profile_trials, queries, retention, rule_trials, schemas
 from iot.alarms import reading_id
 from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, Incident, Telemetry
 from iot.store import Rollup
@@ -103,6 +103,27 @@ def acknowledge(session: Session, actor: Actor, alarm_id: str) -> Alarm:
     return operations.acknowledge(session, actor, queries.access_alarm(session, actor, alarm_id))
 
 
+@routes.door("POST", "/alarms/<alarm_id>/close", policy="alarms.close", body=schemas.CloseAlarmSchema, answer=schemas.AlarmSchema)
+def close_alarm(session: Session, actor: Actor, body: dict[str, Any], alarm_id: str) -> Alarm:
+    """Close an alarm that stands, whatever its readings say.
+
+    Its rule raises again when the condition has ended and holds anew. What the alarm had led to, such as an offer, stays.
+    """
+    return closings.close(session, actor, queries.access_alarm(session, actor, alarm_id), body["reason"])
+
+
+@routes.door(
+    "POST", "/alarms/<alarm_id>/snooze", policy="alarms.snooze", body=schemas.SnoozeAlarmSchema, answer=schemas.AlarmSchema
+)
+def snooze_alarm(session: Session, actor: Actor, body: dict[str, Any], alarm_id: str) -> Alarm:
+    """Let an alarm tell nobody anything for a while; it stays, and wakes by itself if it still stands then."""
+    if ("until" in body) == ("hours" in body):
+        raise FieldsInvalid({"until": ["until_or_hours"]})
+    alarm = queries.access_alarm(session, actor, alarm_id)
+    until = body["until"] if "until" in body else now(session) + timedelta(hours=body["hours"])
+    return pauses.snooze(session, actor, alarm, until)
+
+
 @routes.door("GET", "/incidents", policy="alarms.read", query=schemas.IncidentQuery, answer=page_of(schemas.IncidentSchema))
 def list_incidents(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
     """List incidents; ``GET /alarms?incident_id=`` lists the alarms of one."""
@@ -132,6 +153,7 @@ def _trial(session: Session, document: Document, span: dict[str, Any], since: da
                 "subject_kind": raised.subject_kind,
                 "subject_id": raised.subject_id,
                 "asset_id": raised.asset_id,
+                "severity": raised.severity,
                 "raised_at": from_ms(raised.episode.raised_at_ms),
                 "cleared_at": None if raised.episode.cleared_at_ms is None else from_ms(raised.episode.cleared_at_ms),
                 "end_reason": raised.episode.clear_reason,

@@ -18,7 +18,9 @@ from app.assets.models import Asset, Component, Fitting
 from app.core.clock import to_ms
 from app.rules.detectors import DETECTORS, Episode, Reading, State
 from app.rules.documents import Document
+from app.rules.parts import Severity
 from app.rules.queries import ActiveRule
+from app.rules.severity import grown, reached, worst
 from iot.subjects import Watched, load_items, watched_in
 
 _PAGE = 200
@@ -32,6 +34,7 @@ class Raised(NamedTuple):
     subject_id: str
     asset_id: str
     episode: Episode
+    severity: Severity
 
 
 @dataclass
@@ -73,16 +76,18 @@ def try_out(
     rule = ActiveRule("", "", 1, since, document)
     since_ms, until_ms = to_ms(since), to_ms(until)
     for watched in _subjects(session, rule, time_zone, after):
-        settings = document.settings(watched.subject.context)
+        context, fold = watched.subject.context, DETECTORS[document.detector]
         items = [item for item in load_items(session, watched) if item.at_ms < until_ms]
-        folded = DETECTORS[document.detector](State(), items, settings, until_ms)
+        folded = fold(State(), items, document.settings(context), until_ms)
+        steps = [(severity, fold(State(), items, step, until_ms)) for severity, step in document.steps(context)]
         trial.subjects += 1
         trial.readings += sum(isinstance(item, Reading) for item in items)
         subject = watched.subject
         for episode in folded.episodes:
             if episode.cleared_at_ms is None or episode.cleared_at_ms >= since_ms:
                 asset_id = subject.asset_at(episode.raised_at_ms)
-                trial.raised.append(Raised(subject.kind, subject.id, asset_id, episode))
+                severity = worst([reached(document, episode, steps), grown(document, episode, until_ms)])
+                trial.raised.append(Raised(subject.kind, subject.id, asset_id, episode, severity))
         if trial.readings >= most_readings or len(trial.raised) >= _MOST_RAISED:
             trial.following = subject.id
             break

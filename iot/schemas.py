@@ -6,6 +6,7 @@ from app.assets.schemas import ProfileSchema
 from app.core import fields
 from app.core.paging import PageQuery
 from iot.models import ALARM_STATES
+from iot.pauses import LONGEST_H
 
 
 class AlarmSchema(fields.TrackedSchema):
@@ -30,6 +31,23 @@ class AlarmSchema(fields.TrackedSchema):
     acknowledged_by = fields.Id(allow_none=True)
     acted_at = fields.Instant(allow_none=True)
     incident_id = fields.Id(allow_none=True)
+    closed_at = fields.Instant(allow_none=True)
+    closed_by = fields.Id(allow_none=True)
+    close_reason = fields.Text(200, allow_none=True)
+    snoozed_until = fields.Instant(allow_none=True)
+
+
+class CloseAlarmSchema(fields.Schema):
+    """Why a person closes an alarm."""
+
+    reason = fields.Text(200, 1, required=True)
+
+
+class SnoozeAlarmSchema(fields.Schema):
+    """Until when, or for how many hours, an alarm tells nobody anything: one of the two, at most 30 days."""
+
+    until = fields.Instant()
+    hours = fields.Real(0.01, LONGEST_H)
 
 
 class AlarmQuery(PageQuery):
@@ -126,6 +144,7 @@ class RaisedSchema(fields.Schema):
     subject_kind = fields.Text(20)
     subject_id = fields.Id()
     asset_id = fields.Id()
+    severity = fields.Text(20)
     raised_at = fields.Instant()
     cleared_at = fields.Instant(allow_none=True)
     end_reason = fields.Text(60, allow_none=True)

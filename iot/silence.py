@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from app.assets.models import Asset, Device
 from app.core.clock import from_ms, to_ms
 from app.core.db import now
 from app.core.history import Subject, last_entry, record
-from app.core.tracked import add, transition
+from app.core.tracked import add, touch, transition
 from app.customers.models import Customer
 from app.rules.detectors import DETECTORS, Episode, Reading, State
 from app.rules.detectors.silence import SilenceSettings
 from app.rules.parts import Context
 from app.rules.queries import ActiveRule, active_rules
+from app.rules.severity import RANK, grown
 from app.work_orders.operations import rep_of
-from iot.models import Alarm, DevicePresence
+from iot import actions, incidents, reminders
+from iot.alarms import Change
+from iot.models import OPEN_STATES, Alarm, DevicePresence
 from push.outbox import enqueue
 
-_OPEN = ("raised", "acknowledged")
+_QUIET = or_(Alarm.state.in_(OPEN_STATES), (Alarm.state == "closed") & Alarm.cleared_at.is_(None))
+"""The alarms whose devices were not heard since, those included that a person closed."""
 
 
 def notice_silence(session: Session, limit: int = 200) -> int:
@@ -35,7 +39,7 @@ def notice_silence(session: Session, limit: int = 200) -> int:
         assert isinstance(settings, SilenceSettings)  # noqa: S101 - the detector was compared above
         present_ms = to_ms(now(session))
         heard = func.coalesce(DevicePresence.heard_ms, 0)
-        already = select(Alarm.subject_id).where(Alarm.rule_id == rule.id, Alarm.state.in_(_OPEN))
+        already = select(Alarm.subject_id).where(Alarm.rule_id == rule.id, _QUIET)
         quiet = session.execute(
             select(Device, heard)
             .outerjoin(DevicePresence, DevicePresence.device_id == Device.id)
@@ -55,7 +59,36 @@ def notice_silence(session: Session, limit: int = 200) -> int:
             for episode in folded.episodes:
                 _raise(session, rule, device, episode, heard_ms)
                 raised += 1
+        for alarm in _standing(session, rule) if rule.document.grows_severe else ():
+            _grow(session, rule, alarm, present_ms)
     return raised
+
+
+def _standing(session: Session, rule: ActiveRule) -> Sequence[Alarm]:
+    query = select(Alarm).where(Alarm.rule_id == rule.id, Alarm.state.in_(OPEN_STATES))
+    return session.scalars(query.order_by(Alarm.id)).all()
+
+
+def _grow(session: Session, rule: ActiveRule, alarm: Alarm, present_ms: int) -> None:
+    """Make an alarm more severe that has stood for so long."""
+    last = Reading(to_ms(alarm.last_at), "heard", 0.0, alarm.subject_id)
+    severity = grown(rule.document, Episode(to_ms(alarm.raised_at), (last,), last, 1), present_ms)
+    if RANK[severity] <= RANK[alarm.severity]:
+        return
+    before, alarm.severity = alarm.severity, severity
+    touch(session, alarm)
+    about = Subject("alarm", alarm.id)
+    after_h = next(after_ms / 3_600_000 for step, after_ms in rule.document.grows_severe if step == severity)
+    entry = record(
+        session,
+        "alarm.stood_too_long",
+        about,
+        causes=[last_entry(session, about)],
+        severity=severity,
+        before=before,
+        after_h=after_h,
+    )
+    actions.tell_worse(session, Change("escalated", alarm, rule, entry))
 
 
 def _raise(session: Session, rule: ActiveRule, device: Device, episode: Episode, heard_ms: int) -> None:
@@ -74,6 +107,7 @@ def _raise(session: Session, rule: ActiveRule, device: Device, episode: Episode,
             episode=number,
             state="raised",
             severity=rule.document.severity,
+            reached=rule.document.severity,
             metric="heard",
             raised_at=from_ms(episode.raised_at_ms),
             first_value=0.0,
@@ -99,6 +133,7 @@ def _raise(session: Session, rule: ActiveRule, device: Device, episode: Episode,
         readings=[],
         count=1,
     )
+    incidents.join(session, alarm, rule.code, entry)
     asset = session.get_one(Asset, device.asset_id)
     customer = session.get_one(Customer, asset.customer_id)
     enqueue(
@@ -113,19 +148,23 @@ def _raise(session: Session, rule: ActiveRule, device: Device, episode: Episode,
         customer_name=customer.name,
         last_heard=last_at.isoformat() if heard_ms else None,
     )
+    reminders.begin(session, alarm, rule.document)
 
 
 def notice_heard(session: Session, heard: dict[str, int], device_ids: Iterable[str]) -> int:
     """Clear the silence alarms of devices that were just heard; return how many."""
     alarms = session.scalars(
-        select(Alarm)
-        .where(Alarm.subject_kind == "device", Alarm.state.in_(_OPEN), Alarm.subject_id.in_(sorted(device_ids)))
-        .order_by(Alarm.id)
+        select(Alarm).where(Alarm.subject_kind == "device", _QUIET, Alarm.subject_id.in_(sorted(device_ids))).order_by(Alarm.id)
     ).all()
     for alarm in alarms:
         at = from_ms(heard[alarm.subject_id])
-        transition(session, alarm, "cleared", cleared_at=max(at, alarm.raised_at), end_reason="heard_again")
-        record(
+        ended = {"cleared_at": max(at, alarm.raised_at), "end_reason": "heard_again", "snoozed_until": None}
+        if alarm.state == "closed":
+            alarm.cleared_at, alarm.end_reason = max(at, alarm.raised_at), "heard_again"
+            touch(session, alarm)
+            continue
+        transition(session, alarm, "cleared", expect=OPEN_STATES, **ended)
+        entry = record(
             session,
             "alarm.cleared",
             Subject("alarm", alarm.id),
@@ -134,4 +173,6 @@ def notice_heard(session: Session, heard: dict[str, int], device_ids: Iterable[s
             reason="heard_again",
             readings=[],
         )
+        reminders.end(session, alarm)
+        incidents.leave(session, alarm, entry)
     return len(alarms)

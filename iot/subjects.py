@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from functools import cached_property
 from itertools import chain
@@ -15,12 +15,14 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.assets.models import Asset, Component, Device, DeviceProfile, Fitting
+from app.calendar.days import ORDINARY
+from app.calendar.queries import calendar_of
 from app.core.clock import to_ms
 from app.core.db import among, now
 from app.rules.detectors import Reading, Removal
 from app.rules.parts import Context
 from app.rules.queries import ActiveRule, active_rules
-from iot.models import Alarm, SubjectState, Telemetry
+from iot.models import OPEN_STATES, Alarm, SubjectState, Telemetry
 from iot.store import Row
 
 
@@ -47,7 +49,9 @@ class Subject:
     @cached_property
     def fittings(self) -> str:
         """A digest of all that its readings and its rules' settings depend on."""
-        told = (self.windows, self.device_ids, self.context.value_holds, sorted(self.context.limits.items()))
+        told: tuple[object, ...] = (self.windows, self.device_ids, self.context.value_holds, sorted(self.context.limits.items()))
+        if self.context.calendar.days:
+            told += (self.context.calendar.days,)
         return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
     @cached_property
@@ -108,13 +112,15 @@ def watched_in(session: Session, rules: Iterable[ActiveRule], asset_ids: Sequenc
             by_part[rule.document.component].append(rule)
     if not by_part or not asset_ids:
         return []
-    found = _components(session, asset_ids, set(by_part) - {""}, time_zone) if set(by_part) - {""} else []
+    has_hours = any(rule.document.hours for some in by_part.values() for rule in some)
+    here = Context(time_zone=time_zone, calendar=calendar_of(session) if has_hours else ORDINARY)
+    found = _components(session, asset_ids, set(by_part) - {""}, here) if set(by_part) - {""} else []
     if "" in by_part:
-        found += _assets(session, asset_ids, time_zone)
+        found += _assets(session, asset_ids, here)
     return [News(subject, by_part[subject.part]) for subject in found]
 
 
-def _components(session: Session, asset_ids: Sequence[str], parts: set[str], time_zone: tzinfo) -> list[Subject]:
+def _components(session: Session, asset_ids: Sequence[str], parts: set[str], place: Context) -> list[Subject]:
     here = select(Fitting.component_id).where(among(session, Fitting.asset_id, asset_ids))
     rows = session.execute(
         select(Component.id, Component.kind, Fitting.asset_id, Fitting.fitted_at, Fitting.removed_at, Fitting.deleted_at)
@@ -131,17 +137,17 @@ def _components(session: Session, asset_ids: Sequence[str], parts: set[str], tim
             spans.append(Window(asset_id, to_ms(fitted_at), to_ms(removed_at) if removed_at else None))
     sources = _sources(session, {window.asset_id for spans in windows.values() for window in spans})
     return [
-        Subject("component", component_id, kinds[component_id], spans, *_known(spans, sources, time_zone))
+        Subject("component", component_id, kinds[component_id], spans, *_known(spans, sources, place))
         for component_id, spans in windows.items()
     ]
 
 
-def _assets(session: Session, asset_ids: Sequence[str], time_zone: tzinfo) -> list[Subject]:
+def _assets(session: Session, asset_ids: Sequence[str], here: Context) -> list[Subject]:
     sources = _sources(session, set(asset_ids))
     found = []
     for asset_id in sorted(asset_ids):
         spans = [Window(asset_id, 0, None)]
-        found.append(Subject("asset", asset_id, "", spans, *_known(spans, sources, time_zone)))
+        found.append(Subject("asset", asset_id, "", spans, *_known(spans, sources, here)))
     return found
 
 
@@ -172,11 +178,13 @@ def _sources(session: Session, asset_ids: set[str]) -> dict[str, _Sources]:
     return found
 
 
-def _known(spans: Sequence[Window], sources: dict[str, _Sources], time_zone: tzinfo) -> tuple[Context, list[str]]:
+def _known(spans: Sequence[Window], sources: dict[str, _Sources], here: Context) -> tuple[Context, list[str]]:
     of = [sources[window.asset_id] for window in spans]
     holds = any(source.value_holds for source in of)
     limits = of[-1].limits if of else {}
-    return Context(holds, limits, time_zone), sorted({device_id for source in of for device_id in source.device_ids})
+    return replace(here, value_holds=holds, limits=limits), sorted(
+        {device_id for source in of for device_id in source.device_ids}
+    )
 
 
 def with_readings(news: Iterable[News], rows: Iterable[Row], asset_of: dict[str, str]) -> None:
@@ -256,7 +264,8 @@ def due(session: Session, time_zone: tzinfo, limit: int = 200) -> list[News]:
         select(Alarm.subject_id)
         .where(
             Alarm.subject_kind == "component",
-            Alarm.state.in_(("raised", "acknowledged")),
+            Alarm.state.in_(OPEN_STATES),
+            Alarm.cleared_at.is_(None),
             or_(Alarm.subject_id.not_in(still_fitted), removed_since.exists()),
         )
         .limit(limit)

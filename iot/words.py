@@ -27,3 +27,8 @@ class Words:
         metric = self.names.get(source, source)
         scale, offset = self.units.get(metric, (1.0, 0.0))
         return metric, value * scale + offset
+
+    def untold(self, metric: str, value: float) -> float:
+        """Return a value as the device said it; not a number where its unit leaves nothing of it."""
+        scale, offset = self.units.get(metric, (1.0, 0.0))
+        return (value - offset) / scale if scale else float("nan")

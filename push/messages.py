@@ -288,6 +288,68 @@ MESSAGES: dict[str, Kind] = {
         Words("Now {grade}: {rule_en}", ("{asset_model} ({asset_serial}) of {customer_name} has become worse.",)),
         Words("升级为{grade}：{rule_zh}", ("{customer_name}的{asset_model}（序列号 {asset_serial}）情况加重。",)),
     ),
+    "alarm_stands": Kind(
+        {
+            "customer_name": "Chen Logistics",
+            **_MODEL,
+            "asset_serial": "LFP-0042",
+            "rule_zh": "冷却液温度过高",
+            "rule_en": "Coolant is too hot",
+            "severity": "critical",
+            "after_h": 24.0,
+        },
+        Words(
+            "Now {grade}: {rule_en}",
+            ("{asset_model} ({asset_serial}) of {customer_name}: the alarm has stood for {after_h:g} h.",),
+        ),
+        Words(
+            "升级为{grade}：{rule_zh}",
+            ("{customer_name}的{asset_model}（序列号 {asset_serial}）：告警已持续 {after_h:g} 小时。",),
+        ),
+    ),
+    "alarm_woke": Kind(
+        {
+            "customer_name": "Chen Logistics",
+            **_MODEL,
+            "asset_serial": "LFP-0042",
+            "rule_zh": "冷却液温度过高",
+            "rule_en": "Coolant is too hot",
+            "severity": "major",
+        },
+        Words(
+            "Still there: {rule_en}",
+            ("The quiet time is over: {asset_model} ({asset_serial}) of {customer_name}, severity: {grade}.",),
+        ),
+        Words(
+            "告警仍未解除：{rule_zh}",
+            ("静默已结束：{customer_name}的{asset_model}（序列号 {asset_serial}），级别：{grade}。",),
+        ),
+    ),
+    "alarm_unacknowledged": Kind(
+        {
+            "customer_name": "Chen Logistics",
+            **_MODEL,
+            "asset_serial": "LFP-0042",
+            "rule_zh": "冷却液温度过高",
+            "rule_en": "Coolant is too hot",
+            "severity": "major",
+            "since": _INSTANT,
+        },
+        Words(
+            "Nobody is on it yet: {rule_en}",
+            (
+                "{asset_model} ({asset_serial}) of {customer_name}; severity: {grade}.",
+                "Nobody has taken charge since {since:moment}. Please see to it.",
+            ),
+        ),
+        Words(
+            "告警无人受理：{rule_zh}",
+            (
+                "{customer_name}的{asset_model}（序列号 {asset_serial}），级别：{grade}。",
+                "自 {since:moment} 起无人受理，请尽快处理。",
+            ),
+        ),
+    ),
     "alarm_withdrawn": Kind(
         {"customer_name": "Chen Logistics", **_MODEL, "reason": "readings_do_not_show_it"},
         Words("Alarm withdrawn: {customer_name}", ("The alarm for the {asset_model} no longer stands.", ("why", "{why}"))),

@@ -13,7 +13,7 @@ from app.core.logs import get_log
 from app.core.settings import Settings
 from app.users import queries as users
 from app.users.models import User
-from app.users.rights import Actor
+from app.users.rights import ADMIN, Actor
 from push.channels import configured_channels
 from push.messages import MessageError, render
 from push.models import (
@@ -44,6 +44,26 @@ def access_notification(session: Session, actor: Actor, notification_id: str) ->
         NotFound: when there is none, or it is somebody else's.
     """
     notification = session.scalar(visible_to(actor).where(Notification.id == notification_id))
+    if notification is None:
+        raise NotFound
+    return notification
+
+
+def explainable_to(actor: Actor) -> Select[Notification]:
+    """Return the notifications whose reasons an actor may see: their own, and an administrator those of all they see."""
+    if actor.role != ADMIN:
+        return visible_to(actor)
+    theirs = users.visible_to(actor).with_only_columns(User.id)
+    return select(Notification).where(Notification.user_id.in_(theirs), Notification.deleted_at.is_(None))
+
+
+def access_explainable(session: Session, actor: Actor, notification_id: str) -> Notification:
+    """Load a notification whose reasons the actor may see.
+
+    Raises:
+        NotFound: when there is none, or none to see.
+    """
+    notification = session.scalar(explainable_to(actor).where(Notification.id == notification_id))
     if notification is None:
         raise NotFound
     return notification

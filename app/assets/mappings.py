@@ -21,6 +21,10 @@ ADDRESS, METRIC = "{address}", "{metric}"
 FORMS = ("json", "text", "csv")
 TIME_FORMS = ("ms", "s", "iso")
 SEPARATORS = (",", ";", "tab", "|")
+CHARGE_PCT, RANGE_KM = "battery_level", "rated_battery_range_km"
+RANGE_HEALTH = "rated_range_health_pct"
+"""A source of the adapter "teslamate" that is no field of TeslaMate's: it follows from the two above."""
+
 ADAPTERS = ("native", "ovms", "mapped", "thingsboard", "teslamate", "sparkplug")
 
 # Filters of the conventions that have an adapter of their own. What begins with $ is the broker's.
@@ -156,11 +160,22 @@ def find_faults(adapter: str, mapping: dict[str, Any] | None, metrics: dict[str,
     if adapter != "mapped":
         if mapping is not None:
             faults["mapping"] = ["not_mapped"]
-        return faults | {f"metrics.{name}.enum": ["not_mapped"] for name, metric in metrics.items() if metric.get("enum")}
+        faults |= {f"metrics.{name}.enum": ["not_mapped"] for name, metric in metrics.items() if metric.get("enum")}
+        return faults | (_faults_of_health(metrics) if adapter == "teslamate" else {})
     if mapping is None:
         faults["mapping"] = ["required"]
         return faults
     return _faults_of_pattern(mapping) | _faults_of_places(mapping) | _faults_of_metrics(mapping, metrics)
+
+
+def _faults_of_health(metrics: dict[str, dict[str, Any]]) -> Faults:
+    sources = {metric.get("source") or name: name for name, metric in metrics.items()}
+    if RANGE_HEALTH not in sources:
+        return {}
+    faults: Faults = {}
+    if not {CHARGE_PCT, RANGE_KM} <= sources.keys():
+        faults[f"metrics.{sources[RANGE_HEALTH]}.source"] = ["sources_missing"]
+    return faults
 
 
 def _faults_of_pattern(mapping: dict[str, Any]) -> Faults:

@@ -57,7 +57,7 @@ _SCOPES: dict[str, tuple[Callable[[Actor], Select[Any]], Any]] = {
     "coupon": (offers.visible_coupons, Coupon.id),
     "alarm": (iot.visible_alarms, Alarm.id),
     "device_command": (iot.visible_commands, DeviceCommand.id),
-    "notification": (push.visible_to, Notification.id),
+    "notification": (push.explainable_to, Notification.id),
 }
 
 

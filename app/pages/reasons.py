@@ -24,6 +24,22 @@ REASONS: dict[str, tuple[str, str]] = {
         "新读数表明先前的告警仍然成立，因此发出通知。",
     ),
     "alarm.escalated": ("It became worse: the alarm is now {severity}.", "情况加重，告警级别升为：{severity}。"),
+    "alarm.stood_too_long": (
+        "It has stood for {after_h} h: the alarm is now {severity}.",
+        "告警已持续 {after_h} 小时，级别升为：{severity}。",
+    ),
+    "alarm.severity_corrected": (
+        "Late data showed that it was not so bad: the alarm is {severity}.",
+        "迟到数据表明情况没有那么严重，告警级别更正为：{severity}。",
+    ),
+    "alarm.reminded": (
+        "Nobody has taken charge since {since}: reminder {step} of at most {at_most} went to the next in line ({to}).",
+        "自 {since} 起无人受理，已向下一顺位（{to}）发出第 {step} 次提醒（最多 {at_most} 次）。",
+    ),
+    "alarm.nobody_to_remind": (
+        "Nobody has taken charge since {since}, and the rule's line has nobody to remind (reminder {step}).",
+        "自 {since} 起无人受理，但规则所列人员均不可用，第 {step} 次提醒未能发出。",
+    ),
     "incident.opened": ("The first alarm of this asset opened an incident.", "该资产的首个告警，事件开启。"),
     "incident.alarm_joined": (
         "Another alarm of the same asset joined the incident: rule “{rule}”.",
@@ -33,6 +49,19 @@ REASONS: dict[str, tuple[str, str]] = {
     "incident.closed": ("No alarm of the incident stands any more.", "事件中的告警均已结束，事件关闭。"),
     "alarm.acknowledged": ("Somebody took charge of the alarm.", "已有人受理该告警。"),
     "alarm.cleared": ("The alarm ended: {reason}.", "告警已解除：{reason}。"),
+    "alarm.condition_ended": (
+        "The condition has ended; the alarm is not over by that.",
+        "条件已不再成立，但告警不因此结束。",
+    ),
+    "alarm.condition_returned": ("The condition holds again; it is the same alarm.", "条件再次成立，仍为同一告警。"),
+    "alarm.closed": ("Somebody closed the alarm: {reason}.", "已手动关闭告警：{reason}。"),
+    "alarm.found_closed": (
+        "Late data showed that it stood when somebody closed the alarm, so it is closed, too.",
+        "迟到数据表明，手动关闭告警时它已存在，因此一并关闭。",
+    ),
+    "alarm.snoozed": ("Somebody asked for quiet until {until}.", "已设为静默至 {until}。"),
+    "alarm.woke": ("The quiet time is over, and the alarm still stands ({severity}).", "静默结束，告警仍未解除（{severity}）。"),
+    "alarm.held_back": ("Nothing followed from it until {until}: {reason}.", "{until} 之前不采取任何措施：{reason}。"),
     "alarm.reopened": ("Late data moved the end of the alarm: it is open again.", "迟到数据改变了解除时间，告警重新打开。"),
     "alarm.clear_moved": ("Late data moved the moment the alarm ended.", "迟到数据改变了告警的解除时间。"),
     "alarm.withdrawn": ("The alarm should not have risen: {reason}.", "该告警本不应触发：{reason}。"),
@@ -153,6 +182,11 @@ REASONS: dict[str, tuple[str, str]] = {
     "station.created": ("The station was added.", "服务站已创建。"),
     "station.edited": ("The station was changed.", "服务站信息已修改。"),
     "stock.counted": ("Stock of {part_no} was set to {on_hand}.", "{part_no} 的库存已设为 {on_hand}。"),
+    "calendar.days_set": (
+        "{n} days of the calendar were set, from {since} to {until}.",
+        "已设置日历 {n} 天，自 {since} 至 {until}。",
+    ),
+    "calendar.day_removed": ("{day} is an ordinary day again.", "{day} 恢复为普通日期。"),
     "territory.created": ("The territory was added.", "区域已创建。"),
     "partner.created": ("The partner was added.", "合作方已创建。"),
     "rule.created": ("Rule “{code}” was added.", "规则“{code}”已创建。"),
@@ -199,6 +233,7 @@ CODED: dict[str, tuple[str, str]] = {
     "alarm_withdrawn": ("the alarm was withdrawn", "告警已撤回"),
     "offer_open": ("an offer for this component is open already", "该部件已有未结束的优惠"),
     "cool_down": ("the last offer ended too short a time ago", "距上一次优惠结束时间过短"),
+    "rule_cool_down": ("the rule's last alarm here ended too short a time ago", "距该规则上一次告警结束时间过短"),
     "order_open": ("a work order for this component is open already", "该部件已有未完成的工单"),
     "no_station": ("there is no active station", "没有启用的服务站"),
     "no_station_able": ("no station is able now", "暂无符合条件的服务站"),
@@ -216,12 +251,19 @@ CODED: dict[str, tuple[str, str]] = {
     "battery_alarm": ("battery alarm", "电池告警"),
     "alarm_raised": ("alarm", "告警"),
     "alarm_escalated": ("alarm became worse", "告警升级"),
+    "alarm_woke": ("alarm still stands", "告警仍未解除"),
+    "alarm_stands": ("alarm stands for long", "告警持续未解除"),
+    "alarm_unacknowledged": ("alarm nobody has taken charge of", "告警无人受理"),
+    "to_rep": ("the rep", "业务员"),
+    "to_manager": ("the managers", "经理"),
+    "to_admin": ("the administrators", "管理员"),
     "incident_has_order": ("the incident has a work order already", "该事件已有工单"),
     "inside": ("inside", "内"),
     "outside": ("outside", "外"),
     "critical": ("critical", "紧急"),
     "major": ("major", "重要"),
     "minor": ("minor", "次要"),
+    "warning": ("warning", "提示"),
     "task_offered": ("new task", "新任务"),
     "offer_made": ("personal offer", "专属优惠"),
     "service_offer_made": ("personal offer", "专属优惠"),
@@ -271,15 +313,33 @@ RECIPIENTS: dict[str, tuple[str, str]] = {
     "unknown": ("It was not yet written down then why it came to you.", "当时尚未记录发送给您的原因。"),
 }
 
+# The same, said to an administrator about somebody else.
+OTHER_RECIPIENTS: dict[str, tuple[str, str]] = {
+    "rep": ("They look after this customer.", "对方负责该客户。"),
+    "manager": ("They are the manager in charge of this territory.", "对方是该区域的负责经理。"),
+    "admin": ("They are an administrator.", "对方是管理员。"),
+    "customer": ("It is about something of theirs.", "该消息与对方的资产或服务有关。"),
+    "station_staff": ("They work at the station it concerns.", "对方任职于相关的服务站。"),
+    "asked_for": ("They asked for it themselves.", "这是对方本人申请的消息。"),
+    "unknown": ("It was not yet written down then why it went to them.", "当时尚未记录发送给对方的原因。"),
+}
+
 # Why a channel was taken or left out: (English, Chinese)
-CHOSEN: tuple[str, str] = ("You have it switched on, and it knows an address of yours.", "您已启用该渠道，且留有可用地址。")
-LEFT_OUT: dict[str, tuple[str, str]] = {
+CHANNEL_REASONS: dict[str, tuple[str, str]] = {
+    "chosen": ("You have it switched on, and it knows an address of yours.", "您已启用该渠道，且留有可用地址。"),
     "switched_off": ("You have switched this channel off.", "您已关闭该渠道。"),
     "no_address": ("It knows no address of yours.", "您在该渠道没有登记地址。"),
     "not_for_this_kind": ("Messages of this kind do not take this channel.", "此类消息不走该渠道。"),
     "later": ("It comes later in your order of channels.", "在您设置的渠道顺序中靠后。"),
     "not_in_order": ("It is not in your order of channels.", "不在您设置的渠道顺序中。"),
     "unknown": ("It was left out.", "未使用该渠道。"),
+}
+OTHER_CHANNEL_REASONS: dict[str, tuple[str, str]] = CHANNEL_REASONS | {
+    "chosen": ("They have it switched on, and it knows an address of theirs.", "对方已启用该渠道，且留有可用地址。"),
+    "switched_off": ("They have switched this channel off.", "对方已关闭该渠道。"),
+    "no_address": ("It knows no address of theirs.", "对方在该渠道没有登记地址。"),
+    "later": ("It comes later in their order of channels.", "在对方设置的渠道顺序中靠后。"),
+    "not_in_order": ("It is not in their order of channels.", "不在对方设置的渠道顺序中。"),
 }
 
 # Part of a rule's condition: (English, Chinese)

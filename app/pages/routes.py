@@ -34,5 +34,8 @@ def read_history(session: Session, actor: Actor, kind: str, subject: str) -> dic
 
 @routes.door("GET", "/notifications/<notification_id>/why", policy="notifications.read", answer=schemas.WhySchema)
 def explain_notification(session: Session, actor: Actor, notification_id: str) -> dict[str, Any]:
-    """Read why a message came to oneself, which ways it took or did not take, and how it fared on each."""
+    """Read why a message came to oneself, which ways it took or did not take, and how it fared on each.
+
+    Administrators read it of the messages of everybody they see.
+    """
     return reasons_why.why(session, actor, notification_id, edge_settings())

@@ -62,6 +62,7 @@ class WhySchema(fields.Schema):
     """Why a person got a message, and how it fared."""
 
     notification_id = fields.Id()
+    user_id = fields.Id()
     kind = fields.Text(40)
     state = fields.OneOf("inbox", *OUTBOX_STATES)
     recipient = fields.Text(300)

@@ -10,7 +10,14 @@ from app.core.history import HistoryEntry, Subject, last_entry
 from app.core.locales import EN
 from app.core.settings import Settings
 from app.pages import history
-from app.pages.reasons import CHOSEN, LEFT_OUT, RECIPIENTS, coded, reason_of
+from app.pages.reasons import (
+    CHANNEL_REASONS,
+    OTHER_CHANNEL_REASONS,
+    OTHER_RECIPIENTS,
+    RECIPIENTS,
+    coded,
+    reason_of,
+)
 from app.users.rights import Actor
 from push import queries as push
 from push.models import CHANNELS, Notification, OutboxMessage
@@ -20,7 +27,7 @@ _RULE_KINDS = frozenset({"alarm.raised"})
 
 
 def why(session: Session, actor: Actor, notification_id: str, settings: Settings) -> dict[str, Any]:
-    """Explain one of the actor's own notifications.
+    """Explain one of the actor's own notifications; to an administrator, anybody's whom they see.
 
     Args:
         notification_id: its id.
@@ -33,19 +40,21 @@ def why(session: Session, actor: Actor, notification_id: str, settings: Settings
     Raises:
         NotFound: when there is none, or it is somebody else's.
     """
-    notification = push.access_notification(session, actor, notification_id)
+    notification = push.access_explainable(session, actor, notification_id)
     zone = settings.time_zone
     chain = history.chain_of(session, actor, "notification", notification.id, zone)
     queued = last_entry(session, Subject("notification", notification.id), "notification.queued")
     rows = push.rows_of(session, notification)
+    own = notification.user_id == actor.id
     return {
         "notification_id": notification.id,
+        "user_id": notification.user_id,
         "kind": notification.kind,
         "state": _state(notification, rows),
         "causes": chain["causes"],
         "rule": _rule(session, chain["causes"]),
-        "recipient": _recipient(queued, actor.locale),
-        "channels": _channels(queued, rows, actor.locale),
+        "recipient": _recipient(queued, actor.locale, own=own),
+        "channels": _channels(queued, rows, actor.locale, own=own),
         "steps": chain["about"],
         "attempts": [_attempt(row, actor, settings) for row in rows],
     }
@@ -68,22 +77,22 @@ def _rule(session: Session, causes: list[dict[str, Any]]) -> dict[str, Any] | No
     return {"code": facts.get("rule"), "number": facts.get("rule_number"), "reason": nearest["reason"]}
 
 
-def _recipient(queued: HistoryEntry | None, locale: str) -> str:
-    facts = queued.facts if queued else {}
-    row = RECIPIENTS.get(str(facts.get("recipient_because") or facts.get("recipient_role")), RECIPIENTS["unknown"])
+def _recipient(queued: HistoryEntry | None, locale: str, *, own: bool) -> str:
+    facts, words = queued.facts if queued else {}, RECIPIENTS if own else OTHER_RECIPIENTS
+    row = words.get(str(facts.get("recipient_because") or facts.get("recipient_role")), words["unknown"])
     return row[0 if locale == EN else 1]
 
 
-def _channels(queued: HistoryEntry | None, rows: list[OutboxMessage], locale: str) -> list[dict[str, Any]]:
+def _channels(queued: HistoryEntry | None, rows: list[OutboxMessage], locale: str, *, own: bool) -> list[dict[str, Any]]:
     """Say of each channel whether it was chosen. A message from before this was written down: by its rows."""
     told = dict((queued.facts if queued else {}).get("channels") or {row.channel: "chosen" for row in rows})
-    side = 0 if locale == EN else 1
+    side, words = 0 if locale == EN else 1, CHANNEL_REASONS if own else OTHER_CHANNEL_REASONS
     later = {row.channel for row in rows}
     return [
         {
             "channel": channel,
             "chosen": told[channel] == "chosen" or channel in later,
-            "reason": (CHOSEN if told[channel] == "chosen" else LEFT_OUT.get(told[channel], LEFT_OUT["unknown"]))[side],
+            "reason": words.get(told[channel], words["unknown"])[side],
         }
         for channel in CHANNELS
         if channel in told

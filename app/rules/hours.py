@@ -1,10 +1,11 @@
-"""When a rule looks: opening hours in OpenStreetMap's syntax, as stations have them."""
+"""When a rule looks: opening hours in OpenStreetMap's syntax, by the calendar, as stations have them."""
 
 from __future__ import annotations
 
 from datetime import timedelta, tzinfo
 from functools import lru_cache
 
+from app.calendar.days import ORDINARY, Calendar
 from app.core.clock import from_ms, to_ms
 from app.stations import hours
 
@@ -14,24 +15,24 @@ _AHEAD = timedelta(days=8)
 class RuleHours:
     """Hours of a rule in the organisation's zone; asked for instants near each other, it remembers the present span."""
 
-    def __init__(self, text: str, time_zone: str) -> None:
+    def __init__(self, text: str, time_zone: str, calendar: Calendar) -> None:
         """Read them.
 
         Raises:
             ValueError: for what the syntax does not know.
         """
-        self._hours = hours.parse(text, time_zone)
+        self._hours = hours.parse(text, time_zone, calendar)
         self._open: tuple[int, int] = (0, 0)
 
     @staticmethod
-    def of(text: str, time_zone: tzinfo | None) -> RuleHours:
+    def of(text: str, time_zone: tzinfo | None, calendar: Calendar = ORDINARY) -> RuleHours:
         """Return them, read once.
 
         Raises:
             ValueError: for what the syntax does not know.
         """
         try:
-            return _read(text, str(time_zone or "UTC"))
+            return _read(text, str(time_zone or "UTC"), calendar)
         except ValueError as fault:
             raise ValueError(f"hours: {fault}") from None
 
@@ -56,5 +57,5 @@ class RuleHours:
 
 
 @lru_cache(maxsize=200)
-def _read(text: str, time_zone: str) -> RuleHours:
-    return RuleHours(text, time_zone)
+def _read(text: str, time_zone: str, calendar: Calendar) -> RuleHours:
+    return RuleHours(text, time_zone, calendar)

@@ -11,11 +11,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from app.calendar.days import ORDINARY, Calendar
 from app.core.settings import amount
 from app.rules.detectors.levels import Comparison, Level
 
 _HOUR_MS, _MINUTE_MS = 3_600_000, 60_000
 LONGEST_H = 24 * 90
+_LONGEST_MIN = 60 * 24 * 30
 _COMPARISONS: tuple[Comparison, ...] = ("below", "at_most", "above", "at_least")
 Severity = Literal["warning", "minor", "major", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("warning", "minor", "major", "critical")
@@ -39,11 +41,13 @@ class Context:
         value_holds: the source sends only changes.
         limits: the levels of the asset and its device profile, by name.
         time_zone: of the organisation; the rule's hours are read in it.
+        calendar: of the organisation; the rule's hours follow it.
     """
 
     value_holds: bool = False
     limits: Mapping[str, float] = field(default_factory=dict)
     time_zone: tzinfo | None = None
+    calendar: Calendar = ORDINARY
 
 
 class Beyond(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,9 +111,49 @@ class Standing(Beyond, frozen=True, forbid_unknown_fields=True):
 
 
 class Escalation(Condition, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """From here on the alarm is more severe."""
+    """From here on the alarm is more severe: from a level, or when it has stood for ``after_h`` hours of event time."""
 
     severity: Severity
+    after_h: float = 0
+
+    def check(self, name: str) -> None:
+        """Refuse what is out of bounds, and what is neither a level nor a time, or both; see ``Beyond.check``."""
+        if not self.after_h:
+            super().check(name)
+        elif not 0 < self.after_h <= LONGEST_H or self != Escalation(severity=self.severity, after_h=self.after_h):
+            raise ValueError(f"{name}: after_h stands alone, more than 0 and at most {LONGEST_H}")
+
+
+Line = Literal["rep", "manager", "admin"]
+
+
+class Remind(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who is reminded of an alarm that nobody acknowledges, and when.
+
+    The first reminder goes to the first of ``to`` after ``after_min`` minutes, each further one ``every_min`` minutes later
+    to the next of them; the last one stays. There are ``at_most`` so many.
+    """
+
+    after_min: float
+    every_min: float
+    to: tuple[Line, ...]
+    at_most: int = 5
+
+    def line(self, step: int) -> tuple[Line, ...]:
+        """Return who is asked for at a step, counted from 1: its own place first, then the later ones, then the earlier."""
+        place = min(step, len(self.to)) - 1
+        return (*self.to[place:], *reversed(self.to[:place]))
+
+    def check(self) -> None:
+        """Refuse what is out of bounds.
+
+        Raises:
+            ValueError: saying what is wrong.
+        """
+        if not 1 <= len(self.to) <= 10:
+            raise ValueError("remind: to names 1 to 10 roles of rep, manager, admin")
+        if not (1 <= self.after_min <= _LONGEST_MIN and 1 <= self.every_min <= _LONGEST_MIN and 1 <= self.at_most <= 100):
+            raise ValueError(f"remind: after_min and every_min 1 to {_LONGEST_MIN}, at_most 1 to 100")
 
 
 class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -156,8 +200,12 @@ def check_pair(raise_if: Condition | Standing, clear_if: Condition | Standing) -
         raise ValueError("clear_if: its level still raises")
 
 
-def check_escalation(severity: Severity, steps: Sequence[Escalation]) -> None:
+def check_escalation(severity: Severity, steps: Sequence[Escalation], *, by_level: bool) -> None:
     """Refuse steps that do not lead from less to more severe.
+
+    Args:
+        severity: of the rule.
+        by_level: the kind of rule knows further levels, not only times.
 
     Raises:
         ValueError: saying what is wrong.
@@ -167,6 +215,8 @@ def check_escalation(severity: Severity, steps: Sequence[Escalation]) -> None:
     before = SEVERITIES.index(severity)
     for step in steps:
         step.check("escalate")
+        if not (by_level or step.after_h):
+            raise ValueError("escalate: this detector knows steps by after_h only")
         if SEVERITIES.index(step.severity) <= before:
             raise ValueError("escalate: each step is more severe than the one before")
         before = SEVERITIES.index(step.severity)

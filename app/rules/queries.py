@@ -17,6 +17,14 @@ _MOST_READ = 2_000
 _READ: dict[tuple[str, int], Document] = {}
 
 
+_PRESENT = (
+    select(Rule.id, Rule.code, Rule.number, RuleVersion.since, RuleVersion.document)
+    .join(RuleVersion, (RuleVersion.rule_id == Rule.id) & (RuleVersion.number == Rule.number))
+    .order_by(Rule.id)
+)
+_ACTIVE = _PRESENT.where(Rule.enabled.is_(True), Rule.deleted_at.is_(None))
+
+
 @dataclass(frozen=True)
 class ActiveRule:
     """A rule that is switched on, with its present version read."""
@@ -52,16 +60,22 @@ def version_of(session: Session, rule: Rule, number: int | None = None) -> RuleV
 
 def active_rules(session: Session) -> list[ActiveRule]:
     """Return every rule that is switched on."""
-    rows = session.execute(
-        select(Rule.id, Rule.code, Rule.number, RuleVersion.since, RuleVersion.document)
-        .join(RuleVersion, (RuleVersion.rule_id == Rule.id) & (RuleVersion.number == Rule.number))
-        .where(Rule.enabled.is_(True), Rule.deleted_at.is_(None))
-        .order_by(Rule.id)
-    )
-    return [
-        ActiveRule(rule_id, code, number, since, _read(rule_id, number, document))
-        for rule_id, code, number, since, document in rows
-    ]
+    return [_active(*row) for row in session.execute(_ACTIVE)]
+
+
+def active_rule(session: Session, rule_id: str) -> ActiveRule | None:
+    """Return one rule, None where it is not switched on."""
+    row = session.execute(_ACTIVE.where(Rule.id == rule_id)).one_or_none()
+    return None if row is None else _active(*row)
+
+
+def present_rule(session: Session, rule_id: str) -> ActiveRule:
+    """Return the present version of one rule, whether or not it is switched on."""
+    return _active(*session.execute(_PRESENT.where(Rule.id == rule_id)).one())
+
+
+def _active(rule_id: str, code: str, number: int, since: datetime, document: dict[str, Any]) -> ActiveRule:
+    return ActiveRule(rule_id, code, number, since, _read(rule_id, number, document))
 
 
 def _read(rule_id: str, number: int, raw: dict[str, Any]) -> Document:

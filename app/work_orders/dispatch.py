@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.calendar.days import Calendar
+from app.calendar.queries import calendar_of
 from app.core.db import now
 from app.core.geo import Position, distance_m
 from app.customers.models import Site
@@ -55,6 +57,7 @@ def rank_stations(session: Session, order: WorkOrder) -> list[Candidate]:
     free = stations.free_units(session, order.part_no)
     loads = _loads(session)
     refused = _refused(session, order.id)
+    calendar = calendar_of(session)
     judged = []
     for station in stations.all_active(session):
         lacks = []
@@ -66,13 +69,15 @@ def rank_stations(session: Session, order: WorkOrder) -> list[Candidate]:
             lacks.append("part")
         if station.id in refused:
             lacks.append(refused[station.id])
-        judged.append(_judge(session, station, tuple(lacks), loads.get(station.id, 0), place))
+        judged.append(_judge(session, station, tuple(lacks), loads.get(station.id, 0), place, calendar))
     return sorted(judged, key=lambda candidate: candidate.order_key)
 
 
-def _judge(session: Session, station: Station, lacks: tuple[str, ...], tasks: int, place: Position) -> Candidate:
+def _judge(
+    session: Session, station: Station, lacks: tuple[str, ...], tasks: int, place: Position, calendar: Calendar
+) -> Candidate:
     try:
-        open_now = hours.is_open(hours.parse(station.opening_hours, station.time_zone), now(session))
+        open_now = hours.is_open(hours.parse(station.opening_hours, station.time_zone, calendar), now(session))
     except ValueError:
         open_now = False
     return Candidate(station, lacks, open_now, tasks / station.bays, round(distance_m(place, station.position)))

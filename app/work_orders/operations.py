@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.assets import operations as assets
 from app.assets.models import Asset, Component
 from app.assets.queries import is_fitted
+from app.calendar.queries import calendar_of
 from app.core.db import database_now, now
 from app.core.errors import Conflict, FieldsInvalid
 from app.core.history import HistoryEntry, Subject, last_entry, record
@@ -105,7 +106,7 @@ def dispatch(session: Session, settings: Settings, order: WorkOrder, causes: Cau
 def _offer_task(
     session: Session, settings: Settings, order: WorkOrder, station: Station, cause: HistoryEntry, actor_id: str | None = None
 ) -> StationTask:
-    opening = hours.parse(station.opening_hours, station.time_zone)
+    opening = hours.parse(station.opening_hours, station.time_zone, calendar_of(session))
     answer_by = hours.after_open_time(opening, database_now(session), settings.station_lease_s)
     task = add(
         session,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.calendar.queries import calendar_of
 from app.core.db import insert_once, now
 from app.core.ids import new_id
 from app.core.settings import Settings
@@ -32,7 +33,8 @@ def free_slots(session: Session, settings: Settings, station: Station) -> list[d
         ).all()
     )
     slots: list[datetime] = []
-    for since, until in hours.open_spans(hours.parse(station.opening_hours, station.time_zone), start, end):
+    opening = hours.parse(station.opening_hours, station.time_zone, calendar_of(session))
+    for since, until in hours.open_spans(opening, start, end):
         at = _next_on_grid(since, length)
         while at + length <= until and len(slots) < _MOST_SLOTS:
             if taken.get(at, 0) < station.bays:

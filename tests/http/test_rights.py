@@ -47,6 +47,11 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "POST /territories": "territories.manage",
         "PUT /users/<user_id>/territories": "users.manage",
     },
+    "calendar": {
+        "GET /calendar-days": "calendar.read",
+        "POST /calendar-days": "calendar.manage",
+        "POST /calendar-days/<day>/remove": "calendar.manage",
+    },
     "stations": {
         "GET /stations": "stations.read",
         "POST /stations": "stations.manage",
@@ -153,6 +158,8 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "GET /alarms": "alarms.read",
         "GET /alarms/<alarm_id>": "alarms.read",
         "POST /alarms/<alarm_id>/acknowledge": "alarms.acknowledge",
+        "POST /alarms/<alarm_id>/close": "alarms.close",
+        "POST /alarms/<alarm_id>/snooze": "alarms.snooze",
         "GET /incidents": "alarms.read",
         "GET /incidents/<incident_id>": "alarms.read",
         "POST /rule-trials": "rules.manage",

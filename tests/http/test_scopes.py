@@ -45,6 +45,8 @@ BODIES: dict[str, Any] = {
     "POST /service-offers/<offer_id>/decline": {},
     "POST /service-offers/<offer_id>/withdraw": {"reason": "x"},
     "PATCH /rules/<rule_id>": {"enabled": True},
+    "POST /alarms/<alarm_id>/close": {"reason": "x"},
+    "POST /alarms/<alarm_id>/snooze": {"hours": 1},
     "PUT /users/<user_id>/territories": {"territory_ids": []},
     "PATCH /users/<user_id>": {"name": "x"},
     "POST /users/<user_id>/deactivate": {},
@@ -55,7 +57,7 @@ QUERIES = {
     "GET /sync/explain": f"?collection=customers&id={ANY_ID}&user={ANY_ID}",
 }
 # Parameters that name no row somebody may or may not see: a collection, a channel, a token; and what only the office reads.
-WITHOUT_SCOPE = {"token", "channel", "profile", "collection", "installation", "problem", "conflict", "intent"}
+WITHOUT_SCOPE = {"token", "channel", "day", "profile", "collection", "installation", "problem", "conflict", "intent"}
 # Kinds of subject of the causal log, by the kind of thing they are here.
 SUBJECTS = {
     "customer": "customer",

@@ -204,6 +204,61 @@ def test_a_teslas_fields_become_readings_and_a_derived_state_of_health_can_be_ju
     one_alarm_one_offer(world)
 
 
+HEALTH = {
+    "soh_pct": {"unit": "%", "component": "battery_pack", "source": "rated_range_health_pct"},
+    "charge_pct": {"source": "battery_level"},
+    "range_m": {"source": "rated_battery_range_km", "scale": 1000.0},
+}
+
+
+def test_a_teslas_rated_range_gives_a_state_of_health_where_its_profile_asks_for_it(
+    world: World, office: Http, clock: SetClock
+) -> None:
+    body = {"code": "tesla", "name": "Tesla", "adapter": "teslamate", "metrics": HEALTH, "limits": {"rated_range_new_km": 400}}
+    profile = office.post("/device-profiles", body, expect=201)["id"]
+    car = office.post(f"/assets/{world.asset}/devices", {"profile_id": profile, "address": "9"}, expect=201)
+
+    def say(**fields: float) -> None:
+        world.send(*[arrived(world, f"teslamate/cars/9/{name}", str(value)) for name, value in fields.items()])
+
+    def told() -> list[float]:
+        return [one["value"] for one in office.get(f"/devices/{car['id']}/telemetry?metric=soh_pct")["items"]]
+
+    say(battery_level=80, rated_battery_range_km=240)
+    assert told() == [75.0]
+    clock.advance(minutes=10)
+    say(battery_level=79)
+    assert told() == [75.0], "the range is from before"
+    clock.advance(seconds=3)
+    say(rated_battery_range_km=235.0)
+    assert told() == [pytest.approx(100 * 235 / 0.79 / 400), 75.0]
+    clock.advance(days=1)
+    say(rated_battery_range_km=60, battery_level=20)
+    assert len(told()) == 2, "so little charge says too little"
+
+    asset = office.get(f"/assets/{world.asset}")
+    office.edit(f"/assets/{world.asset}", {"limits": {"rated_range_new_km": 500}}, asset["version"])
+    clock.advance(days=1)
+    say(rated_battery_range_km=240, battery_level=80)
+    assert told()[0] == 60.0
+    assert len(office.get(f"/devices/{car['id']}/telemetry?metric=range_m")["items"]) == 4
+
+
+def test_no_state_of_health_is_derived_unasked_or_without_the_range_when_new(world: World, office: Http) -> None:
+    plain = {name: metric for name, metric in HEALTH.items() if name != "soh_pct"}
+    for i, (metrics, limits) in enumerate(((HEALTH, {}), (plain, {"rated_range_new_km": 400}))):
+        body = {"code": f"t{i}", "name": "T", "adapter": "teslamate", "metrics": metrics, "limits": limits}
+        profile = office.post("/device-profiles", body, expect=201)["id"]
+        car = office.post(f"/assets/{world.asset}/devices", {"profile_id": profile, "address": f"{i}"}, expect=201)
+        fields = {"battery_level": "80", "rated_battery_range_km": "240"}
+        world.send(*[arrived(world, f"teslamate/cars/{i}/{name}", value) for name, value in fields.items()])
+        assert {one["metric"] for one in office.get(f"/devices/{car['id']}/latest")["items"]} == {"charge_pct", "range_m"}
+
+    body = {"code": "t", "name": "T", "adapter": "teslamate", "metrics": {"soh_pct": HEALTH["soh_pct"]}}
+    refusal = office.refused("POST", "/device-profiles", 422, "validation_failed", body)
+    assert [(fault["field"], fault["code"]) for fault in refusal["errors"]] == [("metrics.soh_pct.source", "sources_missing")]
+
+
 @pytest.mark.parametrize(
     ("field", "payload", "values"),
     [

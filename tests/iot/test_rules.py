@@ -14,10 +14,12 @@ from app.assets.models import Asset, Device
 from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.settings import Settings
+from app.jobs import remind_due
 from app.work_orders.models import WorkOrder
 from iot import folds
 from iot.ingest import Message, follow_due
 from iot.models import Alarm, Incident
+from iot.silence import notice_silence
 from tests.conftest import SetClock
 from tests.factories import PART, World, make_world
 from tests.iot.vehicles import BOSS, kinds, offers, send, values
@@ -115,6 +117,37 @@ def test_an_alarm_that_goes_on_opens_its_incident_again_and_nobody_is_told_twice
     assert [alarm.state for alarm in alarms_of(world.db)] == ["raised"]
     assert [(found["state"], found["closed_at"]) for found in manager.get("/incidents")["items"]] == [("open", None)]
     assert kinds(world.db, world.rep) == ["alarm_raised"]
+
+
+def test_a_silent_device_joins_the_incident_of_its_asset_grows_severe_and_leaves_when_it_is_heard(
+    world: World, http: Http, clock: SetClock
+) -> None:
+    silent = {"name": NAME, "detector": "silence", "severity": "minor", "silent_after_h": 1}
+    reminds = {"after_min": 10, "every_min": 10, "at_most": 1, "to": ["admin"]}
+    new_rule(world, http, silent | {"escalate": [{"severity": "critical", "after_h": 2}], "remind": reminds}, "quiet")
+    new_rule(world, http, HOT)
+    device, manager = Sender(world), http.as_(world.manager)
+    for _ in range(2):
+        device.say(t_c=70)
+
+    def look() -> None:
+        with world.db.transaction() as session:
+            notice_silence(session)
+
+    clock.advance(minutes=61)
+    look()
+    [incident] = manager.get("/incidents?state=open")["items"]
+    assert len(manager.get(f"/alarms?incident_id={incident['id']}")["items"]) == 2
+    clock.advance(minutes=121)
+    look()
+    look()
+    assert manager.get(f"/incidents/{incident['id']}")["severity"] == "critical"
+    assert kinds(world.db, world.rep) == ["alarm_raised", "device_silent", "alarm_stands"]
+    assert remind_due(world.db, world.settings) == 1
+    assert kinds(world.db, world.admin) == ["alarm_unacknowledged"]
+    device.say(t_c=40)
+    assert manager.get(f"/incidents/{incident['id']}")["state"] == "closed"
+    assert alarms_of(world.db, "raised") == []
 
 
 def test_several_symptoms_lead_to_one_work_order(world: World, http: Http) -> None:

@@ -358,7 +358,24 @@ def test_why_tells_in_the_readers_language_why_a_channel_failed(
 def test_why_tells_nobody_about_somebody_elses_message(outbox: Any, http: Http, send: Send) -> None:
     made = send(outbox.person(), "alarm-0001")
 
-    http.as_(outbox.person().id).refused("GET", f"/notifications/{made}/why", 404, "not_found")
+    http.as_(outbox.person(role="manager").id).refused("GET", f"/notifications/{made}/why", 404, "not_found")
+
+
+def test_why_tells_an_administrator_about_everybodys_messages(db: Database, settings: Settings, http: Http) -> None:
+    world = make_world(db, settings)
+    world.report(74.9, 74.5, 74.1)
+    [message] = http.as_(world.rep).get("/notifications")["items"]
+    admin = http.as_(world.admin)
+
+    found = admin.get(f"/notifications/{message['id']}/why")
+
+    assert (found["user_id"], found["recipient"]) == (world.rep, "They look after this customer.")
+    assert {channel["reason"] for channel in found["channels"]} == {"It knows no address of theirs."}
+    assert found["rule"]["code"] == "battery-health"
+    assert [step["kind"] for step in found["steps"]] == ["notification.queued"]
+    for user_id in (world.manager, world.owner):
+        http.as_(user_id).refused("GET", f"/notifications/{message['id']}/why", 404, "not_found")
+    admin.refused("POST", f"/notifications/{message['id']}/opened", 404, "not_found")
 
 
 def test_why_of_a_message_from_before_reasons_were_written_down_still_answers(

@@ -1,0 +1,150 @@
+"""What a rule's trial says of history is what the rule would have raised live, however the readings had come."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as tried
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from app.core.clock import to_ms
+from app.core.db import Database
+from app.core.settings import Settings
+from app.rules.detectors import DETECTORS
+from iot.ingest import Message, follow_due
+from iot.models import Alarm
+from tests.conftest import SetClock
+from tests.factories import World, make_world
+from tests.iot.vehicles import Vehicle, make_vehicle
+from tests.people import Http
+
+BY_TIME = {"severity": "critical", "after_h": 20}
+COMMON: dict[str, Any] = {
+    "name": {"zh-CN": "规则", "en": "Rule"},
+    "severity": "warning",
+    "escalate": [BY_TIME],
+    "lateness_h": 0.001,
+}
+SOON = {"within_days": 2, "clear_days": 4, "over_days": 2, "least": 3, "readings": 1}
+ON_PACK = {"component": "battery_pack"}
+SQUARE = [[22.50, 114.00], [22.50, 114.02], [22.52, 114.02], [22.52, 114.00]]
+LEVELS = {"raise_if": {"above": 60}, "clear_if": {"at_most": 55}}
+WORSE = [{"severity": "minor", "above": 72}, {"severity": "major", "after_h": 12}, {"severity": "critical", "above": 80}]
+
+# Every kind but silence, which is judged by arrival: there is nothing stored to try it on.
+RULES: dict[str, dict[str, Any]] = {
+    "threshold": {"metric": "x", "escalate": WORSE} | LEVELS,
+    "duration": {"metric": "x", "raise_if": {"above": 60, "for_min": 600}, "clear_if": {"at_most": 55, "for_min": 60}},
+    "rate": {"metric": "x", "over_h": 24, "least": 2, "raise_if": {"above": 0.8}, "clear_if": {"at_most": 0.1}},
+    "m_of_n": {"metric": "x", "hit_if": {"below": 60}, "m": 2, "n": 4},
+    "window": {"metric": "x", "aggregate": "avg", "over_h": 24, "least": 2} | LEVELS,
+    "usage": {"metric": "x", "raise_if": {"at_least": 80}} | ON_PACK,
+    "trend": {"metric": "x", "reaches": {"below": 50}} | SOON | ON_PACK,
+    "fence": {"when": "outside", "polygon": SQUARE, "for_min": 300, "readings": 1},
+    "condition": {"metrics": ["x", "y"], "raise_when": "x > y * 10.0", "for_min": 500, "stale_after_min": 2000},
+}
+DOCUMENTS = {kind: COMMON | {"detector": kind} | document for kind, document in RULES.items()}
+VALUES = st.sampled_from([40.0, 50.0, 58.0, 61.0, 75.0, 90.0])
+PLACES = st.sampled_from([(22.51, 114.01), (22.513, 114.012), (22.60, 114.10)])
+SAID = st.fixed_dictionaries({"x": VALUES}, optional={"y": VALUES.map(lambda value: value / 10), "at": PLACES})
+SPAN_H = 100
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> list[tuple[int, list[tuple[int, dict[str, Any]]]]]:
+    """Batches of messages, each with the hours that pass before it: shuffled, some of them twice."""
+    said = [(hour, draw(SAID)) for hour in draw(st.lists(st.integers(0, SPAN_H), min_size=3, max_size=12, unique=True))]
+    order = draw(st.permutations(said + draw(st.lists(st.sampled_from(said), max_size=4))))
+    batches: list[tuple[int, list[tuple[int, dict[str, Any]]]]] = []
+    for one in order:
+        if not batches or draw(st.booleans()):
+            batches.append((draw(st.integers(0, 20)), []))
+        batches[-1][1].append(one)
+    return batches
+
+
+def message(device: str, start: datetime, hour: int, said: dict[str, Any], received: datetime) -> Message:
+    metrics = {name: value for name, value in said.items() if name != "at"}
+    if "at" in said:
+        metrics |= {"lat_deg": said["at"][0], "lon_deg": said["at"][1]}
+    body = {"ts": to_ms(start + timedelta(hours=hour)), "boot": "b", "seq": hour, "m": metrics}
+    return Message(f"devices/0/{device}/telemetry", msgspec.json.encode(body), False, to_ms(received))
+
+
+def live(world: World, rule_id: str, vehicle: Vehicle) -> list[tuple[Any, ...]]:
+    with world.db.reading() as session:
+        found = session.scalars(
+            select(Alarm)
+            .where(Alarm.rule_id == rule_id, Alarm.subject_id.in_([vehicle.asset, vehicle.pack]), Alarm.state != "withdrawn")
+            .order_by(Alarm.raised_at)
+        )
+        return [
+            (a.raised_at, a.cleared_at, a.end_reason, a.severity, a.first_value, a.last_value, a.readings, a.state == "raised")
+            for a in found
+        ]
+
+
+def foretold(door: Http, document: dict[str, Any], vehicle: Vehicle) -> list[tuple[Any, ...]]:
+    found = door.post("/rule-trials", {"document": document})["items"]
+    told = [one for one in found if one["subject_id"] in (vehicle.asset, vehicle.pack)]
+    return [
+        (
+            datetime.fromisoformat(one["raised_at"]),
+            datetime.fromisoformat(one["cleared_at"]) if one["cleared_at"] else None,
+            *(one[name] for name in ("end_reason", "severity", "first_value", "last_value", "readings")),
+            one["cleared_at"] is None,
+        )
+        for one in sorted(told, key=lambda one: one["raised_at"])
+    ]
+
+
+@pytest.fixture
+def world(db: Database, settings: Settings) -> World:
+    return make_world(db, settings)
+
+
+@pytest.fixture
+def rules(world: World, http: Http) -> dict[str, str]:
+    """All kinds, switched on at once; ids by kind."""
+    manager = http.as_(world.manager)
+    return {kind: manager.post("/rules", {"code": kind, "document": document}, 201)["id"] for kind, document in DOCUMENTS.items()}
+
+
+def test_every_kind_but_silence_is_here() -> None:
+    assert set(RULES) == set(DETECTORS) - {"silence"}
+
+
+@tried(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(deliveries())
+def test_readings_that_came_live_in_any_order_raise_what_the_trial_says_of_history(
+    world: World, http: Http, clock: SetClock, rules: dict[str, str], batches: list[tuple[int, list[tuple[int, dict[str, Any]]]]]
+) -> None:
+    vehicle, manager = make_vehicle(world, f"v{to_ms(clock.now())}"), http.as_(world.manager)
+    start = clock.now() - timedelta(hours=SPAN_H)
+    for hours, batch in batches:
+        clock.advance(hours=hours)
+        world.send(*[message(vehicle.device, start, hour, said, clock.now()) for hour, said in batch])
+        follow_due(world.db, world.settings)
+    clock.advance(hours=30)
+    while follow_due(world.db, world.settings):
+        pass
+
+    for kind, rule_id in rules.items():
+        assert live(world, rule_id, vehicle) == foretold(manager, DOCUMENTS[kind], vehicle), kind
+
+
+def test_each_of_these_rules_can_raise(world: World, http: Http, clock: SetClock) -> None:
+    """Else the property above would hold for nothing."""
+    start = clock.now() - timedelta(hours=SPAN_H)
+    rising = [(4 * i, {"x": 40.0 + 5 * i, "y": 1.0, "at": (22.60, 114.10)}) for i in range(20)]
+    falling = [(80 + i, {"x": 140.0 - 5 * i}) for i in range(20)]
+    world.send(*[message(world.device, start, hour, said, clock.now()) for hour, said in rising + falling])
+
+    manager = http.as_(world.manager)
+    for kind, document in DOCUMENTS.items():
+        assert manager.post("/rule-trials", {"document": document})["items"], kind
