@@ -94,11 +94,8 @@ def _bring_in_line(session: Session, found: Found, alarms: list[Alarm], closings
         since_ms = to_ms(rule.since)
         episodes = [e for e in episodes if e.cleared_at_ms is None or e.raised_at_ms >= since_ms or _stands(e, known)]
     if rule.document.latch:
-        before = [
-            a
-            for a in counting
-            if not _is_whole(found, a) and (a.state in OPEN_STATES or a.cleared_at is None or _stood_then(a, found))
-        ]
+        standing = [a for a in counting if a.state in OPEN_STATES or a.cleared_at is None or _stood_then(a, found)]
+        before = [alarm for alarm in standing if not _is_whole(found, alarm)]
         episodes = latched(episodes, closings, to_ms(before[0].raised_at) if before else None)
         if not episodes:  # nothing new of what stands from before
             known = [one for one in known if one.id not in {alarm.id for alarm in before}]

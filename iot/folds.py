@@ -183,9 +183,7 @@ class _Folding:
         def fold(settings: Any, i: int) -> tuple[Folded, bool]:
             state = states[i] if states else None
             begin = lambda: stored.checkpoint.states_of(watched)[i]  # noqa: E731 - asked for only where everything is folded
-            return fold_new(
-                rule.document.detector, settings, state, watched.new, partial(stored.read_by, watched), self._present_ms, begin
-            )
+            return fold_new(rule.document.detector, settings, state, watched.new, load, self._present_ms, begin)
 
         folded, afresh = fold(main, 0)
         if afresh:

@@ -274,7 +274,7 @@ HEATS = st.lists(st.sampled_from([40.0, 55.0, 70.0]), min_size=3, max_size=7)
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("latch", [False, True])
-@tried(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@tried(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(heats=HEATS, drawn=st.data())
 def test_closed_alarms_follow_from_readings_and_closings_however_late_the_readings_come(
     world: World, http: Http, clock: SetClock, latch: bool, heats: list[float], drawn: st.DataObject
