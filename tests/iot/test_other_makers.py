@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import struct
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -19,6 +18,7 @@ from app.core.db import Database
 from app.core.settings import Settings
 from app.core.texts import FACTS
 from app.core.wire import WireError
+from evaluation.sparkplug import metric, part, payload
 from iot.adapters import Ignored, NodeMessage, Sample, decode, sparkplug
 from iot.commands import take_queued
 from iot.ingest import Message
@@ -272,31 +272,6 @@ VALUE = base64.b64decode("CNLig7n6MhINEGQgCmkAAAAAAIA2QBgB")
 OLD_DEATH = base64.b64decode("CNLig7n6MhINCgViZFNlcRAAIAhYABgA")
 GAP = base64.b64decode("CNLig7n6MhINEGQgCmkAAAAAAAA7QBgF")
 AT = 1_750_855_643_474
-
-
-def varint(value: int) -> bytes:
-    out = b""
-    while value > 0x7F:
-        out, value = out + bytes([value & 0x7F | 0x80]), value >> 7
-    return out + bytes([value])
-
-
-def part(field: int, value: int | bytes) -> bytes:
-    if isinstance(value, bytes):
-        return varint(field << 3 | 2) + varint(len(value)) + value
-    return varint(field << 3) + varint(value)
-
-
-def metric(name: str = "", alias: int | None = None, value: float | None = None, **more: int) -> bytes:
-    """Write a metric with a double; ``more``: at, kind, historical, null, int_value, long_value, boolean."""
-    numbers = {"at": 3, "kind": 4, "historical": 5, "null": 7, "int_value": 10, "long_value": 11, "boolean": 14}
-    body = (part(1, name.encode()) if name else b"") + (b"" if alias is None else part(2, alias))
-    body += b"".join(part(numbers[key], given) for key, given in more.items())
-    return part(2, body + (b"" if value is None else varint(13 << 3 | 1) + struct.pack("<d", value)))
-
-
-def payload(at: int, seq: int | None, *metrics: bytes) -> bytes:
-    return part(1, at) + b"".join(metrics) + (b"" if seq is None else part(3, seq))
 
 
 def test_the_published_vectors_are_read_as_their_makers_read_them() -> None:

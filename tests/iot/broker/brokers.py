@@ -63,7 +63,7 @@ class Client:
     """A paho client with a network thread, whose arrivals and acknowledgements can be waited on."""
 
     def __init__(self, port: int, name: str, *, clean: bool = True, manual_ack: bool = False, **sign_in: Any) -> None:
-        """``sign_in``: ``user`` and ``password``, ``tls``, an SSL context, ``keepalive`` in seconds."""
+        """``sign_in``: ``user`` and ``password``, ``tls``, an SSL context, ``keepalive`` in seconds, ``will`` of ``will_set``."""
         self.port, self.name, self.keepalive = port, name, sign_in.get("keepalive", 60)
         self.messages: list[mqtt.MQTTMessage] = []
         self.published = self.subscribed = 0
@@ -82,6 +82,8 @@ class Client:
             self.paho.username_pw_set(sign_in["user"], sign_in["password"])
         if sign_in.get("tls") is not None:
             self.paho.tls_set_context(sign_in["tls"])
+        if sign_in.get("will") is not None:
+            self.paho.will_set(*sign_in["will"])
         self.paho.max_inflight_messages_set(40)
         self.paho.on_connect = self._on_connect
         self.paho.on_disconnect = self._on_disconnect
