@@ -58,7 +58,8 @@ def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> l
     at_ms, seq, metrics = _read(payload)
     digest = hashlib.sha256(topic.encode() + b"\x00" + payload).hexdigest()[:24]
     at_ms = received_ms if at_ms is None else at_ms
-    return [NodeMessage("sparkplug", address, None, digest, at_ms, node, below, kind, seq, tuple(metrics))]
+    alive = kind not in DEATHS
+    return [NodeMessage("sparkplug", address, None, digest, at_ms, node, below, kind, seq, tuple(metrics), alive)]
 
 
 def _read(payload: bytes) -> tuple[int | None, int | None, list[NodeMetric]]:

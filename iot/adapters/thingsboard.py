@@ -41,7 +41,7 @@ def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> l
         raise WireError("shape_invalid", "an object is needed")
     kind = topic.rpartition("/")[2]
     if kind in {"connect", "disconnect"}:
-        return [Ignored("thingsboard", _name(body.get("device")), f"{kind}ed")]
+        return [Ignored("thingsboard", _name(body.get("device")), f"{kind}ed", alive=kind == "connect")]
     if not 1 <= len(body) <= _MOST_DEVICES:
         raise WireError("too_many_values", f"1 to {_MOST_DEVICES} devices")
     if kind == "attributes":

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 class Sample(NamedTuple):
     """Values a device measured at one instant. ``values`` by the device's own names.
 
-    ``shard``: that of the topic, None for conventions without one. ``key`` is unique per device.
+    ``shard``: that of the topic, None for conventions without one. ``key`` is unique per device. ``alive``: False where the
+    message says that the device is gone, which somebody else says for it.
     """
 
     adapter: str
@@ -17,6 +18,7 @@ class Sample(NamedTuple):
     key: str
     at_ms: int
     values: dict[str, float]
+    alive: bool = True
 
 
 class FaultReport(NamedTuple):
@@ -43,11 +45,12 @@ class Answer(NamedTuple):
 
 
 class Ignored(NamedTuple):
-    """A message of a known convention that carries nothing we use; the device was heard."""
+    """A message of a known convention that carries nothing we use; the device was heard if it is ``alive``."""
 
     adapter: str
     address: str
     why: str
+    alive: bool = True
 
 
 class NodeMetric(NamedTuple):
@@ -77,6 +80,7 @@ class NodeMessage(NamedTuple):
     kind: str
     seq: int | None
     metrics: tuple[NodeMetric, ...]
+    alive: bool = True
 
 
 Decoded = Sample | FaultReport | Answer | Ignored | NodeMessage

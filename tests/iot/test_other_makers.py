@@ -92,7 +92,7 @@ def test_a_gateway_speaks_for_many_devices_and_one_of_them_raises_an_alarm(world
 
 def test_connects_and_attributes_of_a_gateway_show_that_a_device_is_there() -> None:
     assert read("v1/gateway/connect", {"device": "A", "type": "van"}) == [Ignored("thingsboard", "A", "connected")]
-    assert read("v1/gateway/disconnect", {"device": "A"}) == [Ignored("thingsboard", "A", "disconnected")]
+    assert read("v1/gateway/disconnect", {"device": "A"}) == [Ignored("thingsboard", "A", "disconnected", alive=False)]
     assert read("v1/gateway/attributes", {"A": {"fw": "1.2"}, "B": {}}) == [
         Ignored("thingsboard", "A", "attributes"),
         Ignored("thingsboard", "B", "attributes"),

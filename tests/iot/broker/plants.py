@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import select
 
+from app.assets.operations import broker_hash
 from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.settings import Settings
@@ -52,9 +53,13 @@ class Plant:
         with self.db.reading() as session:
             write_config(self.settings, session, self.folder)
 
-    def running(self) -> Any:
-        """Write the files and run the broker for the length of a block."""
+    def running(self, *, watched: bool = False) -> Any:
+        """Write the files and run the broker for the length of a block; ``watched``: one more account may do everything."""
         self.write()
+        if watched:
+            with (self.folder / "passwd").open("a") as passwords, (self.folder / "acl").open("a") as rights:
+                passwords.write(f"watcher:{broker_hash('watching')}\n")
+                rights.write("\nuser watcher\ntopic readwrite #\n")
         return running_mosquitto(self.folder, self.settings.mqtt_port)
 
     def ingesting(self) -> Any:
@@ -83,6 +88,10 @@ class Plant:
         """A device, or a gateway, signing in with its own secret."""
         signing = {"name": device, "user": device, "password": self._secrets[device]} | options
         return self._connect(self.settings.mqtt_port, **signing)
+
+    def watcher(self) -> Client:
+        """Who sees everything, from now on."""
+        return self._connect(self.settings.mqtt_port, "watcher", user="watcher", password="watching").subscribe("#")
 
     def body(self, no: int, soh: float) -> bytes:
         return msgspec.json.encode({"t": to_ms(self.db.clock.now()) - 1000 + no, "no": no, "soh": soh})
