@@ -23,9 +23,10 @@ from iot.adapters import Ignored, NodeMessage, Sample, decode, sparkplug
 from iot.commands import take_queued
 from iot.ingest import Message
 from iot.models import DeviceCommand, SparkplugNode
+from iot.silence import notice_silence
 from tests.conftest import MONDAY_MORNING, SetClock
 from tests.factories import World, make_world
-from tests.iot.vehicles import DAY, alarms, counted, dead_letters, happened, latest, offers
+from tests.iot.vehicles import DAY, HOUR, alarms, counted, dead_letters, happened, heard, latest, offers
 from tests.people import Http
 
 TS = to_ms(MONDAY_MORNING)
@@ -44,14 +45,14 @@ def office(http: Http, world: World) -> Http:
 SOURCES = {"teslamate": "usable_battery_level"}
 
 
-def add_device(office: Http, world: World, adapter: str, address: str) -> dict[str, Any]:
+def add_device(office: Http, world: World, adapter: str, address: str, **more: Any) -> dict[str, Any]:
     """Register a device of a convention, its profile first."""
     profiles = {one["code"]: one["id"] for one in office.get("/device-profiles")["items"]}
     if adapter not in profiles:
         metrics = {"soh_pct": {"source": SOURCES.get(adapter, "soh")}, "temperature_c": {"source": "Temperature"}}
         body = {"code": adapter, "name": adapter, "adapter": adapter, "metrics": metrics}
         profiles[adapter] = office.post("/device-profiles", body, expect=201)["id"]
-    asked = {"profile_id": profiles[adapter], "address": address}
+    asked = {"profile_id": profiles[adapter], "address": address} | more
     made: dict[str, Any] = office.post(f"/assets/{world.asset}/devices", asked, expect=201)
     return made
 
@@ -129,6 +130,32 @@ def test_poison_of_a_gateway_is_refused_with_its_reason(name: str) -> None:
         read(topic, payload)
 
     assert refused.value.reason == reason
+
+
+def test_a_gateway_that_tells_a_device_is_gone_does_not_make_it_heard(world: World, office: Http, clock: SetClock) -> None:
+    device = add_device(office, world, "thingsboard", "Van 1")
+    world.send(arrived(world, "v1/gateway/connect", '{"device": "Van 1"}'))
+    clock.advance(hours=1)
+    world.send(arrived(world, "v1/gateway/disconnect", '{"device": "Van 1"}'))
+
+    assert heard(world.db, device["id"]) == MONDAY_MORNING
+
+
+def test_a_gateway_that_speaks_for_others_only_is_not_silent(world: World, office: Http, clock: SetClock) -> None:
+    van = add_device(office, world, "thingsboard", "Van 1")
+    gateway = add_device(office, world, "thingsboard", "Gateway", gateway=True)
+    clock.advance(hours=23)
+    world.send(arrived(world, TELEMETRY, '{"Van 1": [{"soh": 80}]}'))
+    clock.advance(hours=23)
+    with world.db.transaction() as session:
+        notice_silence(session)
+    assert {one["subject_id"] for one in office.get("/alarms")["items"]} == {world.device}
+
+    world.send(arrived(world, TELEMETRY, '{"Gateway": [{"cpu": 3}]}'))  # it has values of its own
+    clock.advance(hours=25)
+    with world.db.transaction() as session:
+        notice_silence(session)
+    assert {one["subject_id"] for one in office.get("/alarms")["items"]} == {world.device, van["id"], gateway["id"]}
 
 
 def post_raw(http: Http, token: str, body: Any) -> Any:
@@ -435,6 +462,31 @@ def test_the_births_of_a_nobody_are_not_kept(world: World, office: Http) -> None
     assert fates["unknown_device"] == 2
     with world.db.reading() as session:
         assert session.scalars(select(SparkplugNode)).all() == []
+
+
+def test_a_node_that_names_devices_nobody_registered_grows_nothing_and_its_gaps_are_still_seen(node: Node) -> None:
+    node.send("NBIRTH", payload(TS, 0))
+    before = node.state.births
+    for i in range(1, 256):
+        node.send("DBIRTH", payload(TS, i, *[metric(f"{k}/{i}", k, 1.0) for k in range(20)]), f"invented-{i}")
+
+    assert (node.state.births, node.state.gaps, node.state.seq, node.asked()) == (before, 0, 255, [])
+    assert counted(node.world.db)["unknown_device"] == 255
+    node.send("DDATA", payload(TS, 1, metric(alias=3, value=1.0)), "invented-1")  # 0 is missing
+    assert (node.state.gaps, len(node.asked())) == (1, 1)
+    assert dead_letters(node.world.db) == []
+
+
+def test_a_node_is_heard_by_what_it_says_of_its_devices(node: Node, clock: SetClock) -> None:
+    node.send("NBIRTH", payload(TS, 0))
+    node.send("DBIRTH", payload(TS, 1, metric("soh", 7, 80.0, kind=10)), "pack")
+    clock.advance(hours=1)
+    node.send("DDEATH", payload(TS, 2), "pack")
+
+    assert (heard(node.world.db, node.node["id"]), heard(node.world.db, node.below["id"])) == (clock.now(), MONDAY_MORNING)
+    clock.advance(hours=1)
+    node.send("NDEATH", payload(TS, None))
+    assert heard(node.world.db, node.node["id"]) == clock.now() - HOUR
 
 
 @pytest.mark.parametrize(
