@@ -35,14 +35,20 @@ ROOT = Path(__file__).resolve().parents[3]
 LOOK_S = 0.02
 
 
-def wait_until(true: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
-    """Look again and again until ``true()``; fail with ``what`` when patience runs out."""
+def becomes(true: Callable[[], object], patience_s: float) -> bool:
+    """Look again and again until ``true()``; tell whether it was, before patience ran out."""
     pause = threading.Event()
     for _ in range(int(patience_s / LOOK_S)):
         if true():
-            return
+            return True
         pause.wait(LOOK_S)
-    pytest.fail(f"waited {patience_s} s for: {what}")
+    return False
+
+
+def wait_until(true: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
+    """Look again and again until ``true()``; fail with ``what`` when patience runs out."""
+    if not becomes(true, patience_s):
+        pytest.fail(f"waited {patience_s} s for: {what}")
 
 
 def free_port() -> int:

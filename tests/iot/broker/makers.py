@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from app.core.clock import to_ms
 from evaluation.sparkplug import metric, payload
-from tests.iot.broker.brokers import Client
+from tests.iot.broker.brokers import Client, becomes, wait_until
 from tests.iot.broker.plants import Plant
 from tests.iot.vehicles import DAY, Vehicle, make_vehicle
 
@@ -105,12 +105,12 @@ class Sparkplug(Maker):
     timed = True
 
     def register(self, plant: Plant, asset: str) -> tuple[str, str]:
-        profile = plant.add_profile(code="plants", adapter="sparkplug", metrics={"soh_pct": {"source": "Battery/SoH"}})
-        node = plant.add_device(profile, asset, address="org/702")
-        return node, plant.add_device(profile, asset, address="org/702/pack")
+        self.profile = plant.add_profile(code="plants", adapter="sparkplug", metrics={"soh_pct": {"source": "Battery/SoH"}})
+        node = plant.add_device(self.profile, asset, address="org/702")
+        return node, plant.add_device(self.profile, asset, address="org/702/pack")
 
     def sign_in(self) -> None:
-        self.seq = 0
+        self.seq = 0  # of the last message
         death = payload(self.now_ms(), None, metric("bdSeq", long_value=3, kind=8))
         self.client = self.plant.client(self.account, will=("spBv1.0/org/NDEATH/702", death, 1, False))
 
@@ -177,6 +177,16 @@ class MappedText(Mapped):
 
     def told(self, soh: float, at_ms: int) -> str:
         return f" {soh}\n"
+
+
+def listened_to(maker: Maker) -> None:
+    """Say a healthy value until it is stored: the ingest follows a profile within a second or two. Nothing is left to come."""
+
+    def stored() -> bool:
+        maker.say(*maker.births(), *maker.value(80.0, maker.now_ms(days_ago=3)))
+        return becomes(lambda: maker.plant.soh(maker.device) == 80.0, 0.5)
+
+    wait_until(stored, f"the first value of {type(maker).__name__}")
 
 
 MAKERS: list[Callable[[Plant, Vehicle], Maker]] = [

@@ -7,20 +7,10 @@ from sqlalchemy import select
 from iot.models import Telemetry
 from tests.conftest import SetClock
 from tests.iot.broker.brokers import wait_until
-from tests.iot.broker.makers import Maker, make_all
+from tests.iot.broker.makers import Maker, listened_to, make_all
 from tests.iot.broker.plants import Plant
 from tests.iot.vehicles import dead_letters, stock_up
 from tests.people import Http
-
-
-def listened_to(maker: Maker) -> None:
-    """Say a healthy value until it is stored: the ingest follows a profile within a second or two."""
-
-    def stored() -> bool:
-        maker.say(*maker.births(), *maker.value(80.0, maker.now_ms(days_ago=3)))
-        return maker.plant.soh(maker.device) == 80.0
-
-    wait_until(stored, f"the first value of {type(maker).__name__}")
 
 
 def tell_low_values(makers: list[Maker], clock: SetClock) -> None:
