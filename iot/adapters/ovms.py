@@ -7,11 +7,9 @@ Source: openvehicles/Open-Vehicle-Monitoring-System-3, ovms_server_v3.cpp and us
 
 from __future__ import annotations
 
-import math
-
 from app.core import wire
 from app.core.wire import WireError, check_text
-from iot.adapters.values import Decoded, Ignored, Sample
+from iot.adapters.values import Decoded, Ignored, Sample, number_in
 
 _LONGEST = 4_000
 _CONNECTED = "s/v3/connected"
@@ -49,8 +47,4 @@ def _number(text: str) -> float | None:
     """Read a number, or yes and no as 1 and 0; None for texts and lists."""
     if text in {"yes", "no"}:
         return 1.0 if text == "yes" else 0.0
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+    return number_in(text.strip())

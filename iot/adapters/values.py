@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any, NamedTuple
+
+_NUMBER = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,3})?")
+
+
+def number_in(text: str) -> float | None:
+    """Read a text that is a decimal number; None for any other, and for what no float can hold."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 class Sample(NamedTuple):

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from iot.models import Telemetry
 from tests.conftest import SetClock
 from tests.iot.broker.brokers import wait_until
-from tests.iot.broker.makers import Maker, listened_to, make_all
+from tests.iot.broker.makers import Maker, make_all
 from tests.iot.broker.plants import Plant
 from tests.iot.vehicles import dead_letters, stock_up
 from tests.people import Http
@@ -18,13 +18,13 @@ def tell_low_values(makers: list[Maker], clock: SetClock) -> None:
     for i in range(3):
         clock.advance(days=1)
         for maker in makers:
-            if not maker.timed:
-                maker.say(*maker.value(74.5 - i / 2, 0))
-        slow = [maker for maker in makers if not maker.timed]
-        wait_until(lambda: all(one.plant.soh(one.device) == 74.5 - i / 2 for one in slow), f"day {i}")  # noqa: B023 - called here
+            if not maker.told.timed:
+                maker.tell(74.5 - i / 2)
+        slow = [maker for maker in makers if not maker.told.timed]
+        wait_until(lambda: all(one.soh == 74.5 - i / 2 for one in slow), f"day {i}")  # noqa: B023 - called here
     for maker in makers:
-        if maker.timed:
-            maker.say(*[one for i in range(3) for one in maker.value(74.5 - i / 2, maker.now_ms(days_ago=2 - i))])
+        for i in range(3 if maker.told.timed else 0):
+            maker.tell(74.5 - i / 2, days_ago=2 - i)
 
 
 def test_what_every_makers_device_publishes_ends_in_an_alarm_that_says_why(plant: Plant, http: Http, clock: SetClock) -> None:
@@ -34,7 +34,7 @@ def test_what_every_makers_device_publishes_ends_in_an_alarm_that_says_why(plant
     with plant.running(), plant.ingesting():
         for maker in makers:
             maker.sign_in()
-            listened_to(maker)
+            maker.be_listened_to()
         tell_low_values(makers, clock)
         wait_until(lambda: len(plant.office.get("/alarms")["items"]) == len(makers), "an alarm of every device")
 
