@@ -56,9 +56,9 @@ stores them in SQLite. Data: the metrics of the OVMS documentation with its exam
 topics of the TeslaMate documentation with its examples, the Sparkplug payloads published with benthos-umh (a birth, two values of
 which the second comes after a gap, and the death of an earlier connection), and its capture of a plant, whose payloads were not
 published: topics, sequence numbers, times and numbers of metrics are real, the values are not. *Passed over*: texts, lists and
-empty messages. `topic_unknown`: messages of a node that name a device, which Sparkplug does not allow.
+empty messages. *Denied*: by the broker; these are messages of nodes (`NDATA`) that name a device, which Sparkplug does not know.
 
-{table(["messages", "sent", "readings stored", "passed over", "dead letters", "sequence gaps"], lines)}
+{table(["messages", "sent", "denied", "readings stored", "passed over", "dead letters", "sequence gaps"], lines)}
 
 The capture's gaps by its own column of numbers: {"the same" if gaps_right else "DIFFERENT"}.
 
@@ -88,7 +88,8 @@ def _published(folder: Path) -> tuple[list[list[str]], bool]:
                 counts = made.settle()
             passed = sum(n for name, n in counts.items() if name.startswith("ignored_"))
             gaps[one.name] = counts["sequence_gap"]
-            told = [str(len(one.messages)), str(counts["reading"]), str(passed), _reasons(made.dead_letters())]
+            refused = len(one.messages) - counts["message"]
+            told = [str(len(one.messages)), str(refused), str(counts["reading"]), str(passed), _reasons(made.dead_letters())]
             lines.append([one.name, *told, str(counts["sequence_gap"]) if one.profile["adapter"] == "sparkplug" else "–"])
     return lines, gaps["Sparkplug, a plant"] == _gaps_by_definition(folder)
 
