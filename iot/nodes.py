@@ -18,6 +18,7 @@ from app.core.db import insert_once
 from iot import commands
 from iot.adapters import Answer, Decoded, Ignored, NodeMessage, NodeMetric, Sample
 from iot.adapters.sparkplug import BIRTHS, DEATHS, REBIRTH, number_of
+from iot.adapters.values import content_key
 from iot.models import SparkplugNode
 
 _ASK_EVERY_MS = 60_000
@@ -179,7 +180,8 @@ def _read(state: SparkplugNode, message: NodeMessage, index: int, found: Followe
         if number is not None and not _is_control(name) and not _without_time(metric):
             instants[metric.at_ms or message.at_ms][name] = number
     for at_ms, values in sorted(instants.items()):
-        sample = Sample("sparkplug", message.address, None, f"{message.digest}@{at_ms}", at_ms, values)
+        # Known by time and content: a birth tells again what was told before, under a number of its own.
+        sample = Sample("sparkplug", message.address, None, content_key(at_ms, values), at_ms, values)
         found.decoded.append((index, sample))
     if not instants and not unnamed:
         found.decoded.append((index, Ignored("sparkplug", message.address, "not_a_number")))

@@ -14,13 +14,11 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-import msgspec
-
 from app.assets.mappings import MappedForm, MappedMetric, Place
 from app.core import wire
 from app.core.clock import to_ms
 from app.core.wire import WireError
-from iot.adapters.values import Decoded, Ignored, Sample, number_in
+from iot.adapters.values import Decoded, Ignored, Sample, content_key, number_in
 
 _MOST_SAMPLES = 1000
 _MOST_COLUMNS = 1000
@@ -172,4 +170,4 @@ def _key(form: MappedForm, topic: str, record: Any, number: int, at_ms: int, val
         where = hashlib.sha256(topic.encode()).hexdigest()[:8]
         return f"#{found}:{where}" + ("" if form.time is None else f"@{at_ms}")
     content = [topic, values] if form.time is not None else [topic, values, number]
-    return f"@{at_ms}:{hashlib.sha256(msgspec.json.encode(content, order='sorted')).hexdigest()[:24]}"
+    return content_key(at_ms, content)

@@ -7,7 +7,6 @@ Source: Eclipse Sparkplug 3.0.0, 6.4 (payloads) and its sparkplug_b.proto; Proto
 
 from __future__ import annotations
 
-import hashlib
 import math
 import struct
 from collections.abc import Iterator
@@ -57,10 +56,9 @@ def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> l
     if not payload and kind not in DEATHS:
         return [Ignored("sparkplug", address, "empty")]
     at_ms, seq, metrics = _read(payload)
-    digest = hashlib.sha256(topic.encode() + b"\x00" + payload).hexdigest()[:24]
     at_ms = received_ms if at_ms is None else at_ms
     alive = kind not in DEATHS
-    return [NodeMessage("sparkplug", address, None, digest, at_ms, node, below, kind, seq, tuple(metrics), alive)]
+    return [NodeMessage("sparkplug", address, None, at_ms, node, below, kind, seq, tuple(metrics), alive)]
 
 
 def _read(payload: bytes) -> tuple[int | None, int | None, list[NodeMetric]]:

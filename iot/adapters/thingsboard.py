@@ -7,14 +7,13 @@ Source: ThingsBoard's documentation, "MQTT Gateway API" and "HTTP Device API".
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import msgspec
 
 from app.core import wire
 from app.core.wire import WireError
-from iot.adapters.values import Decoded, Ignored, Sample, number_in
+from iot.adapters.values import Decoded, Ignored, Sample, content_key, number_in
 
 TELEMETRY = "v1/gateway/telemetry"
 _TOPICS = {TELEMETRY, "v1/gateway/attributes", "v1/gateway/connect", "v1/gateway/disconnect"}
@@ -93,8 +92,8 @@ def _sample(address: str, entry: Any, number: int, retained: bool, received_ms: 
         return Ignored("thingsboard", address, "retained")
     if not found:
         return Ignored("thingsboard", address, "not_a_number")
-    content = msgspec.json.encode(found if timed else [found, number], order="sorted")
-    return Sample("thingsboard", address, None, f"@{at_ms}:{hashlib.sha256(content).hexdigest()[:24]}", at_ms, found)
+    key = content_key(at_ms, found if timed else [found, number])
+    return Sample("thingsboard", address, None, key, at_ms, found)
 
 
 def _read_number(value: Any) -> float | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from typing import Any, NamedTuple
+
+import msgspec
 
 _NUMBER = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,3})?")
 
@@ -15,6 +18,11 @@ def number_in(text: str) -> float | None:
         return None
     value = float(text)
     return value if math.isfinite(value) else None
+
+
+def content_key(at_ms: int, content: Any) -> str:
+    """Return what makes a message without a number the same message: its time and its content."""
+    return f"@{at_ms}:{hashlib.sha256(msgspec.json.encode(content, order='sorted')).hexdigest()[:24]}"
 
 
 class Sample(NamedTuple):
@@ -85,7 +93,6 @@ class NodeMessage(NamedTuple):
     adapter: str
     address: str
     shard: None
-    digest: str
     at_ms: int
     node: str
     below: str

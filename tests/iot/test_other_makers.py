@@ -389,6 +389,22 @@ def test_a_gap_is_counted_the_value_kept_and_the_node_asked_once_for_its_births(
     assert latest(node.world.db, node.node["id"], "temperature_c")[1] == 30.0  # type: ignore[index]
 
 
+def test_a_birth_that_tells_old_values_again_at_their_own_time_adds_no_reading(node: Node, clock: SetClock) -> None:
+    node.send("NBIRTH", payload(TS, 0))
+    node.send(
+        "DBIRTH", payload(TS, 1, metric("soh", 7, 80.0, kind=10, at=TS - 5000), metric("soc", 8, 50.0, at=TS - 5000)), "pack"
+    )
+    node.send("DDATA", payload(TS, 2, metric(alias=7, value=74.0, at=TS - 2000)), "pack")
+    for minute in range(1, 4):
+        clock.advance(minutes=1)
+        at = to_ms(clock.now())
+        node.send("NBIRTH", payload(at, 0))
+        fates = node.send("DBIRTH", payload(at, 1, metric("soh", 7, 74.0, kind=10, at=TS - 2000)), "pack")
+        assert (fates.get("reading", 0), fates["duplicate"]) == (0, 1), minute
+
+    assert counted(node.world.db)["reading"] == 3
+
+
 def test_a_node_that_does_not_answer_is_asked_again_after_a_minute(node: Node, clock: SetClock) -> None:
     for seconds in (0, 59, 1):
         clock.advance(seconds=seconds)
