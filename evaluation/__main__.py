@@ -18,7 +18,7 @@ _HEAD = """# Quality of rules on real data
 
 Written by `make eval DATA=<folder>`; the folder holds the public data sets named in each section, which are not part of this
 repository. The detectors are those the ingest runs (`app/rules/detectors`). Seeds are fixed, so the page changes only with the
-rules.
+rules and with how messages are read.
 """
 
 
@@ -30,7 +30,8 @@ def main(argv: list[str]) -> int:
     told = [text for part in parts if folder is not None and (text := part(folder)) is not None]
     if not told:
         print(
-            "skipped: name a folder that holds battery_nasa, battery_lab, ev_leaf_log, ev_leaf_survey or machines_pdm,"
+            "skipped: name a folder that holds battery_nasa, battery_lab, ev_leaf_log, ev_leaf_survey, machines_pdm or"
+            " mqtt_ovms with mqtt_teslamate and mqtt_sparkplug,"
             " as in: make eval DATA=<folder>"
         )
         return 0

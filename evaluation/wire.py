@@ -64,7 +64,7 @@ The capture's gaps by its own column of numbers: {"the same" if gaps_right else 
 
 The {len(battery)} readings of NASA's cell {_CELL}, one a day, told in each form to the default battery rule. *By definition*: as
 above. *Again*: a second deployment gets every message twice, and where messages carry a time of their own, in an order drawn with
-seed {_SEED}; the readings and alarms must be those of the first.
+seed {_SEED}; where they carry none, the copy arrives at the same instant. Readings and alarms must be those of the first.
 
 {table(head, told)}
 """

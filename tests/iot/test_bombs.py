@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 import time
 import tracemalloc
 from typing import Any
@@ -10,15 +12,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from app.assets.mappings import MappedForm, read_form
 from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.settings import Settings
 from app.core.wire import WireError
-from evaluation.sparkplug import metric, part, varint
+from evaluation.sparkplug import metric, part, payload, varint
 from iot.adapters import Decoded, Sample, decode
 from iot.ingest import Message
+from iot.models import Telemetry
 from tests.conftest import MONDAY_MORNING
 from tests.factories import World, make_world
 from tests.iot.vehicles import dead_letters, latest, row_counts
@@ -123,8 +127,8 @@ def test_a_bomb_costs_little_and_is_decoded_or_refused_with_its_reason(name: str
 
 @pytest.mark.parametrize("text", ["1_000", "\u0661\u0662", "\uff11", "0x10", "1e", "infinity", "nan", "1e999", "--1", "1 2"])
 def test_only_decimal_numbers_are_numbers_in_every_convention(text: str) -> None:
-    for topic, payload in ((OVMS, text), (TESLA, text), (BOARD, json.dumps({"A": [{"s": text}]}))):
-        [told] = read(topic, payload.encode())
+    for topic, said in ((OVMS, text), (TESLA, text), (BOARD, json.dumps({"A": [{"s": text}]}))):
+        [told] = read(topic, said.encode())
         assert not isinstance(told, Sample), topic
     with pytest.raises(WireError, match="value_invalid"):
         read("texts/1/m", text.encode())
@@ -198,6 +202,44 @@ def test_a_gateway_that_names_100_000_devices_nobody_registered_grows_nothing(wo
     assert dead_letters(world.db) == []
 
 
+_EXTREMES = (0, 1, 127, 2**31, 2**32 - 1, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1)
+_NAMES = ("bdSeq", "soh", "Node Control/Rebirth", "=1", "", "名", "a" * 250, "x\x1f'\"")
+
+
+def _any_message(draw: random.Random) -> tuple[str, bytes]:
+    """A message of a node with numbers at the edges of their fields."""
+    kind = draw.choice(["NBIRTH", "NDATA", "NDEATH", "DBIRTH", "DDATA", "DDEATH"])
+    below = "/d" if kind.startswith("D") else ""
+    metrics = []
+    for _ in range(draw.randrange(6)):
+        fields = [name for name in ("kind", "historical", "null", "int_value", "long_value") if draw.random() < 0.3]
+        more = {name: draw.choice(_EXTREMES) for name in fields}
+        if draw.random() < 0.3:
+            more["at"] = TS + draw.randrange(-(10**9), 10**9)
+        value = draw.choice([None, None, 1.5, -1e308, 5e-324, math.inf, math.nan])
+        metrics.append(metric(draw.choice(_NAMES), draw.choice([None, *_EXTREMES]), value, **more))
+    seq = draw.choice([None, draw.randrange(256)])
+    return f"spBv1.0/g/{kind}/n{below}", payload(TS + draw.randrange(10**6), seq, *metrics)
+
+
+@pytest.mark.parametrize("seed", [1, 20_261])
+def test_whatever_a_node_tells_can_be_stored_or_is_refused_with_a_reason_of_its_own(
+    world: World, office: Http, seed: int
+) -> None:
+    body = {"code": "sp", "name": "S", "adapter": "sparkplug", "metrics": {"soh_pct": {"source": "soh", "scale": 100}}}
+    profile = office.post("/device-profiles", body, expect=201)["id"]
+    for address in ("g/n", "g/n/d"):
+        office.post(f"/assets/{world.asset}/devices", {"profile_id": profile, "address": address}, expect=201)
+    draw = random.Random(seed)
+
+    for start in range(0, 300, 30):
+        world.send(*[Message(*_any_message(draw), False, TS + start) for _ in range(30)])
+
+    assert {letter.reason for letter in dead_letters(world.db)} <= {"alias_unknown", "number_out_of_range"}
+    with world.db.reading() as session:
+        assert all(abs(value) < math.inf for value in session.scalars(select(Telemetry.value)))
+
+
 def test_a_name_is_known_in_its_own_convention_only(world: World, office: Http) -> None:
     """One name registered under every convention: each message speaks for the device of its own."""
     name = "device-0001/1"  # fits an OVMS car, a TeslaMate car in a namespace, a node, a gateway's device
@@ -218,8 +260,8 @@ def test_a_name_is_known_in_its_own_convention_only(world: World, office: Http) 
         "thingsboard": (BOARD, b'{"device-0001/1": [{"soh": 84}], "device-0001": [{"soh": 1}]}'),
         "mapped": ("any/1", b'{"soh": 85}'),
     }
-    for number, (adapter, (topic, payload)) in enumerate(sent.items()):
-        world.send(Message(topic, payload, False, TS))
+    for number, (adapter, (topic, said)) in enumerate(sent.items()):
+        world.send(Message(topic, said, False, TS))
         known = {one: latest(world.db, made[one]) for one in made}
         assert {one for one, value in known.items() if value} == set(list(sent)[: number + 1]), adapter
         assert known[adapter] == (MONDAY_MORNING, 81.0 + number)

@@ -48,6 +48,7 @@ class Plant:
         self.db, self.settings, self.office, self.world, self.folder = db, settings, office, world, folder
         self._connect = connect
         self._secrets: dict[str, str] = {}
+        self.topics: dict[str, str] = {}
 
     def write(self) -> None:
         with self.db.reading() as session:
@@ -82,6 +83,7 @@ class Plant:
     def add_device(self, profile: str, asset: str, **asked: Any) -> str:
         made: dict[str, Any] = self.office.post(f"/assets/{asset}/devices", {"profile_id": profile} | asked, expect=201)
         self._secrets[made["id"]] = made["secret"]
+        self.topics[made["id"]] = made["topic"]
         return str(made["id"])
 
     def client(self, device: str, **options: Any) -> Client:

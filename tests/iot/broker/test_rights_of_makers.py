@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from app.assets.mappings import overlap
 from tests.iot.broker.plants import Plant
 
 NATIVE = "devices/0/native-device-1/telemetry"
@@ -94,6 +95,17 @@ def test_every_account_publishes_exactly_its_own_topics(plant: Plant, accounts: 
             told = [message.topic for message in watcher.messages[:-1]]
             watcher.messages.clear()
             assert told == sorted(account.own), account.device
+
+
+def test_the_answer_to_a_registration_names_topics_of_the_device(plant: Plant, accounts: list[Account]) -> None:
+    told = {}
+    for one in accounts:
+        told[one.address] = plant.topics[one.device]
+        if one.own and not one.address.startswith("bridge"):
+            assert any(overlap(told[one.address], topic) for topic in one.own), one.address
+    assert told["cars/1"] == "teslamate/cars/cars/1/+"
+    assert told["org/702/pack"] == "spBv1.0/org/DDATA/702/pack"
+    assert told["Van 1"] == "v1/gateway/telemetry"
 
 
 def test_a_node_hears_what_it_is_asked_and_a_gateway_what_all_nodes_are_asked(plant: Plant, accounts: list[Account]) -> None:
