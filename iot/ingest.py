@@ -29,7 +29,6 @@ from app.core.wire import WireError
 from app.rules.queries import ActiveRule, active_rules
 from iot import actions, alarms, commands, derived, nodes, silence, store, subjects
 from iot.adapters import Answer, Decoded, FaultReport, Ignored, NodeMessage, Sample, decode, is_mapped
-from iot.adapters.sparkplug import DEATHS
 from iot.models import TelemetryHorizon
 from iot.store import Row
 from iot.subjects import News
@@ -199,16 +198,26 @@ def _known_devices(session: Session, batch: Batch) -> dict[tuple[str, str], Know
         elif not isinstance(one, Ignored) and one.shard is not None and one.shard != device.shard:
             batch.poison.append((message, "wrong_shard", f"device belongs to shard {device.shard}"))
         else:
-            if _shows_life(message, one):
-                batch.heard[device.id] = max(batch.heard.get(device.id, 0), message.received_ms)
+            _note_heard(batch, message, one, known)
             if isinstance(one, Ignored):
                 batch.counts[f"ignored_{one.why}"] += 1
     return known
 
 
-def _shows_life(message: Message, one: Decoded) -> bool:
-    """Tell whether a message was sent by its device now: not one the broker kept for us, nor one of somebody's death."""
-    return not message.retained and not (isinstance(one, NodeMessage) and one.kind in DEATHS)
+def _note_heard(batch: Batch, message: Message, one: Decoded, known: dict[tuple[str, str], KnownDevice]) -> None:
+    """Note who sent a message just now: not what the broker kept for us, nor what tells that its device is gone.
+
+    A node is heard by what it says of the devices below it, also that one of them is gone.
+    """
+    if message.retained:
+        return
+    speakers = [one.address] if not isinstance(one, Sample | Ignored | NodeMessage) or one.alive else []
+    if isinstance(one, NodeMessage) and one.below:
+        speakers.append(one.node)
+    for address in speakers:
+        device = known.get((one.adapter, address))
+        if device is not None:
+            batch.heard[device.id] = max(batch.heard.get(device.id, 0), message.received_ms)
 
 
 def _follow_nodes(session: Session, batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> list[tuple[str, Answer]]:

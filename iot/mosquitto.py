@@ -239,21 +239,29 @@ def _rights_of(account: _Account) -> list[str]:
     """Return what a device of another maker may do beside what every device may."""
     if account.adapter == "ovms":
         return [f"write ovms/{account.address}/#", f"read ovms/{account.address}/client/#"]
+    if account.adapter == "sparkplug":
+        return _rights_of_node(account)
     if account.gateway and account.adapter in FILTERS_OF:
         return [f"write {topic}" for topic in FILTERS_OF[account.adapter]]
-    if account.adapter == "sparkplug" and account.address.count("/") == 1:
-        group, node = account.address.split("/")
-        told = [f"spBv1.0/{group}/N{kind}/{node}" for kind in _NODE_TELLS]
-        told += [f"spBv1.0/{group}/D{kind}/{node}/+" for kind in _NODE_TELLS]
-        asked = (f"spBv1.0/{group}/NCMD/{node}", f"spBv1.0/{group}/DCMD/{node}/+", "spBv1.0/STATE/+")
-        return [f"write {topic}" for topic in told] + [f"read {topic}" for topic in asked]
     if account.adapter == "teslamate":
         namespace, _, car = account.address.rpartition("/")
-        return [f"write teslamate/{namespace + '/' if namespace else ''}cars/{car}/#"]
+        return [f"write teslamate/{namespace + '/' if namespace else ''}cars/{car}/+"]
     if account.adapter == "mapped" and account.mapping:
         pattern = account.mapping["topic"]
         return [f"write {filter_of(pattern) if account.gateway else topic_of(pattern, account.address)}"]
     return []
+
+
+def _rights_of_node(account: _Account) -> list[str]:
+    """Return what a Sparkplug node may do, or a gateway for every node: tell and be asked, never ask. A device has its node."""
+    levels = ["+", "+"] if account.gateway else account.address.split("/")
+    if len(levels) != 2:
+        return []
+    group, node = levels
+    told = [f"spBv1.0/{group}/N{kind}/{node}" for kind in _NODE_TELLS]
+    told += [f"spBv1.0/{group}/D{kind}/{node}/+" for kind in _NODE_TELLS]
+    asked = (f"spBv1.0/{group}/NCMD/{node}", f"spBv1.0/{group}/DCMD/{node}/+", "spBv1.0/STATE/+")
+    return [f"write {topic}" for topic in told] + [f"read {topic}" for topic in asked]
 
 
 def _rights(settings: Settings, accounts: Sequence[_Account], filters: Iterable[str]) -> str:
@@ -308,6 +316,9 @@ autosave_on_changes false
 # $SYS/broker/publish/messages/dropped. Never memory_limit: at it the ingest cannot sign in.
 max_queued_messages {MOST_QUEUED_MESSAGES}
 max_queued_bytes {MOST_QUEUED_BYTES}
+
+# OVMS and Sparkplug publish values at QoS 0: without this an absent ingest would never see them.
+queue_qos0_messages true
 
 # MQTT 3.1.1 has no receive maximum: this is the ingest's window. 0 means none, and packet ids then repeat after 65,535.
 max_inflight_messages {settings.ingest_window}

@@ -18,6 +18,7 @@ from app.core.db import insert_once
 from iot import commands
 from iot.adapters import Answer, Decoded, Ignored, NodeMessage, NodeMetric, Sample
 from iot.adapters.sparkplug import BIRTHS, DEATHS, REBIRTH, number_of
+from iot.adapters.values import content_key
 from iot.models import SparkplugNode
 
 _ASK_EVERY_MS = 60_000
@@ -68,7 +69,8 @@ def follow(
     for node_id in sorted(by_node):  # in one order everywhere: two writers wait for each other instead of deadlocking
         state = _held(session, node_id)
         for index in by_node[node_id]:
-            _follow_one(session, state, *messages[index], index, found)
+            message, received_ms = messages[index]
+            _follow_one(session, state, message, received_ms, index, found, (message.adapter, message.address) in devices)
     return found
 
 
@@ -79,8 +81,12 @@ def _held(session: Session, node_id: str) -> SparkplugNode:
 
 
 def _follow_one(
-    session: Session, state: SparkplugNode, message: NodeMessage, received_ms: int, index: int, found: Followed
+    session: Session, state: SparkplugNode, message: NodeMessage, received_ms: int, index: int, found: Followed, registered: bool
 ) -> None:
+    """Follow one message. Of a device below that is not ``registered`` only the sequence number says anything.
+
+    A node may name as many devices as it likes: their births would grow without end.
+    """
     late = received_ms < state.heard_ms
     if not late:
         state.heard_ms = received_ms
@@ -92,17 +98,23 @@ def _follow_one(
     if missed:
         state.gaps += 1
         found.counts["sequence_gap"] += 1
+    if registered and _take(session, state, message, index, found, late):
+        missed = True
+    if not late and (missed or not state.born):
+        _ask(session, state, received_ms)
+
+
+def _take(session: Session, state: SparkplugNode, message: NodeMessage, index: int, found: Followed, late: bool) -> bool:
+    """Note the births and values a message tells; return whether it holds aliases that no birth names."""
     if not late:
         _note_birth(session, state, message, found)
     if message.kind == "DDEATH":
         found.decoded.append((index, Ignored("sparkplug", message.address, "death")))
-    else:
-        unnamed = _read(state, message, index, found)
-        if unnamed:
-            found.unnamed.append((index, f"alias {unnamed[0]} and {len(unnamed) - 1} more"))
-        missed = missed or bool(unnamed)
-    if not late and (missed or not state.born):
-        _ask(session, state, received_ms)
+        return False
+    unnamed = _read(state, message, index, found)
+    if unnamed:
+        found.unnamed.append((index, f"alias {unnamed[0]} and {len(unnamed) - 1} more"))
+    return bool(unnamed)
 
 
 def _die(state: SparkplugNode, message: NodeMessage) -> bool:
@@ -168,7 +180,8 @@ def _read(state: SparkplugNode, message: NodeMessage, index: int, found: Followe
         if number is not None and not _is_control(name) and not _without_time(metric):
             instants[metric.at_ms or message.at_ms][name] = number
     for at_ms, values in sorted(instants.items()):
-        sample = Sample("sparkplug", message.address, None, f"{message.digest}@{at_ms}", at_ms, values)
+        # Known by time and content: a birth tells again what was told before, under a number of its own.
+        sample = Sample("sparkplug", message.address, None, content_key(at_ms, values), at_ms, values)
         found.decoded.append((index, sample))
     if not instants and not unnamed:
         found.decoded.append((index, Ignored("sparkplug", message.address, "not_a_number")))

@@ -47,6 +47,8 @@ def notice_silence(session: Session, limit: int = 200) -> int:
                 Device.state == "active",
                 Device.deleted_at.is_(None),
                 heard < present_ms - settings.after_ms,
+                # A gateway may speak for others only; nothing tells then that it was the one who spoke.
+                or_(Device.gateway.is_(False), heard > 0),
                 Device.installed_at < from_ms(present_ms) - timedelta(milliseconds=settings.after_ms),
                 Device.id.not_in(already),
             )

@@ -105,6 +105,20 @@ def topic_of(pattern: str, address: str) -> str:
     return filter_of(pattern.replace(ADDRESS, address.rpartition("/")[2]))
 
 
+def telemetry_topic(adapter: str, address: str, mapping: dict[str, Any] | None) -> str:
+    """Return the filter of the topics on which a device's values come, for a convention whose topics do not hold its id."""
+    levels = address.split("/")
+    if adapter == "mapped" and mapping:
+        return topic_of(mapping["topic"], address)
+    if adapter == "ovms":
+        return f"ovms/{address}/metric/#"
+    if adapter == "teslamate":
+        return "/".join(("teslamate", *levels[:-1], "cars", levels[-1], "+"))
+    if adapter == "sparkplug":
+        return "/".join(("spBv1.0", levels[0], "NDATA" if len(levels) == 2 else "DDATA", *levels[1:]))
+    return FILTERS_OF[adapter][0]
+
+
 def overlap(one: str, other: str) -> bool:
     """Tell whether a topic can fit both of two filters. Source: MQTT 3.1.1, 4.7.1; a parent level fits its ``/#``."""
     for a, b in zip_longest(one.split("/"), other.split("/")):

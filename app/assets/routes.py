@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.assets import operations, queries, schemas
+from app.assets.mappings import telemetry_topic
 from app.assets.models import Asset, Component, Device, DeviceProfile, FaultCode, Fitting
 from app.core.errors import FieldsInvalid
 from app.core.http import Routes, check_version
@@ -157,7 +158,7 @@ def create_device(session: Session, actor: Actor, body: dict[str, Any], asset_id
     """Register a device; the answer shows its broker secret this once."""
     asset = queries.access_asset(session, actor, asset_id)
     device, secret = operations.create_device(session, actor, asset, body)
-    return _with_secret(device, secret)
+    return _with_secret(session, device, secret)
 
 
 @routes.door("GET", "/devices/<device_id>", policy="devices.read", answer=schemas.DeviceSchema)
@@ -172,7 +173,7 @@ def read_device(session: Session, actor: Actor, device_id: str) -> Device:
 def renew_secret(session: Session, actor: Actor, device_id: str) -> dict[str, Any]:
     """Give a device a new broker secret; the answer shows it this once."""
     device = queries.access_device(session, actor, device_id)
-    return _with_secret(device, operations.renew_secret(session, actor, device))
+    return _with_secret(session, device, operations.renew_secret(session, actor, device))
 
 
 @routes.door("DELETE", "/devices/<device_id>", policy="devices.manage", answer=schemas.DeviceSchema)
@@ -183,6 +184,11 @@ def revoke_device(session: Session, actor: Actor, device_id: str) -> Device:
     return operations.revoke_device(session, actor, device)
 
 
-def _with_secret(device: Device, secret: str) -> dict[str, Any]:
+def _with_secret(session: Session, device: Device, secret: str) -> dict[str, Any]:
     shown = {name: getattr(device, name) for name in schemas.DeviceSchema().fields}
-    return shown | {"secret": secret, "topic": f"devices/{device.shard}/{device.id}/telemetry"}
+    if device.adapter == "native":
+        topic = f"devices/{device.shard}/{device.id}/telemetry"
+    else:
+        profile = session.get_one(DeviceProfile, device.profile_id)
+        topic = telemetry_topic(device.adapter, device.address, profile.mapping)
+    return shown | {"secret": secret, "topic": topic}

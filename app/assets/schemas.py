@@ -124,7 +124,7 @@ class DeviceSchema(fields.TrackedSchema):
 
 
 class DeviceWithSecretSchema(DeviceSchema):
-    """A device and the secret it signs in to the broker with."""
+    """A device, the secret it signs in to the broker with, and the topic (filter) on which its values come."""
 
     secret = fields.Text(dump_only=True)
     topic = fields.Text(dump_only=True)

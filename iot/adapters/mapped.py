@@ -9,25 +9,21 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import math
-import re
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
-
-import msgspec
 
 from app.assets.mappings import MappedForm, MappedMetric, Place
 from app.core import wire
 from app.core.clock import to_ms
 from app.core.wire import WireError
-from iot.adapters.values import Decoded, Ignored, Sample
+from iot.adapters.values import Decoded, Ignored, Sample, content_key, number_in
 
 _MOST_SAMPLES = 1000
 _MOST_COLUMNS = 1000
 _LIMITS = wire.Limits(size=1_000_000, depth=32, values=100_000, text=20_000)
 _LONGEST_KEY = 40
-_NUMBER = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,3})?")
 _ABSENT = object()
 
 
@@ -81,7 +77,8 @@ def _records(form: MappedForm, payload: bytes) -> list[Any]:
     if form.payload == "text":
         return [text.strip()]
     try:
-        lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=form.separator, strict=True) if line]
+        told = csv.reader(io.StringIO(text, newline=""), delimiter=form.separator, strict=True)
+        lines = list(islice(filter(None, told), _MOST_SAMPLES + 1))
     except csv.Error as fault:
         raise WireError("csv_invalid", str(fault)[:200]) from None
     if any(len(line) > _MOST_COLUMNS for line in lines):
@@ -91,7 +88,7 @@ def _records(form: MappedForm, payload: bytes) -> list[Any]:
 
 def _bounded(records: list[Any]) -> list[Any]:
     if not 1 <= len(records) <= _MOST_SAMPLES:
-        raise WireError("too_many_values", f"1 to {_MOST_SAMPLES} entries, not {len(records)}")
+        raise WireError("too_many_values", f"1 to {_MOST_SAMPLES} entries")
     return records
 
 
@@ -136,12 +133,9 @@ def _number(metric: MappedMetric, found: Any) -> float:
 
 def _plain_number(found: Any) -> float | None:
     """Read a number, or a text that is one; None for anything else and for what no float can hold."""
-    if isinstance(found, str) and not _NUMBER.fullmatch(found):
-        return None
-    if isinstance(found, bool) or not isinstance(found, str | int | float):
-        return None
-    value = float(found)
-    return value if math.isfinite(value) else None
+    if isinstance(found, str):
+        return number_in(found)
+    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
 def _time(form: str, found: Any) -> int:
@@ -176,4 +170,4 @@ def _key(form: MappedForm, topic: str, record: Any, number: int, at_ms: int, val
         where = hashlib.sha256(topic.encode()).hexdigest()[:8]
         return f"#{found}:{where}" + ("" if form.time is None else f"@{at_ms}")
     content = [topic, values] if form.time is not None else [topic, values, number]
-    return f"@{at_ms}:{hashlib.sha256(msgspec.json.encode(content, order='sorted')).hexdigest()[:24]}"
+    return content_key(at_ms, content)

@@ -8,14 +8,13 @@ by its time and a hash of its content.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import msgspec
 
 from app.core import wire
 from app.core.wire import WireError
-from iot.adapters.values import Answer, Decoded, FaultReport, Sample
+from iot.adapters.values import Answer, Decoded, FaultReport, Sample, content_key
 
 _MOST_SAMPLES = 1000
 _MOST_METRICS = 100
@@ -116,5 +115,4 @@ def _key(boot: str, seq: int | None, at_ms: int, content: Any) -> str:
         if not 0 <= seq < wire.INT64 or len(boot) > 40:
             raise WireError("shape_invalid", "seq from 0, boot of at most 40 characters")
         return f"{wire.check_text(boot)}:{seq}"
-    digest = hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()[:24]
-    return f"@{at_ms}:{digest}"
+    return content_key(at_ms, content)

@@ -7,12 +7,12 @@ Source: openvehicles/Open-Vehicle-Monitoring-System-3, ovms_server_v3.cpp and us
 
 from __future__ import annotations
 
-import math
-
+from app.core import wire
 from app.core.wire import WireError, check_text
-from iot.adapters.values import Decoded, Ignored, Sample
+from iot.adapters.values import Decoded, Ignored, Sample, number_in
 
 _LONGEST = 4_000
+_CONNECTED = "s/v3/connected"
 
 
 def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> list[Decoded]:
@@ -25,7 +25,8 @@ def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> l
     if parts[0] != "ovms" or len(parts) < 4 or not parts[1] or not parts[2] or len(topic) > 250:
         raise WireError("topic_unknown")
     address = check_text(f"{parts[1]}/{parts[2]}", 120)
-    if parts[3] != "metric" or len(parts) < 5:
+    name = wire.check_text("/".join(parts[4:]))
+    if parts[3] != "metric" or not name:
         return [Ignored("ovms", address, "not_a_metric")]
     if retained:
         return [Ignored("ovms", address, "retained")]
@@ -37,16 +38,13 @@ def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> l
         raise WireError("text_invalid", "not UTF-8") from None
     if value is None:
         return [Ignored("ovms", address, "not_a_number")]
-    name = "/".join(parts[4:])
-    return [Sample("ovms", address, None, f"@{received_ms}:{name}"[:80], received_ms, {name: value})]
+    # The broker publishes "no" for a car that is gone: its will.
+    alive = name != _CONNECTED or value != 0
+    return [Sample("ovms", address, None, f"@{received_ms}:{name}"[:80], received_ms, {name: value}, alive)]
 
 
 def _number(text: str) -> float | None:
     """Read a number, or yes and no as 1 and 0; None for texts and lists."""
     if text in {"yes", "no"}:
         return 1.0 if text == "yes" else 0.0
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+    return number_in(text.strip())

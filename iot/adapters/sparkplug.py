@@ -7,7 +7,6 @@ Source: Eclipse Sparkplug 3.0.0, 6.4 (payloads) and its sparkplug_b.proto; Proto
 
 from __future__ import annotations
 
-import hashlib
 import math
 import struct
 from collections.abc import Iterator
@@ -21,8 +20,9 @@ REBIRTH = "Node Control/Rebirth"
 BIRTHS, DEATHS = frozenset({"NBIRTH", "DBIRTH"}), frozenset({"NDEATH", "DDEATH"})
 _FORMS = frozenset({("NBIRTH", 4), ("NDEATH", 4), ("NDATA", 4), ("DBIRTH", 5), ("DDEATH", 5), ("DDATA", 5)})
 _COMMANDS = frozenset({"NCMD", "DCMD"})
-_LARGEST = 4_000_000
+_LARGEST = 1_000_000
 _MOST_METRICS = 5_000
+_MOST_FIELDS = 100  # of one metric, and of a payload beside its metrics
 _LONGEST_NAME = 250
 _BOOLEAN = 11
 _BITS = {1: 8, 2: 16, 3: 32, 4: 64}  # the signed integers, sent as two's complement in an unsigned field
@@ -56,23 +56,23 @@ def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> l
     if not payload and kind not in DEATHS:
         return [Ignored("sparkplug", address, "empty")]
     at_ms, seq, metrics = _read(payload)
-    digest = hashlib.sha256(topic.encode() + b"\x00" + payload).hexdigest()[:24]
     at_ms = received_ms if at_ms is None else at_ms
-    return [NodeMessage("sparkplug", address, None, digest, at_ms, node, below, kind, seq, tuple(metrics))]
+    alive = kind not in DEATHS
+    return [NodeMessage("sparkplug", address, None, at_ms, node, below, kind, seq, tuple(metrics), alive)]
 
 
 def _read(payload: bytes) -> tuple[int | None, int | None, list[NodeMetric]]:
     """Return time, sequence number and metrics of a payload."""
     at_ms, seq, metrics = None, None, []
-    for field, value in _fields(payload):
+    for field, value in _fields(payload, _MOST_METRICS + _MOST_FIELDS):
         if field == 1:
             at_ms = wire.check_ms(_whole(value))
         elif field == 3:
             seq = _whole(value)
         elif field == 2:
             metrics.append(_metric(value))
-    if len(metrics) > _MOST_METRICS:
-        raise WireError("too_many_values", f"more than {_MOST_METRICS} metrics")
+            if len(metrics) > _MOST_METRICS:
+                raise WireError("too_many_values", f"more than {_MOST_METRICS} metrics")
     if seq is not None and seq > 255:
         raise WireError("protobuf_invalid", "seq is at most 255")
     return at_ms, seq, metrics
@@ -115,22 +115,25 @@ def number_of(value: float | int | None, kind: int) -> float | None:
     return None if value is None else float(value)
 
 
-def _fields(raw: bytes) -> Iterator[tuple[int, Any]]:
+def _fields(raw: bytes, most: int = _MOST_FIELDS) -> Iterator[tuple[int, Any]]:
     """Yield field number and value: an integer, or bytes of a length of 4, of 8, or as sent.
 
     Raises:
-        WireError: ``protobuf_invalid``.
+        WireError: ``protobuf_invalid``, ``too_many_values``.
     """
-    at = 0
+    at = seen = 0
     while at < len(raw):
+        seen += 1
+        if seen > most:
+            raise WireError("too_many_values", f"more than {most} fields")
         tag, at = _varint(raw, at)
         field, form = tag >> 3, tag & 7
+        if form not in {0, 1, 2, 5} or not field:
+            raise WireError("protobuf_invalid", f"field {field} in form {form}")
         if form == 0:
             value, at = _varint(raw, at)
             yield field, value
             continue
-        if form not in {1, 2, 5} or not field:
-            raise WireError("protobuf_invalid", f"field {field} in form {form}")
         size = 8 if form == 1 else 4
         if form == 2:
             size, at = _varint(raw, at)

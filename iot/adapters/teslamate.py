@@ -7,16 +7,13 @@ Source: teslamate-org/teslamate, website/docs/integrations/mqtt.md.
 
 from __future__ import annotations
 
-import math
-import re
 from typing import Any
 
 from app.core import wire
 from app.core.wire import WireError, check_text
-from iot.adapters.values import Decoded, Ignored, Sample
+from iot.adapters.values import Decoded, Ignored, Sample, number_in
 
 _LONGEST = 4_000
-_NUMBER = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,3})?")
 _LIMITS = wire.Limits(size=_LONGEST, depth=8, values=100, text=1_000)
 
 
@@ -55,8 +52,8 @@ def _value(field: str, payload: bytes) -> dict[str, float]:
         raise WireError("text_invalid", "not UTF-8") from None
     if text in {"true", "false"}:
         return {field: float(text == "true")}
-    value = float(text) if _NUMBER.fullmatch(text) else math.inf
-    return {field: value} if math.isfinite(value) else {}
+    value = number_in(text)
+    return {} if value is None else {field: value}
 
 
 def _place(payload: bytes) -> dict[str, float]:

@@ -7,16 +7,13 @@ Source: ThingsBoard's documentation, "MQTT Gateway API" and "HTTP Device API".
 
 from __future__ import annotations
 
-import hashlib
-import math
-import re
 from typing import Any
 
 import msgspec
 
 from app.core import wire
 from app.core.wire import WireError
-from iot.adapters.values import Decoded, Ignored, Sample
+from iot.adapters.values import Decoded, Ignored, Sample, content_key, number_in
 
 TELEMETRY = "v1/gateway/telemetry"
 _TOPICS = {TELEMETRY, "v1/gateway/attributes", "v1/gateway/connect", "v1/gateway/disconnect"}
@@ -25,7 +22,6 @@ _MOST_METRICS = 100
 _MOST_DEVICES = 1000
 _LONGEST_NAME = 120
 _LIMITS = wire.Limits(size=1_000_000, depth=16, values=200_000, text=20_000)
-_NUMBER = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,3})?")
 
 
 def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> list[Decoded]:
@@ -41,7 +37,7 @@ def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> l
         raise WireError("shape_invalid", "an object is needed")
     kind = topic.rpartition("/")[2]
     if kind in {"connect", "disconnect"}:
-        return [Ignored("thingsboard", _name(body.get("device")), f"{kind}ed")]
+        return [Ignored("thingsboard", _name(body.get("device")), f"{kind}ed", alive=kind == "connect")]
     if not 1 <= len(body) <= _MOST_DEVICES:
         raise WireError("too_many_values", f"1 to {_MOST_DEVICES} devices")
     if kind == "attributes":
@@ -96,15 +92,12 @@ def _sample(address: str, entry: Any, number: int, retained: bool, received_ms: 
         return Ignored("thingsboard", address, "retained")
     if not found:
         return Ignored("thingsboard", address, "not_a_number")
-    content = msgspec.json.encode(found if timed else [found, number], order="sorted")
-    return Sample("thingsboard", address, None, f"@{at_ms}:{hashlib.sha256(content).hexdigest()[:24]}", at_ms, found)
+    key = content_key(at_ms, found if timed else [found, number])
+    return Sample("thingsboard", address, None, key, at_ms, found)
 
 
 def _read_number(value: Any) -> float | None:
     """Read a number, true and false as 1 and 0, or a text that is a number; None for other texts, lists and objects."""
-    if isinstance(value, str) and not _NUMBER.fullmatch(value):
-        return None
-    if not isinstance(value, str | int | float):
-        return None
-    read = float(value)
-    return read if math.isfinite(read) else None
+    if isinstance(value, str):
+        return number_in(value)
+    return float(value) if isinstance(value, int | float) else None

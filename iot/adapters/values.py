@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
+import re
 from typing import Any, NamedTuple
+
+import msgspec
+
+_NUMBER = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,3})?")
+
+
+def number_in(text: str) -> float | None:
+    """Read a text that is a decimal number; None for any other, and for what no float can hold."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def content_key(at_ms: int, content: Any) -> str:
+    """Return what makes a message without a number the same message: its time and its content."""
+    return f"@{at_ms}:{hashlib.sha256(msgspec.json.encode(content, order='sorted')).hexdigest()[:24]}"
 
 
 class Sample(NamedTuple):
     """Values a device measured at one instant. ``values`` by the device's own names.
 
-    ``shard``: that of the topic, None for conventions without one. ``key`` is unique per device.
+    ``shard``: that of the topic, None for conventions without one. ``key`` is unique per device. ``alive``: False where the
+    message says that the device is gone, which somebody else says for it.
     """
 
     adapter: str
@@ -17,6 +38,7 @@ class Sample(NamedTuple):
     key: str
     at_ms: int
     values: dict[str, float]
+    alive: bool = True
 
 
 class FaultReport(NamedTuple):
@@ -43,11 +65,12 @@ class Answer(NamedTuple):
 
 
 class Ignored(NamedTuple):
-    """A message of a known convention that carries nothing we use; the device was heard."""
+    """A message of a known convention that carries nothing we use; the device was heard if it is ``alive``."""
 
     adapter: str
     address: str
     why: str
+    alive: bool = True
 
 
 class NodeMetric(NamedTuple):
@@ -70,13 +93,13 @@ class NodeMessage(NamedTuple):
     adapter: str
     address: str
     shard: None
-    digest: str
     at_ms: int
     node: str
     below: str
     kind: str
     seq: int | None
     metrics: tuple[NodeMetric, ...]
+    alive: bool = True
 
 
 Decoded = Sample | FaultReport | Answer | Ignored | NodeMessage

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import struct
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -19,13 +17,15 @@ from app.core.db import Database
 from app.core.settings import Settings
 from app.core.texts import FACTS
 from app.core.wire import WireError
+from evaluation.sparkplug import metric, part, payload
 from iot.adapters import Ignored, NodeMessage, Sample, decode, sparkplug
 from iot.commands import take_queued
 from iot.ingest import Message
 from iot.models import DeviceCommand, SparkplugNode
+from iot.silence import notice_silence
 from tests.conftest import MONDAY_MORNING, SetClock
 from tests.factories import World, make_world
-from tests.iot.vehicles import DAY, alarms, counted, dead_letters, happened, latest, offers
+from tests.iot.vehicles import DAY, HOUR, alarms, counted, dead_letters, happened, heard, latest, offers
 from tests.people import Http
 
 TS = to_ms(MONDAY_MORNING)
@@ -44,14 +44,14 @@ def office(http: Http, world: World) -> Http:
 SOURCES = {"teslamate": "usable_battery_level"}
 
 
-def add_device(office: Http, world: World, adapter: str, address: str) -> dict[str, Any]:
+def add_device(office: Http, world: World, adapter: str, address: str, **more: Any) -> dict[str, Any]:
     """Register a device of a convention, its profile first."""
     profiles = {one["code"]: one["id"] for one in office.get("/device-profiles")["items"]}
     if adapter not in profiles:
         metrics = {"soh_pct": {"source": SOURCES.get(adapter, "soh")}, "temperature_c": {"source": "Temperature"}}
         body = {"code": adapter, "name": adapter, "adapter": adapter, "metrics": metrics}
         profiles[adapter] = office.post("/device-profiles", body, expect=201)["id"]
-    asked = {"profile_id": profiles[adapter], "address": address}
+    asked = {"profile_id": profiles[adapter], "address": address} | more
     made: dict[str, Any] = office.post(f"/assets/{world.asset}/devices", asked, expect=201)
     return made
 
@@ -92,7 +92,7 @@ def test_a_gateway_speaks_for_many_devices_and_one_of_them_raises_an_alarm(world
 
 def test_connects_and_attributes_of_a_gateway_show_that_a_device_is_there() -> None:
     assert read("v1/gateway/connect", {"device": "A", "type": "van"}) == [Ignored("thingsboard", "A", "connected")]
-    assert read("v1/gateway/disconnect", {"device": "A"}) == [Ignored("thingsboard", "A", "disconnected")]
+    assert read("v1/gateway/disconnect", {"device": "A"}) == [Ignored("thingsboard", "A", "disconnected", alive=False)]
     assert read("v1/gateway/attributes", {"A": {"fw": "1.2"}, "B": {}}) == [
         Ignored("thingsboard", "A", "attributes"),
         Ignored("thingsboard", "B", "attributes"),
@@ -129,6 +129,32 @@ def test_poison_of_a_gateway_is_refused_with_its_reason(name: str) -> None:
         read(topic, payload)
 
     assert refused.value.reason == reason
+
+
+def test_a_gateway_that_tells_a_device_is_gone_does_not_make_it_heard(world: World, office: Http, clock: SetClock) -> None:
+    device = add_device(office, world, "thingsboard", "Van 1")
+    world.send(arrived(world, "v1/gateway/connect", '{"device": "Van 1"}'))
+    clock.advance(hours=1)
+    world.send(arrived(world, "v1/gateway/disconnect", '{"device": "Van 1"}'))
+
+    assert heard(world.db, device["id"]) == MONDAY_MORNING
+
+
+def test_a_gateway_that_speaks_for_others_only_is_not_silent(world: World, office: Http, clock: SetClock) -> None:
+    van = add_device(office, world, "thingsboard", "Van 1")
+    gateway = add_device(office, world, "thingsboard", "Gateway", gateway=True)
+    clock.advance(hours=23)
+    world.send(arrived(world, TELEMETRY, '{"Van 1": [{"soh": 80}]}'))
+    clock.advance(hours=23)
+    with world.db.transaction() as session:
+        notice_silence(session)
+    assert {one["subject_id"] for one in office.get("/alarms")["items"]} == {world.device}
+
+    world.send(arrived(world, TELEMETRY, '{"Gateway": [{"cpu": 3}]}'))  # it has values of its own
+    clock.advance(hours=25)
+    with world.db.transaction() as session:
+        notice_silence(session)
+    assert {one["subject_id"] for one in office.get("/alarms")["items"]} == {world.device, van["id"], gateway["id"]}
 
 
 def post_raw(http: Http, token: str, body: Any) -> Any:
@@ -329,31 +355,6 @@ GAP = base64.b64decode("CNLig7n6MhINEGQgCmkAAAAAAAA7QBgF")
 AT = 1_750_855_643_474
 
 
-def varint(value: int) -> bytes:
-    out = b""
-    while value > 0x7F:
-        out, value = out + bytes([value & 0x7F | 0x80]), value >> 7
-    return out + bytes([value])
-
-
-def part(field: int, value: int | bytes) -> bytes:
-    if isinstance(value, bytes):
-        return varint(field << 3 | 2) + varint(len(value)) + value
-    return varint(field << 3) + varint(value)
-
-
-def metric(name: str = "", alias: int | None = None, value: float | None = None, **more: int) -> bytes:
-    """Write a metric with a double; ``more``: at, kind, historical, null, int_value, long_value, boolean."""
-    numbers = {"at": 3, "kind": 4, "historical": 5, "null": 7, "int_value": 10, "long_value": 11, "boolean": 14}
-    body = (part(1, name.encode()) if name else b"") + (b"" if alias is None else part(2, alias))
-    body += b"".join(part(numbers[key], given) for key, given in more.items())
-    return part(2, body + (b"" if value is None else varint(13 << 3 | 1) + struct.pack("<d", value)))
-
-
-def payload(at: int, seq: int | None, *metrics: bytes) -> bytes:
-    return part(1, at) + b"".join(metrics) + (b"" if seq is None else part(3, seq))
-
-
 def test_the_published_vectors_are_read_as_their_makers_read_them() -> None:
     [birth], [value], [death], [gap] = (
         read(f"spBv1.0/org/{kind}/702", raw)
@@ -402,10 +403,14 @@ def node(world: World, office: Http, clock: SetClock) -> Node:
     return Node(world, office)
 
 
-def test_a_births_names_stand_for_later_aliases_and_a_low_value_raises_an_alarm(node: Node, clock: SetClock) -> None:
+def test_a_births_names_stand_for_later_aliases_and_a_low_value_raises_an_alarm(
+    node: Node, office: Http, clock: SetClock
+) -> None:
     node.send("NBIRTH", BIRTH)
     node.send("NDATA", VALUE)
-    assert latest(node.world.db, node.node["id"], "temperature_c") == (datetime.fromisoformat("2025-06-25T12:47:23.474Z"), 22.5)
+    found = office.get(f"/devices/{node.node['id']}/telemetry?metric=temperature_c")["items"]
+    # The published payloads tell two values of one instant.
+    assert {(one["at"], one["value"]) for one in found} == {("2025-06-25T12:47:23.474Z", value) for value in (21.5, 22.5)}
 
     node.send("DBIRTH", payload(to_ms(clock.now() - DAY * 9), 2, metric("soh", 7, 80.0, kind=10)), "pack")
     for i in range(3):
@@ -440,6 +445,22 @@ def test_a_gap_is_counted_the_value_kept_and_the_node_asked_once_for_its_births(
     assert [one.state for one in node.asked()] == ["answered"]
     node.send("NDATA", payload(TS + 1, 1, metric(alias=5, value=30.0)))
     assert latest(node.world.db, node.node["id"], "temperature_c")[1] == 30.0  # type: ignore[index]
+
+
+def test_a_birth_that_tells_old_values_again_at_their_own_time_adds_no_reading(node: Node, clock: SetClock) -> None:
+    node.send("NBIRTH", payload(TS, 0))
+    node.send(
+        "DBIRTH", payload(TS, 1, metric("soh", 7, 80.0, kind=10, at=TS - 5000), metric("soc", 8, 50.0, at=TS - 5000)), "pack"
+    )
+    node.send("DDATA", payload(TS, 2, metric(alias=7, value=74.0, at=TS - 2000)), "pack")
+    for minute in range(1, 4):
+        clock.advance(minutes=1)
+        at = to_ms(clock.now())
+        node.send("NBIRTH", payload(at, 0))
+        fates = node.send("DBIRTH", payload(at, 1, metric("soh", 7, 74.0, kind=10, at=TS - 2000)), "pack")
+        assert (fates.get("reading", 0), fates["duplicate"]) == (0, 1), minute
+
+    assert counted(node.world.db)["reading"] == 3
 
 
 def test_a_node_that_does_not_answer_is_asked_again_after_a_minute(node: Node, clock: SetClock) -> None:
@@ -515,6 +536,31 @@ def test_the_births_of_a_nobody_are_not_kept(world: World, office: Http) -> None
     assert fates["unknown_device"] == 2
     with world.db.reading() as session:
         assert session.scalars(select(SparkplugNode)).all() == []
+
+
+def test_a_node_that_names_devices_nobody_registered_grows_nothing_and_its_gaps_are_still_seen(node: Node) -> None:
+    node.send("NBIRTH", payload(TS, 0))
+    before = node.state.births
+    for i in range(1, 256):
+        node.send("DBIRTH", payload(TS, i, *[metric(f"{k}/{i}", k, 1.0) for k in range(20)]), f"invented-{i}")
+
+    assert (node.state.births, node.state.gaps, node.state.seq, node.asked()) == (before, 0, 255, [])
+    assert counted(node.world.db)["unknown_device"] == 255
+    node.send("DDATA", payload(TS, 1, metric(alias=3, value=1.0)), "invented-1")  # 0 is missing
+    assert (node.state.gaps, len(node.asked())) == (1, 1)
+    assert dead_letters(node.world.db) == []
+
+
+def test_a_node_is_heard_by_what_it_says_of_its_devices(node: Node, clock: SetClock) -> None:
+    node.send("NBIRTH", payload(TS, 0))
+    node.send("DBIRTH", payload(TS, 1, metric("soh", 7, 80.0, kind=10)), "pack")
+    clock.advance(hours=1)
+    node.send("DDEATH", payload(TS, 2), "pack")
+
+    assert (heard(node.world.db, node.node["id"]), heard(node.world.db, node.below["id"])) == (clock.now(), MONDAY_MORNING)
+    clock.advance(hours=1)
+    node.send("NDEATH", payload(TS, None))
+    assert heard(node.world.db, node.node["id"]) == clock.now() - HOUR
 
 
 @pytest.mark.parametrize(

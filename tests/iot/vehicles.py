@@ -27,7 +27,7 @@ from app.stations.models import PartStock, Station
 from app.users.rights import Actor
 from app.work_orders.models import StationTask
 from iot.ingest import Message
-from iot.models import Alarm, DeadLetter, DeviceLatest, IngestCounter
+from iot.models import Alarm, DeadLetter, DeviceLatest, DevicePresence, IngestCounter
 from push.models import Notification
 from tests.factories import PART, World, make_asset
 
@@ -162,6 +162,13 @@ def latest(db: Database, device: str, metric: str = "soh_pct") -> tuple[datetime
     with db.reading() as session:
         found = session.get(DeviceLatest, (device, metric))
         return (from_ms(found.at_ms), found.value) if found else None
+
+
+def heard(db: Database, device: str) -> datetime | None:
+    """Return when a device was heard last."""
+    with db.reading() as session:
+        found = session.get(DevicePresence, device)
+        return from_ms(found.heard_ms) if found else None
 
 
 def newest(found: Iterable[Value]) -> tuple[datetime, float]:

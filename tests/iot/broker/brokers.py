@@ -41,14 +41,20 @@ ROOT = Path(__file__).resolve().parents[3]
 LOOK_S = 0.02
 
 
-def wait_until(true: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
-    """Look again and again until ``true()``; fail with ``what`` when patience runs out."""
+def becomes(true: Callable[[], object], patience_s: float) -> bool:
+    """Look again and again until ``true()``; tell whether it was, before patience ran out."""
     pause = threading.Event()
     for _ in range(int(patience_s / LOOK_S)):
         if true():
-            return
+            return True
         pause.wait(LOOK_S)
-    pytest.fail(f"waited {patience_s} s for: {what}")
+    return False
+
+
+def wait_until(true: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
+    """Look again and again until ``true()``; fail with ``what`` when patience runs out."""
+    if not becomes(true, patience_s):
+        pytest.fail(f"waited {patience_s} s for: {what}")
 
 
 def free_port() -> int:
@@ -69,7 +75,7 @@ class Client:
     """A paho client with a network thread, whose arrivals and acknowledgements can be waited on."""
 
     def __init__(self, port: int, name: str, *, clean: bool = True, manual_ack: bool = False, **sign_in: Any) -> None:
-        """``sign_in``: ``user`` and ``password``, ``tls``, an SSL context, ``keepalive`` in seconds."""
+        """``sign_in``: ``user`` and ``password``, ``tls``, an SSL context, ``keepalive`` in seconds, ``will`` of ``will_set``."""
         self.port, self.name, self.keepalive = port, name, sign_in.get("keepalive", 60)
         self.messages: list[mqtt.MQTTMessage] = []
         self.published = self.subscribed = 0
@@ -88,6 +94,8 @@ class Client:
             self.paho.username_pw_set(sign_in["user"], sign_in["password"])
         if sign_in.get("tls") is not None:
             self.paho.tls_set_context(sign_in["tls"])
+        if sign_in.get("will") is not None:
+            self.paho.will_set(*sign_in["will"])
         self.paho.max_inflight_messages_set(40)
         self.paho.on_connect = self._on_connect
         self.paho.on_disconnect = self._on_disconnect

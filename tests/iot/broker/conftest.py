@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from app.assets.models import Device
-from app.core.settings import read_settings
+from app.core.db import Database
+from app.core.settings import Settings, read_settings
 from iot.broker import configuration
+from tests.factories import make_world
 from tests.iot.broker.brokers import Client, RunningBroker, Site, accepts, free_port
+from tests.iot.broker.plants import Plant
+from tests.people import Http
 
 
 @pytest.fixture
@@ -51,6 +56,16 @@ def site(broker_folder: Path, connect: Callable[..., Client]) -> Iterator[Site]:
     with Session(engine) as session:
         yield Site(settings, session, broker_folder, connect)
     engine.dispose()
+
+
+@pytest.fixture
+def plant(db: Database, settings: Settings, http: Http, broker_folder: Path, connect: Callable[..., Client]) -> Plant:
+    """An organisation, its ingest and a broker's folder; nothing runs yet."""
+    world = make_world(db, settings)
+    settings = replace(
+        settings, mqtt_port=free_port(), mqtt_broker="external", mqtt_password="the-password-of-the-ingest", ingest_linger_ms=5
+    )
+    return Plant(db, settings, http.as_(world.manager), world, broker_folder, connect)
 
 
 @pytest.fixture
