@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -190,8 +190,8 @@ class Lab:
             database_url=database_url, var_dir=self.folder, secret_key=SECRET, log_level="WARNING", log_format="json", **overrides
         )
 
-    def environ(self, settings: Settings) -> dict[str, str]:
-        """Return the environment in which a process of the product reads the same settings."""
+    def environ(self, settings: Settings, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment in which a process of the product reads the same settings, and ``more``."""
         self._made += 1
         metrics = self.folder / f"metrics-{self._made}"
         metrics.mkdir()
@@ -200,15 +200,16 @@ class Lab:
             **{f"FIELDLOOP_{name.upper()}": str(getattr(settings, name)) for name in names},
             "PROMETHEUS_MULTIPROC_DIR": str(metrics),
             "PYTHONUNBUFFERED": "1",
+            **(more or {}),
         }
 
     @contextlib.contextmanager
-    def product(self, name: str, settings: Settings) -> Iterator[Running]:
+    def product(self, name: str, settings: Settings, more: Mapping[str, str] | None = None) -> Iterator[Running]:
         """Run one process of ``python -m app up`` with its very command: broker, web, ingest-0, worker."""
         command = next((child.command for child in children_of(settings) if child.name == name), None)
         if command is None:
             raise LookupError(f"this deployment has no process {name}")
-        with self.process(name, command, self.environ(settings)) as running:
+        with self.process(name, command, self.environ(settings, more)) as running:
             yield running
 
 
