@@ -175,6 +175,13 @@ class Lab:
         admin.dispose()
         return self.postgres().set(database=name).render_as_string(hide_password=False)
 
+    def empty(self, kind: str) -> str:
+        """Return the URL of a new database without tables."""
+        self._made += 1
+        if kind == "postgresql":
+            return self._create(f"empty_{self._made}", "template1")
+        return f"sqlite:///{self.folder / f'empty-{self._made}.db'}"
+
     def database(self, kind: str, name: str = "fleet") -> str:
         """Return the URL of a fresh copy of a template."""
         self._made += 1
@@ -236,9 +243,13 @@ class Mosquitto:
     log_file: Path
     running: Running
 
+    def subscribed(self, client_id: str) -> bool:
+        """Tell whether a client has subscribed, by the broker's own log."""
+        return client_id in self.log_file.read_text(errors="replace")
+
     def wait_subscribed(self, client_id: str) -> None:
-        """Wait until a client has subscribed, by the broker's own log."""
-        wait_for(f"subscription of {client_id}", lambda: client_id in self.log_file.read_text(errors="replace"), 10)
+        """Wait until a client has subscribed."""
+        wait_for(f"subscription of {client_id}", lambda: self.subscribed(client_id), 10)
 
 
 def find_mosquitto() -> str | None:

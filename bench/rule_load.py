@@ -1,0 +1,191 @@
+"""What rules cost: a hundred active rules of ten kinds that watch every device, against one rule; the same messages."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+
+from app.core.db import Database
+from app.rules.models import Rule
+from app.rules.operations import create_rule, edit_rule
+from bench import setups
+from bench.figures import Aim, Table, short, spread
+from bench.fleet import Fleet, fill, manager_of
+from bench.ingest import store
+from bench.lab import DATABASE_NAMES, KINDS, Lab
+from bench.load import METRICS, Expected, Traffic
+from bench.probe import Probe
+
+RULES = 100
+DEVICES = 200
+_LEAST, _ROUND_S = 300, 5.0
+_EACH = 10
+_AIM = Aim(least=0.5)
+# What the ten kinds read beside the four metrics of every message.
+MORE = {"lat_deg": (22.4, 22.6), "lon_deg": (114.0, 114.2), "odometer_km": (10_000.0, 10_001.0)}
+_COMMON = {"name": {"zh-CN": "规则", "en": "Rule"}, "severity": "minor"}
+
+
+def documents(step: int) -> dict[str, dict[str, Any]]:
+    """Return one document of each kind, by detector. ``step``: 0 to 9, lets no two be the same; none raises on our traffic."""
+    health = {"metric": "soh_pct", "component": "battery_pack"}
+    found: dict[str, dict[str, Any]] = {
+        "threshold": health | {"raise_if": {"below": 40.0 + step, "readings": 3}, "clear_if": {"at_least": 60.0}},
+        "duration": {
+            "metric": "pack_temp_c",
+            "raise_if": {"above": 60.0 + step, "for_min": 30},
+            "clear_if": {"at_most": 55.0, "for_min": 5},
+        },
+        "rate": {
+            "metric": "soc_pct", "over_h": 6 + step, "least": 10,
+            "raise_if": {"below": -1e6}, "clear_if": {"at_least": 0},
+        },
+        "m_of_n": health | {"hit_if": {"below": 40.0 + step}, "m": 3, "n": 10},
+        "window": {
+            "metric": "pack_voltage_v", "aggregate": "avg", "over_h": 1 + step, "least": 3,
+            "raise_if": {"above": 500.0}, "clear_if": {"at_most": 450.0},
+        },
+        "usage": {"metric": "odometer_km", "component": "battery_pack", "raise_if": {"at_least": 50_000.0 + step}},
+        "trend": health | {
+            "reaches": {"below": 1.0 + step}, "within_days": 1e-6, "clear_days": 400.0, "over_days": 30, "least": 10,
+        },
+        "fence": {
+            "when": "outside", "circle": {"lat": 22.5, "lon": 114.1, "radius_m": 20_000.0 + step}, "margin_m": 100,
+        },
+        "condition": {
+            "metrics": ["pack_temp_c", "soc_pct"], "raise_when": f"pack_temp_c > {60 + step}.0 && soc_pct < 5.0", "readings": 2,
+        },
+        "silence": {"silent_after_h": 24.0 + step},
+    }  # fmt: skip
+    return {kind: _COMMON | {"detector": kind} | document for kind, document in found.items()}
+
+
+def measure(lab: Lab, _fleets: dict[str, Fleet], quick: bool) -> tuple[Table, bool]:
+    """Return the table, and whether every message was stored once and folded by every rule."""
+    most, rounds = (1_500, 1) if quick else (6_000, 3)
+    table = Table(
+        "7. A hundred rules against one",
+        (
+            "set-up",
+            "1 rule msg/s (min / median / max)",
+            f"{RULES} rules msg/s (min / median / max)",
+            "ratio of medians",
+            "aimed at",
+            "met",
+            "folds/s",
+            f"first look of {RULES} rules at {DEVICES} devices, s",
+            "lost",
+            "doubled",
+        ),
+    )
+    good = True
+    for kind in KINDS:
+        choice = setups.USUAL[kind]
+        why_not = choice.missing()
+        if why_not:
+            table.rows.append((choice.name, why_not, *[""] * 8))
+            continue
+        row, faults = _setup(lab, choice, most, rounds)
+        table.rows.append(row)
+        table.notes += [f"FAILED on {DATABASE_NAMES[kind]}: {fault}" for fault in faults]
+        good &= not faults
+    table.notes += [
+        f"{RULES} rules: {_EACH} of each of the ten kinds ({', '.join(documents(0))}), all switched on, on the profile of all "
+        f"{DEVICES} devices; one rule: the default one of the battery, and nothing else.",
+        f"{_LEAST} to {most:,} messages a round, as many as {RULES} rules take in about {_ROUND_S:.0f} s, with "
+        f"{len(METRICS) + len(MORE)} readings each, the same for both; {rounds} round(s), in turn, "
+        "each side with a database, a broker and an ingest of its own. No rule raises: what is measured is looking.",
+        f"Folds: {RULES - _EACH} rules a message; silence is judged by arrival, by the worker, and costs the ingest a look at "
+        "who was silent. First look: each rule reads what is stored of each subject once, with one message a device; it is done "
+        "before the rounds. Checked: the state of every subject holds a fold of each rule that watches it.",
+    ]
+    return table, good
+
+
+def _fill(lab: Lab, database: Database, many: bool) -> Fleet:
+    """Fill as ever; then switch silence off, or add rules up to a hundred."""
+    fleet = fill(database, lab.settings(""))
+    with database.transaction() as session:
+        manager = manager_of(session)
+        if not many:
+            edit_rule(
+                session, manager, session.scalars(select(Rule).where(Rule.code == "device-silent")).one(), {"enabled": False}
+            )
+            return fleet
+        installed = {"threshold", "silence"}
+        for step in range(_EACH):
+            for kind, document in documents(step).items():
+                if step or kind not in installed:
+                    create_rule(session, manager, f"{kind}-{step}", document)
+    return fleet
+
+
+def _setup(lab: Lab, choice: setups.Choice, most: int, rounds: int) -> tuple[tuple[str, ...], list[str]]:
+    sides = {"one": False, "hundred": True}
+    expected: list[Expected] = []
+    for name, many in sides.items():
+        fleet = lab.template(choice.kind, lambda database, many=many: _fill(lab, database, many), f"rules-{name}")
+    fleet.road = fleet.road[:DEVICES]
+    traffic = Traffic(fleet.road, int(time.time() * 1000) - 3_600_000, more=MORE)
+    with (
+        setups.run(lab, choice, "rules-one") as one,
+        setups.run(lab, choice, "rules-hundred") as hundred,
+        Probe(one.url) as of_one,
+        Probe(hundred.url) as of_hundred,
+    ):
+
+        def both(count: int) -> tuple[float, float]:
+            made = traffic.take(count)
+            expected.extend(reading for message in made for reading in message.readings)
+            return store(one, of_one, made), store(hundred, of_hundred, made)
+
+        first_s = DEVICES / both(DEVICES)[1]
+        count = max(_LEAST, min(most, round(both(_LEAST)[1] * _ROUND_S)))
+        found_rates = [both(count) for _ in range(rounds)]
+        found = [probe.compare(expected, "bench-road-%") for probe in (of_one, of_hundred)]
+        faults = _unfolded(of_hundred, fleet)
+    lost, doubled = (sum(counted) for counted in zip(*found, strict=True))
+    if lost or doubled:
+        faults.append(f"{lost} lost, {doubled} doubled")
+    rates = [list(values) for values in zip(*found_rates, strict=True)]
+    one_rule, hundred_rules = map(statistics.median, rates)
+    ratio = hundred_rules / one_rule
+    return (
+        choice.name,
+        spread(rates[0]),
+        spread(rates[1]),
+        short(ratio),
+        _AIM.text(),
+        _AIM.verdict(ratio),
+        short(hundred_rules * (RULES - _EACH)),
+        short(first_s),
+        str(lost),
+        str(doubled),
+    ), faults
+
+
+def _unfolded(probe: Probe, fleet: Fleet) -> list[str]:
+    """Return what is wrong with the kept states: each device's pack and asset must hold a fold of each rule that reads it."""
+    rows = probe.rows(
+        "SELECT v.rule_id, v.document FROM rules r JOIN rule_versions v ON v.rule_id = r.id AND v.number = r.number"
+        " WHERE r.enabled"
+    )
+    documents_of = {rule: msgspec.json.decode(raw) if isinstance(raw, str) else raw for rule, raw in rows}
+    wanted: dict[str, set[str]] = {"pack": set(), "asset": set()}
+    for rule, document in documents_of.items():
+        if document["detector"] != "silence":
+            wanted["pack" if document.get("component") else "asset"].add(rule)
+    kept = {subject: set(msgspec.json.decode(states)["rules"]) for subject, states in _states(probe)}
+    heard = [(name, f"{name}-{device}") for device in fleet.road for name in wanted]
+    short_of = [subject for name, subject in heard if kept.get(subject, set()) != wanted[name]]
+    faults = [f"{len(documents_of)} rules are on instead of {RULES}"] if len(documents_of) != RULES else []
+    return faults + ([f"{len(short_of)} of {len(heard)} subjects were not folded by every rule"] if short_of else [])
+
+
+def _states(probe: Probe) -> list[tuple[str, str]]:
+    found = probe.rows("SELECT subject_id, states FROM subject_states WHERE subject_id LIKE ?", ("%-road-%",))
+    return [(subject, states) for subject, states in found if states != "{}"]
