@@ -51,8 +51,8 @@ class Side:
     running: Running
 
     def crash(self) -> None:
-        """Kill its process with SIGKILL and start it again."""
-        os.kill(self.running.pid, signal.SIGKILL)
+        """Kill its processes with SIGKILL and start it again; Node of a wheel is a child of a small starter."""
+        os.killpg(self.running.pid, signal.SIGKILL)
         self.running.process.wait()
         self.running = self.start()
 
@@ -246,7 +246,7 @@ def _wait_quiet(side: Side, count: int) -> None:
     while (stored := side.stored()) < count and time.monotonic() < deadline:
         if stored != before:
             before, changed = stored, time.monotonic()
-        elif time.monotonic() - changed > (_QUIET_S if before > at_crash else 10 * _QUIET_S):
+        elif time.monotonic() - changed > (_QUIET_S if before > at_crash else 4 * _QUIET_S):
             return
         time.sleep(0.1)
 

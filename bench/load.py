@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 METRICS = ("soh_pct", "soc_pct", "pack_voltage_v", "pack_temp_c")
 RULE_METRIC = METRICS[0]
+Says = Callable[[int, float], float]
 
 
 class Expected(NamedTuple):
@@ -47,7 +48,7 @@ def message(device_id: str, seq: int, at_ms: int, values: dict[str, float], root
 class Traffic:
     """An endless run of messages: devices in turn, event time rising, one reading in 200 below the rule's level.
 
-    ``more``: further metrics, each with the least and the greatest value a message may say.
+    ``more``: further metrics, each as what the n-th message says, by n and by chance (0 to 1).
     ``shards``: the devices belong to them in turn.
     """
 
@@ -56,7 +57,7 @@ class Traffic:
         devices: Sequence[str],
         start_ms: int,
         step_ms: int = 10,
-        more: Mapping[str, tuple[float, float]] | None = None,
+        more: Mapping[str, Says] | None = None,
         shards: int = 1,
     ) -> None:
         self._devices, self._at_ms, self._step_ms = devices, start_ms, step_ms
@@ -76,5 +77,5 @@ class Traffic:
         health = 74.0 + chance() if chance() < 0.005 else 80.0 + chance() * 15
         values = (health, 10 + chance() * 89, 300 + chance() * 90, 15 + chance() * 25)
         told = {name: round(value, 2) for name, value in zip(METRICS, values, strict=True)}
-        told |= {name: round(low + chance() * (high - low), 6) for name, (low, high) in self._more.items()}
+        told |= {name: round(says(self._made, chance()), 6) for name, says in self._more.items()}
         return message(self._devices[place], seq, self._at_ms, told, root, place % self._shards)

@@ -17,7 +17,7 @@ from bench.figures import Aim, Table, short, spread
 from bench.fleet import Fleet, fill, manager_of
 from bench.ingest import store
 from bench.lab import DATABASE_NAMES, KINDS, Lab
-from bench.load import METRICS, Expected, Traffic
+from bench.load import METRICS, Expected, Says, Traffic
 from bench.probe import Probe
 
 RULES = 100
@@ -25,8 +25,14 @@ DEVICES = 200
 _LEAST, _ROUND_S = 300, 5.0
 _EACH = 10
 _AIM = Aim(least=0.5)
+_STEP_MS = 300
+_SPAN_MS = 3 * 3_600_000
 # What the ten kinds read beside the four metrics of every message.
-MORE = {"lat_deg": (22.4, 22.6), "lon_deg": (114.0, 114.2), "odometer_km": (10_000.0, 10_001.0)}
+MORE: dict[str, Says] = {
+    "lat_deg": lambda _, chance: 22.4 + chance * 0.2,
+    "lon_deg": lambda _, chance: 114.0 + chance * 0.2,
+    "odometer_km": lambda n, _: 10_000 + n / 1000,
+}
 _COMMON = {"name": {"zh-CN": "规则", "en": "Rule"}, "severity": "minor"}
 
 
@@ -41,17 +47,17 @@ def documents(step: int) -> dict[str, dict[str, Any]]:
             "clear_if": {"at_most": 55.0, "for_min": 5},
         },
         "rate": {
-            "metric": "soc_pct", "over_h": 6 + step, "least": 10,
+            "metric": "soc_pct", "over_h": 0.2 + step / 100, "least": 5,
             "raise_if": {"below": -1e6}, "clear_if": {"at_least": 0},
         },
         "m_of_n": health | {"hit_if": {"below": 40.0 + step}, "m": 3, "n": 10},
         "window": {
-            "metric": "pack_voltage_v", "aggregate": "avg", "over_h": 1 + step, "least": 3,
+            "metric": "pack_voltage_v", "aggregate": "avg", "over_h": 0.1 + step / 100, "least": 3,
             "raise_if": {"above": 500.0}, "clear_if": {"at_most": 450.0},
         },
         "usage": {"metric": "odometer_km", "component": "battery_pack", "raise_if": {"at_least": 50_000.0 + step}},
         "trend": health | {
-            "reaches": {"below": 1.0 + step}, "within_days": 1e-6, "clear_days": 400.0, "over_days": 30, "least": 10,
+            "reaches": {"below": 1.0 + step}, "within_days": 1e-4, "clear_days": 400.0, "over_days": 0.01, "least": 5,
         },
         "fence": {
             "when": "outside", "circle": {"lat": 22.5, "lon": 114.1, "radius_m": 20_000.0 + step}, "margin_m": 100,
@@ -130,7 +136,7 @@ def _setup(lab: Lab, choice: setups.Choice, most: int, rounds: int) -> tuple[tup
     for name, many in sides.items():
         fleet = lab.template(choice.kind, lambda database, many=many: _fill(lab, database, many), f"rules-{name}")
     fleet.road = fleet.road[:DEVICES]
-    traffic = Traffic(fleet.road, int(time.time() * 1000) - 3_600_000, more=MORE)
+    traffic = Traffic(fleet.road, int(time.time() * 1000) - _SPAN_MS, _STEP_MS, MORE)
     with (
         setups.run(lab, choice, "rules-one") as one,
         setups.run(lab, choice, "rules-hundred") as hundred,
@@ -148,6 +154,9 @@ def _setup(lab: Lab, choice: setups.Choice, most: int, rounds: int) -> tuple[tup
         found_rates = [both(count) for _ in range(rounds)]
         found = [probe.compare(expected, "bench-road-%") for probe in (of_one, of_hundred)]
         faults = _unfolded(of_hundred, fleet)
+        alarms = of_hundred.rows("SELECT count(*) FROM alarms")[0][0]
+    if alarms:
+        faults.append(f"{alarms} alarms, where none was to be")
     lost, doubled = (sum(counted) for counted in zip(*found, strict=True))
     if lost or doubled:
         faults.append(f"{lost} lost, {doubled} doubled")
