@@ -47,8 +47,8 @@ def measure(lab: Lab, fleets: dict[str, Fleet], quick: bool) -> tuple[Table, boo
         table.rows.append(row)
         good &= kept
     table.notes = [
-        f"{count:,} messages a round with {len(METRICS)} readings each, of {ROAD} devices, flat out; half of the devices belong to "
-        f"each shard, or all to one; {rounds} round(s), in turn, each side with a database and a Mosquitto of its own.",
+        f"{count:,} messages a round with {len(METRICS)} readings each, of {ROAD} devices, flat out; half of the devices belong "
+        f"to each shard, or all to one; {rounds} round(s), in turn, each side with a database and a Mosquitto of its own.",
         "Publisher, broker and database share the processors with the ingests: on two of them, two ingests cannot be twice as "
         "fast as one. On SQLite one writes at a time.",
     ]

@@ -47,21 +47,24 @@ class History:
         """Yield every reading in the order in which it would have come."""
         boots = [boot_of(device) for device in self.devices]
         for n in range(self.each):
-            for place, device in enumerate(self.devices):
-                yield from self._message(place, device, boots[place], n, self.metrics)
+            for place, boot in enumerate(boots):
+                yield from self._message(place, boot, n, self.metrics)
+
+    def message(self, place: int, n: int) -> list[Row]:
+        """Return the readings of the n-th message of a device."""
+        return list(self._message(place, boot_of(self.devices[place]), n, self.metrics))
 
     def of(self, place: int, metrics: Sequence[str]) -> Iterator[Row]:
         """Yield the readings of one device, of some metrics, in their order."""
-        device = self.devices[place]
-        boot, told = boot_of(device), [name for name in self.metrics if name in metrics]
+        boot, told = boot_of(self.devices[place]), [name for name in self.metrics if name in metrics]
         for n in range(self.each):
-            yield from self._message(place, device, boot, n, told)
+            yield from self._message(place, boot, n, told)
 
-    def _message(self, place: int, device: str, boot: str, n: int, metrics: Sequence[str]) -> Iterator[Row]:
+    def _message(self, place: int, boot: str, n: int, metrics: Sequence[str]) -> Iterator[Row]:
         at_ms, key = START_MS + n * self.step_ms + place, f"{boot}:{n}"
         for i, name in enumerate(metrics):
             chance = (n * 7919 + place * 1543 + i * 3571) % _PRIME / _PRIME
-            yield Row(device, key, name, at_ms, round(SAYS[name](n, chance), 4), at_ms + 500, False)
+            yield Row(self.devices[place], key, name, at_ms, round(SAYS[name](n, chance), 4), at_ms + 500, False)
 
 
 def put(database: Database, rows: Iterator[Row]) -> None:
