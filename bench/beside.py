@@ -71,7 +71,7 @@ def measure(lab: Lab, _fleets: dict[str, Fleet], quick: bool) -> tuple[Table, bo
     """Return the table, and whether our side stored every message exactly once and both raised the alarm."""
     count, rounds = (1_500, 1) if quick else (8_000, 3)
     table = Table(
-        "8. Ingest beside Node-RED",
+        "11. Ingest beside Node-RED",
         (
             "database",
             "side",

@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 
 from app.core.clock import from_ms
 from app.core.db import Database
@@ -21,7 +20,6 @@ from bench.figures import Aim, Table, percentile, short
 from bench.fleet import Fleet, fill, manager_of
 from bench.lab import DATABASE_NAMES, KINDS, Lab
 from bench.load import METRICS, RULE_METRIC
-from bench.probe import Probe
 from bench.served import serve
 from bench.stored import START_MS, History, put
 from bench.web import Client
@@ -60,9 +58,9 @@ def measure(lab: Lab, _fleets: dict[str, Fleet], quick: bool) -> tuple[Table, bo
         found: dict[str, dict[str, tuple[float, float]]] = {}
         room = []
         for kind in KINDS:
-            history, each = _made(lab, kind, readings), 20 if quick else 100
-            answers, bytes_each, wrong = _database(lab, kind, history, each)
-            room.append(bytes_each)
+            history, taken = lab.template(kind, lambda database, n=readings: _fill(lab, database, n), f"reads-{readings}")
+            answers, wrong = _database(lab, lab.original(kind, f"reads-{readings}"), history, 20 if quick else 100)
+            room.append(taken / readings)
             faults += [f"{DATABASE_NAMES[kind]}, {readings:,} readings: {fault}" for fault in wrong]
             for label, took_ms in answers.items():
                 found.setdefault(label, {})[kind] = (percentile(took_ms, 50), percentile(took_ms, 99))
@@ -78,7 +76,7 @@ def measure(lab: Lab, _fleets: dict[str, Fleet], quick: bool) -> tuple[Table, bo
         f"500 devices, a message with {len(METRICS)} readings every 10 minutes, put straight into the table in the order of "
         "their time, with their latest values; SOAK=1 adds 10 and 100 million.",
         f"Range with a step: the roll-ups of {_SPAN_H} hours, computed from the readings. Alarms of an asset: {_ALARMS} each.",
-        "Bytes: PostgreSQL's table with its indexes, or what SQLite's file grew by, for each reading.",
+        "Bytes: what PostgreSQL's table with its indexes, or SQLite's file, grew by, for each reading.",
     ]
     return table, not faults
 
@@ -128,15 +126,13 @@ def questions(history: History) -> tuple[Question, ...]:
     )
 
 
-def _made(lab: Lab, kind: str, readings: int) -> History:
-    """Fill a database with so many readings; return what they are."""
-    return lab.template(kind, lambda database: _fill(lab, database, readings), f"reads-{readings}")
-
-
-def _fill(lab: Lab, database: Database, readings: int) -> History:
+def _fill(lab: Lab, database: Database, readings: int) -> tuple[History, int]:
+    """Fill a database with so many readings; return what they are, and how many bytes they take."""
     fleet = fill(database, lab.settings(""))
     history = History(fleet.road, METRICS, readings // len(fleet.road) // len(METRICS), _STEP_MS)
+    before = size_of(database)
     put(database, history.rows())
+    taken = size_of(database) - before
     names = [column.name for column in DeviceLatest.__table__.columns]
     newest = [row for place in range(len(fleet.road)) for row in history.message(place, history.each - 1)]
     with database.transaction() as session:
@@ -145,7 +141,7 @@ def _fill(lab: Lab, database: Database, readings: int) -> History:
         for device in fleet.road:
             for episode in range(_ALARMS):
                 session.add(_alarm(fleet, device, rule, episode))
-    return history
+    return history, taken
 
 
 def _alarm(fleet: Fleet, device: str, rule: str, episode: int) -> Tracked:
@@ -158,10 +154,8 @@ def _alarm(fleet: Fleet, device: str, rule: str, episode: int) -> Tracked:
     )  # fmt: skip
 
 
-def _database(lab: Lab, kind: str, history: History, each: int) -> tuple[dict[str, list[float]], float, list[str]]:
-    """Return how long the answers took in ms, bytes a reading, and what was wrong."""
-    readings = len(history.devices) * history.each * len(history.metrics)
-    url = lab.original(kind, f"reads-{readings}")
+def _database(lab: Lab, url: str, history: History, each: int) -> tuple[dict[str, list[float]], list[str]]:
+    """Return how long the answers took, in ms, and what was wrong."""
     found: dict[str, list[float]] = {}
     wrong: list[str] = []
     with serve(lab, url) as served:
@@ -174,7 +168,7 @@ def _database(lab: Lab, kind: str, history: History, each: int) -> tuple[dict[st
             if mistaken:
                 wrong.append(f"{mistaken} wrong answers to {question.label}")
         client.close()
-    return found, bytes_of(lab, kind, url) / readings, wrong
+    return found, wrong
 
 
 def _ask(client: Client, question: Question, devices: Sequence[str], each: int) -> tuple[list[float], int]:
@@ -188,10 +182,10 @@ def _ask(client: Client, question: Question, devices: Sequence[str], each: int) 
     return took_ms, mistaken
 
 
-def bytes_of(lab: Lab, kind: str, url: str) -> int:
-    """Return how much room the readings take: the table and its indexes, or what the file has more than an unfilled one."""
-    if kind == "postgresql":
-        with Probe(url) as probe:
-            return int(probe.rows("SELECT pg_total_relation_size('telemetry')")[0][0])
-    filled, unfilled = (Path(one.removeprefix("sqlite:///")).stat().st_size for one in (url, lab.original(kind, "fleet")))
-    return filled - unfilled
+def size_of(database: Database) -> int:
+    """Return how many bytes hold the readings: PostgreSQL's table with its indexes, or SQLite's whole file."""
+    with database.reading() as session:
+        if session.get_bind().dialect.name == "postgresql":
+            return int(session.scalar(text("SELECT pg_total_relation_size('telemetry')")) or 0)
+        pages, page = (session.scalar(text(f"PRAGMA {name}")) for name in ("page_count", "page_size"))
+        return int(pages or 0) * int(page or 0)

@@ -126,7 +126,7 @@ def wait_connected(settings: Settings, process: Running, shard: int = 0) -> None
         return beat is not None and beat.facts.get("connected") is True
 
     try:
-        wait_for("ingest process connected", connected, 30, 0.1)
+        wait_for("ingest process connected", connected, 90, 0.1)
         time.sleep(0.2)  # it says so when it has asked for its topics; the broker's answer is on its way
     finally:
         database.close()
