@@ -111,11 +111,11 @@ def prepare(lab: Lab, port: int, url: str) -> Path:
 def process(lab: Lab, folder: Path, url: str) -> contextlib.AbstractContextManager[Running]:
     """Return its process; use it in a ``with``."""
     settings = ["--settings", str(HERE / "settings.js"), "--userDir", str(folder)]
-    environ = os.environ | {"BENCH_HTTP_PORT": str(free_port())} | _postgres_words(url)
+    environ = os.environ | {"BENCH_HTTP_PORT": str(free_port())} | postgres_words(url)
     return lab.process("node-red", [str(node()), str(_PROGRAM), *settings, str(folder / "flows.json")], environ)
 
 
-def _postgres_words(url: str) -> dict[str, str]:
+def postgres_words(url: str) -> dict[str, str]:
     """Return the variables libpq's clients read; see the PostgreSQL manual, 32.15."""
     if url.startswith("sqlite"):
         return {}

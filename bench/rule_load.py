@@ -153,7 +153,7 @@ def _setup(lab: Lab, choice: setups.Choice, most: int, rounds: int) -> tuple[tup
         count = max(_LEAST, min(most, round(both(_LEAST)[1] * _ROUND_S)))
         found_rates = [both(count) for _ in range(rounds)]
         found = [probe.compare(expected, "bench-road-%") for probe in (of_one, of_hundred)]
-        faults = _unfolded(of_hundred, fleet)
+        faults = unfolded(of_hundred, fleet)
         alarms = of_hundred.rows("SELECT count(*) FROM alarms")[0][0]
     if alarms:
         faults.append(f"{alarms} alarms, where none was to be")
@@ -177,7 +177,7 @@ def _setup(lab: Lab, choice: setups.Choice, most: int, rounds: int) -> tuple[tup
     ), faults
 
 
-def _unfolded(probe: Probe, fleet: Fleet) -> list[str]:
+def unfolded(probe: Probe, fleet: Fleet) -> list[str]:
     """Return what is wrong with the kept states: each device's pack and asset must hold a fold of each rule that reads it."""
     rows = probe.rows(
         "SELECT v.rule_id, v.document FROM rules r JOIN rule_versions v ON v.rule_id = r.id AND v.number = r.number"
