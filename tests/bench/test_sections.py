@@ -20,6 +20,7 @@ from app.rules.parts import Context
 from bench import beside, node_red, reads, rule_load, setups
 from bench.figures import Aim
 from bench.fleet import fill
+from bench.ingest import CHOICES
 from bench.load import METRICS, Traffic
 from bench.probe import Probe
 from bench.rule_load import MORE, RULES, documents
@@ -76,6 +77,8 @@ def test_further_metrics_of_a_message_are_stored_as_expected() -> None:
 
     assert set(sample.values) == {*METRICS, *MORE}
     assert {reading.metric: reading.value for reading in made.readings} == sample.values
+    assert sample.values["odometer_km"] == 10_000.001
+    assert 22.4 <= sample.values["lat_deg"] <= 22.6
 
 
 def test_a_history_is_in_the_order_of_time_and_of_the_size_it_says() -> None:
@@ -108,10 +111,10 @@ def test_a_trial_looks_at_every_reading_that_was_put_into_the_table(db: Database
         found = try_out(
             session, document, settings.time_zone, since=from_ms(START_MS), until=from_ms(history.until_ms), most_readings=10**9
         )
-        stored = session.scalars(select(Telemetry.value).where(Telemetry.device_id == fleet.road[4])).all()
+        stored = session.scalars(select(Telemetry.value).where(Telemetry.device_id.in_(history.devices))).all()
 
     assert found.readings == history.count(document.metrics) == 5 * 30 * 2
-    assert sorted(stored) == sorted(row.value for row in history.of(4, tuple(SAYS)))
+    assert sorted(stored) == sorted(row.value for row in history.rows())
     assert reads.size_of(db) > before
 
 
@@ -132,13 +135,12 @@ def test_a_wrong_answer_about_a_device_is_seen() -> None:
     assert not alarms.right(1, {"items": []})
 
 
-def test_every_set_up_has_a_name_of_its_own_and_both_ways_to_read_the_connection() -> None:
-    from bench.ingest import CHOICES
-
+def test_every_set_up_has_a_name_of_its_own_and_both_ways_to_read_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len({choice.name for choice in CHOICES}) == len(CHOICES) == 8
     assert {choice.socket for choice in CHOICES} == set(setups.SOCKETS)
     for choice in CHOICES:
-        assert read_settings(database_url="sqlite:///unused.db", mqtt_socket=choice.socket).mqtt_socket == choice.socket
+        monkeypatch.setenv("FIELDLOOP_MQTT_SOCKET", choice.socket)
+        assert read_settings(database_url="sqlite:///unused.db").mqtt_socket == choice.socket
 
 
 @pytest.mark.parametrize("url", ["sqlite:////tmp/bench.db", "postgresql+psycopg://me@/bench?host=/tmp/sockets"])
