@@ -243,13 +243,13 @@ class Mosquitto:
     log_file: Path
     running: Running
 
-    def subscribed(self, client_id: str) -> bool:
-        """Tell whether a client has subscribed, by the broker's own log."""
-        return client_id in self.log_file.read_text(errors="replace")
+    def subscriptions(self, client_id: str) -> int:
+        """Return how often a client has subscribed to a filter, by the broker's own log."""
+        return self.log_file.read_text(errors="replace").count(client_id)
 
     def wait_subscribed(self, client_id: str) -> None:
         """Wait until a client has subscribed."""
-        wait_for(f"subscription of {client_id}", lambda: self.subscribed(client_id), 10)
+        wait_for(f"subscription of {client_id}", lambda: self.subscriptions(client_id) > 0, 10)
 
 
 def find_mosquitto() -> str | None:

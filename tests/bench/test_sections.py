@@ -172,7 +172,7 @@ def side(tmp_path: Path) -> Iterator[beside.Side]:
     node_red.make_tables(url)
     with Probe(url) as probe:
         keys = ("SELECT device_id, message_key FROM readings", ())
-        yield beside.Side(0, probe, keys, lambda: 0, lambda: None, None)  # type: ignore[arg-type, return-value]
+        yield beside.Side(0, probe, keys, lambda: 0, lambda: 0, lambda: None, None)  # type: ignore[arg-type, return-value]
 
 
 @pytest.mark.parametrize(
