@@ -22,7 +22,7 @@ from bench.probe import Probe
 
 RULES = 100
 DEVICES = 200
-_LEAST, _ROUND_S = 300, 5.0
+_LEAST, _ROUND_S = 300, 4.0
 _EACH = 10
 _AIM = Aim(least=0.5)
 _STEP_MS = 300

@@ -48,7 +48,7 @@ class Found:
 
 def measure(lab: Lab, fleets: dict[str, Fleet], quick: bool) -> tuple[Table, bool]:
     """Return the table, and whether every trial looked at every reading once and found the same."""
-    each, rounds = (20, 1) if quick else (200, 3)
+    each, rounds = (20, 1) if quick else (120, 3)
     found, columns = Found(), ("fold alone", *(f"in process, {DATABASE_NAMES[kind]}" for kind in KINDS))
     rules = {name: read_document(raw) for name, raw in documents(0).items()}
     for name, document in rules.items():
