@@ -65,6 +65,11 @@ class Traffic:
         self._made = 0
         self._chance = random.Random(7)
 
+    @property
+    def at_ms(self) -> int:
+        """The event time of the message made last."""
+        return self._at_ms
+
     def take(self, count: int, root: str = "devices") -> list[Made]:
         """Return the next messages."""
         return [self._next(root) for _ in range(count)]

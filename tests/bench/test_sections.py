@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from app.core.clock import from_ms
+from app.core.clock import from_ms, to_ms
 from app.core.db import Database
 from app.core.settings import read_settings
 from app.rules.detectors import DETECTORS, Reading, State
 from app.rules.documents import read_document
+from app.rules.models import Rule
 from app.rules.parts import Context
 from bench import beside, node_red, reads, rule_load, setups
 from bench.figures import Aim
@@ -26,6 +27,7 @@ from bench.probe import Probe
 from bench.rule_load import MORE, RULES, documents
 from bench.stored import SAYS, START_MS, History, put
 from iot.adapters import decode
+from iot.ingest import Message, ingest_batch
 from iot.models import Telemetry
 from iot.rule_trials import try_out
 
@@ -190,11 +192,22 @@ def test_what_a_side_lost_or_stored_twice_is_counted(
     assert beside.compare(side, sent) == expected
 
 
-def test_a_subject_that_a_rule_did_not_fold_is_seen(db: Database) -> None:
-    fleet = fill(db, read_settings(database_url="sqlite:///unused.db"))
-    fleet.road = fleet.road[:2]
+def test_the_storm_raises_every_rule_once_and_a_rule_that_looks_away_is_seen(db: Database) -> None:
+    settings = read_settings(database_url="sqlite:///unused.db")
+    fleet = rule_load.fill_rules(settings, db, many=True)
+    present_ms = to_ms(db.clock.now())
+    traffic = Traffic(fleet.road[:2], present_ms - 3 * 3_600_000, 30_000, MORE)
+    calm, wild = traffic.take(200), rule_load.storm(fleet.road[0], traffic.at_ms)
+    url = db.engine.url.render_as_string(hide_password=False)
 
-    with Probe(db.engine.url.render_as_string(hide_password=False)) as probe:
-        faults = rule_load.unfolded(probe, fleet)
-
-    assert faults == ["2 rules are on instead of 100", "2 of 4 subjects were not folded by every rule"]
+    ingest_batch(db, settings, [Message(one.topic, one.payload, False, present_ms) for one in calm])
+    with Probe(url) as probe:
+        assert probe.rows("SELECT count(*) FROM alarms") == [(0,)]
+        ingest_batch(db, settings, [Message(one.topic, one.payload, False, present_ms) for one in wild])
+        assert rule_load.raised_wrongly(probe, fleet, fleet.road[0]) == []
+        assert rule_load.raised_wrongly(probe, fleet, fleet.road[1]) == ["alarms of other devices than the one of the storm"]
+    with db.transaction() as session:
+        session.execute(update(Rule).where(Rule.code == "fence-3").values(enabled=False))
+    with Probe(url) as probe:
+        faults = rule_load.raised_wrongly(probe, fleet, fleet.road[0])
+    assert faults[0] == "99 rules are on instead of 100"
