@@ -30,7 +30,7 @@ _WARMING = 5
 _POLL_S = 0.002
 _TICK_S = 0.001
 _WARM_UP_S = 1.0
-_DRAIN_S = 90.0
+_DRAIN_S = 150.0
 
 
 @dataclass
