@@ -24,6 +24,10 @@ bench/peer/node_modules/.installed: bench/peer/package-lock.json $(VENV)/.dev
 	@echo "     installing the peer of the bench · 安装基准测试的对照软件"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix bench/peer --no-audit --no-fund --loglevel=error && touch $@
 
+bench/peer_node_red/node_modules/.installed: bench/peer_node_red/package-lock.json $(VENV)/.dev
+	@echo "     installing Node-RED for the bench · 安装基准测试所用的 Node-RED"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix bench/peer_node_red --no-audit --no-fund --loglevel=error && touch $@
+
 run: $(VENV)/.runtime ## install, migrate, seed the demo, run everything on this machine
 	@echo "3/3  starting Fieldloop · 启动 Fieldloop"
 	@$(BIN)/python -m app up --demo
@@ -58,6 +62,8 @@ doctor: $(VENV)/.runtime ## say what is misconfigured, and how to mend it
 bench: $(VENV)/.dev ## measure speed; prints a table
 	@$(MAKE) --no-print-directory examples/node_modules/.installed bench/peer/node_modules/.installed \
 	  || echo "     not installed: the bench goes on without the peer · 未安装，基准测试将跳过对照"
+	@$(MAKE) --no-print-directory bench/peer_node_red/node_modules/.installed \
+	  || echo "     not installed: the bench goes on without Node-RED · 未安装，基准测试将跳过 Node-RED"
 	@$(BIN)/python -m bench
 
 soak: $(VENV)/.dev ## the long crash, race and sync tests (hours)
@@ -71,4 +77,4 @@ lock: $(VENV)/.dev ## pin requirements.in and requirements-dev.in again
 	@for group in "" -dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements$$group.in -o requirements$$group.txt; done
 
 clean: ## remove the environment and all local data
-	@rm -rf $(VENV) var examples/node_modules bench/peer/node_modules
+	@rm -rf $(VENV) var examples/node_modules bench/peer/node_modules bench/peer_node_red/node_modules

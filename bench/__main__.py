@@ -1,4 +1,4 @@
-"""``python -m bench [--quick] [--only ingest,latency,http,writers,sync,peer]``: measure, print, keep in docs/bench.md."""
+"""``python -m bench [--quick] [--only NAMES]``: measure the sections, print, keep in docs/bench.md."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import couch, fleet, ingest, latency, machine, sync, web, writers
+from bench import beside, couch, fleet, ingest, latency, machine, reads, rule_load, shards, sync, trials, web, writers
 from bench.figures import Table
 from bench.lab import KINDS, ROOT, Lab, stop_on_signals
 
@@ -23,6 +23,11 @@ SECTIONS: dict[str, Section] = {
     "writers": writers.measure,
     "sync": sync.measure,
     "peer": couch.measure,
+    "rules": rule_load.measure,
+    "shards": shards.measure,
+    "trials": trials.measure,
+    "reads": reads.measure,
+    "node_red": beside.measure,
 }
 
 

@@ -38,6 +38,26 @@ def middle_of(values: Sequence[float]) -> str:
     return text if len(values) == 1 else f"{text} ({short(min(values))} - {short(max(values))})"
 
 
+@dataclass(frozen=True)
+class Aim:
+    """What a figure should be: at least, or at most, so much."""
+
+    least: float | None = None
+    most: float | None = None
+
+    def text(self) -> str:
+        """Return it in words; nothing where there is none."""
+        if self.least is not None:
+            return f">= {self.least:,g}"
+        return "" if self.most is None else f"<= {self.most:,g}"
+
+    def verdict(self, value: float) -> str:
+        """Return whether a figure meets it; nothing where there is none."""
+        if self.least is None and self.most is None:
+            return ""
+        return "yes" if (self.least or 0) <= value <= (math.inf if self.most is None else self.most) else "**no**"
+
+
 @dataclass
 class Table:
     """One table of the report, and the sentences under it."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.assets.models import Asset, Component, Device, Fitting
@@ -83,6 +84,11 @@ def person(session: Session, login: str, role: str, **links: str) -> User:
     """Add a person who is active."""
     values = {"login": login, "name": login, "role": role, "state": "active", "locale": "en"}
     return add(session, User(**values, valid_from=now(session) - timedelta(days=1), **links))
+
+
+def manager_of(session: Session) -> str:
+    """Return the id of the manager, who may edit rules."""
+    return session.scalars(select(User.id).where(User.login == "manager")).one()
 
 
 def _area(session: Session, number: int) -> Area:

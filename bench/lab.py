@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -175,6 +175,13 @@ class Lab:
         admin.dispose()
         return self.postgres().set(database=name).render_as_string(hide_password=False)
 
+    def empty(self, kind: str) -> str:
+        """Return the URL of a new database without tables."""
+        self._made += 1
+        if kind == "postgresql":
+            return self._create(f"empty_{self._made}", "template1")
+        return f"sqlite:///{self.folder / f'empty-{self._made}.db'}"
+
     def database(self, kind: str, name: str = "fleet") -> str:
         """Return the URL of a fresh copy of a template."""
         self._made += 1
@@ -190,8 +197,8 @@ class Lab:
             database_url=database_url, var_dir=self.folder, secret_key=SECRET, log_level="WARNING", log_format="json", **overrides
         )
 
-    def environ(self, settings: Settings) -> dict[str, str]:
-        """Return the environment in which a process of the product reads the same settings."""
+    def environ(self, settings: Settings, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment in which a process of the product reads the same settings, and ``more``."""
         self._made += 1
         metrics = self.folder / f"metrics-{self._made}"
         metrics.mkdir()
@@ -200,15 +207,16 @@ class Lab:
             **{f"FIELDLOOP_{name.upper()}": str(getattr(settings, name)) for name in names},
             "PROMETHEUS_MULTIPROC_DIR": str(metrics),
             "PYTHONUNBUFFERED": "1",
+            **(more or {}),
         }
 
     @contextlib.contextmanager
-    def product(self, name: str, settings: Settings) -> Iterator[Running]:
+    def product(self, name: str, settings: Settings, more: Mapping[str, str] | None = None) -> Iterator[Running]:
         """Run one process of ``python -m app up`` with its very command: broker, web, ingest-0, worker."""
         command = next((child.command for child in children_of(settings) if child.name == name), None)
         if command is None:
             raise LookupError(f"this deployment has no process {name}")
-        with self.process(name, command, self.environ(settings)) as running:
+        with self.process(name, command, self.environ(settings, more)) as running:
             yield running
 
 
@@ -235,9 +243,13 @@ class Mosquitto:
     log_file: Path
     running: Running
 
+    def subscriptions(self, client_id: str) -> int:
+        """Return how often a client has subscribed to a filter, by the broker's own log."""
+        return self.log_file.read_text(errors="replace").count(client_id)
+
     def wait_subscribed(self, client_id: str) -> None:
-        """Wait until a client has subscribed, by the broker's own log."""
-        wait_for(f"subscription of {client_id}", lambda: client_id in self.log_file.read_text(errors="replace"), 10)
+        """Wait until a client has subscribed."""
+        wait_for(f"subscription of {client_id}", lambda: self.subscriptions(client_id) > 0, 10)
 
 
 def find_mosquitto() -> str | None:

@@ -55,7 +55,7 @@ def serve(lab: Lab, url: str) -> Iterator[Served]:
     settings, database = lab.settings(url, http_port=free_port()), Database(url)
     try:
         with lab.product("web", settings) as web:
-            wait_for("granian", lambda: web.must_run() and answers(settings.http_port), 30, 0.1)
+            wait_for("granian", lambda: web.must_run() and answers(settings.http_port), 120, 0.1)
             yield Served(database, settings, web)
     finally:
         database.close()
