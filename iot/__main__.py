@@ -15,6 +15,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from app.core.clock import to_ms
 from app.core.db import Database
+from app.core.fault_points import FaultPoint, passed
 from app.core.ids import new_id
 from app.core.leases import beat
 from app.core.logs import get_log, set_up_logs
@@ -65,6 +66,7 @@ class IngestLoop:
         On a live connection the broker never delivers again, so giving up here would lose nothing
         but would stall until the next reconnect.
         """
+        passed(FaultPoint.BATCH_TAKEN)
         back_off_s = 0.2
         while True:
             began = time.monotonic()
@@ -77,6 +79,7 @@ class IngestLoop:
                 return
             self.stopping.wait(back_off_s * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
             back_off_s = min(back_off_s * 2, _LONGEST_BACK_OFF_S)
+        passed(FaultPoint.BATCH_STORED)
         self.subscriber.acknowledge(deliveries)
         INGEST_BATCH_SECONDS.observe(time.monotonic() - began)
         INGEST_LAG_SECONDS.observe(max(0.0, to_ms(self.database.clock.now()) - deliveries[0].message.received_ms) / 1000)
@@ -104,6 +107,8 @@ class IngestLoop:
                     topics = subscriptions.compare(session)
             if self.shard == _SHARD_OF_OTHERS:
                 self.subscriber.follow(*topics)
+            if outgoing:
+                passed(FaultPoint.COMMANDS_TAKEN)
             for command in outgoing:
                 self.subscriber.publish(*command)
         except _PASSING as fault:
