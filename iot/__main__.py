@@ -7,6 +7,7 @@ import random
 import signal
 import threading
 import time
+from collections import Counter
 
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -42,6 +43,7 @@ class IngestLoop:
         self.subscriber = Subscriber(settings, shard, lambda: to_ms(database.clock.now()))
         self.stopping = threading.Event()
         self._next_chore = 0.0
+        self._set_aside: Counter[str] = Counter()
 
     def run(self) -> None:
         """Work until told to stop; then finish the batch at hand and disconnect."""
@@ -54,6 +56,7 @@ class IngestLoop:
                         self._store(deliveries)
                 self._chores()
         finally:
+            self._tell_set_aside()
             self.subscriber.stop()
 
     def stop(self) -> None:
@@ -83,16 +86,15 @@ class IngestLoop:
         self.subscriber.acknowledge(deliveries)
         INGEST_BATCH_SECONDS.observe(time.monotonic() - began)
         INGEST_LAG_SECONDS.observe(max(0.0, to_ms(self.database.clock.now()) - deliveries[0].message.received_ms) / 1000)
-        if counts["poison"] or counts["unknown_device"]:
-            log.warning(
-                "messages set aside", poison=counts["poison"], unknown_device=counts["unknown_device"], of=len(deliveries)
-            )
+        self._set_aside += counts
 
     def _chores(self) -> None:
         """Once a second: publish queued commands, say that we are alive, listen to what the profiles speak of."""
-        if time.monotonic() < self._next_chore:
+        present = self.database.clock.monotonic()
+        if present < self._next_chore:
             return
-        self._next_chore = time.monotonic() + 1
+        self._next_chore = present + 1
+        self._tell_set_aside()
         try:
             with self.database.transaction() as session:
                 outgoing = commands.take_queued(session, [self.shard]) if self.subscriber.is_connected else []
@@ -113,6 +115,12 @@ class IngestLoop:
                 self.subscriber.publish(*command)
         except _PASSING as fault:
             log.warning("chores skipped", problem=str(fault).splitlines()[0][:200])
+
+    def _tell_set_aside(self) -> None:
+        """Say how many messages could not be used since the last time: one line, however many strangers send."""
+        found, self._set_aside = self._set_aside, Counter()
+        if found["poison"] or found["unknown_device"]:
+            log.warning("messages set aside", poison=found["poison"], unknown_device=found["unknown_device"], of=found["message"])
 
 
 def main() -> None:

@@ -78,7 +78,7 @@ def replay(database: Database, settings: Settings, letter_id: str) -> DeadLetter
             raise Conflict("not_replayable")
         times = letter.times
         message = Message(letter.topic, letter.payload, False, to_ms(letter.received_at))
-    # It stays open until its content is stored: whoever dies in between leaves a letter that is found and replayed again.
+    # It stays open until its content is stored: whoever dies in between leaves a letter that is found again.
     ingest_batch(database, settings, [message])
     passed(FaultPoint.LETTER_INGESTED)
     with database.transaction() as session:

@@ -80,6 +80,10 @@ class Process:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, env=self.environ, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
 
+    def signal(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
     def end(self, how: int) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(how)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,14 +17,13 @@ Answer = tuple[int, str, str, str | None]
 
 
 class Provider:
-    """Keeps what it was sent. ``answers``: by address; ``next_answers``: whatever comes next; ``pause_s``: before each answer."""
+    """Keeps what it was sent. ``answers``: by address, else it accepts; while ``release`` is clear it answers nobody."""
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
-        self.at: list[float] = []
         self.answers: dict[str, Answer] = {}
-        self.next_answers: list[Answer | None] = []
-        self.pause_s = 0.0
+        self.release, self.asked = threading.Event(), threading.Event()
+        self.release.set()
         self.hang_up = 0  # so many sends are taken and never answered
         self._lock = threading.Lock()
         provider = self
@@ -46,12 +44,11 @@ class Provider:
     def answer(self, link: BaseHTTPRequestHandler, message: dict[str, Any]) -> None:
         with self._lock:
             self.sent.append(message)
-            self.at.append(time.monotonic())
-            refusal = self.next_answers.pop(0) if self.next_answers else self.answers.get(message["token"])
+            refusal = self.answers.get(message["token"])
             silent = self.hang_up > 0
             self.hang_up -= silent
-        if self.pause_s:
-            time.sleep(self.pause_s)  # it is the slow one
+        self.asked.set()
+        self.release.wait(60)
         if silent:
             link.close_connection = True
             return

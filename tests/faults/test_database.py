@@ -21,7 +21,7 @@ from sqlalchemy import event, select, text
 from app.core import db as core_db
 from app.core.clock import Clock
 from app.core.db import Database
-from app.core.settings import Settings
+from app.core.settings import Settings, read_settings
 from app.factory import create_app
 from app.jobs import JOBS, Scheduler
 from app.migrate import migrate
@@ -53,11 +53,11 @@ class Writer:
         code = f"{self.name}-{self.n}"
         began = time.monotonic()
         answer = self.http.call("POST", "/territories", {"code": code, "name": f"Territory {code}{pad}"})
-        self.longest_s = max(self.longest_s, time.monotonic() - began)
         self.found[answer.status_code] += 1
         if answer.status_code == 201:
             self.acked.add(code)
         else:
+            self.longest_s = max(self.longest_s, time.monotonic() - began)  # to be refused
             assert answer.status_code in REFUSED, answer.get_data(as_text=True)
             assert int(answer.headers["Retry-After"]) > 0
         return int(answer.status_code)
@@ -228,8 +228,6 @@ def test_a_hundred_slow_requests_are_answered_or_refused_in_bounded_time_and_lea
 def test_while_the_server_is_gone_requests_are_503_and_it_is_used_again_as_soon_as_it_is_back(
     own_postgres: OwnPostgres, tmp_path: Path
 ) -> None:
-    from app.core.settings import read_settings
-
     settings = read_settings(database_url=own_postgres.url, var_dir=tmp_path, secret_key=SECRET, argon2_profile="test")
     database = Database(own_postgres.url, Clock(), pool_size=8)
     migrate(database)
@@ -269,11 +267,12 @@ def test_while_the_server_is_gone_requests_are_503_and_it_is_used_again_as_soon_
     try:
         assert pool_now.checkedout() == 0
         assert {code for writer in writers for code in writer.acked} <= codes(database)
-        assert max(writer.longest_s for writer in writers) < 2.0 + 8.0, "a request that waits for others' locks, then the refusal"
+        slowest_s = max(writer.longest_s for writer in writers)
+        assert slowest_s < 2.0
     finally:
         database.close()
     total = sum((writer.found for writer in writers), Counter[int]())
-    print(f"stopped {len(back_s)} times: {dict(total)}, back within {max(back_s):.2f} s")
+    print(f"stopped {len(back_s)} times: {dict(total)}, slowest refusal {slowest_s:.2f} s, back within {max(back_s):.2f} s")
 
 
 # --- the disk is full ---
@@ -282,7 +281,7 @@ def test_while_the_server_is_gone_requests_are_503_and_it_is_used_again_as_soon_
 def fill_and_free(world: World, http: Http, database: Database, free: Callable[[], None], bulk: int) -> Counter[int]:
     """Write until nothing goes any more, look, make room, and write again."""
     writer, reader = Writer(http, world, "w"), http.as_(world.admin)
-    found = message(world, world.device, values(MONDAY_MORNING, DAY, 80.0)[0])
+    found = [message(world, world.device, value) for value in values(MONDAY_MORNING, DAY / 1000, *[80.0] * 500)]
     requests = 1000 if SOAK else 200
     for _ in range(requests):
         writer.write("x" * 60)
@@ -293,18 +292,19 @@ def fill_and_free(world: World, http: Http, database: Database, free: Callable[[
     for _ in range(20):
         assert reader.call("GET", "/territories").status_code == 200
     with pytest.raises(core_db.OperationalError):  # not stored, so not acknowledged
-        world.send(found)
+        world.send(*found)
 
     free()
     assert writer.write() == 201, "without a restart"
-    assert world.send(found)["reading"] == 1
+    assert world.send(*found)["reading"] == 500
     assert writer.acked <= codes(database)
-    assert count(world, Telemetry) == 1
+    assert count(world, Telemetry) == 500
     with database.engine.connect() as connection:
         assert connection.execute(text("PRAGMA integrity_check")).scalar_one() == "ok"
     return writer.found
 
 
+@on_sqlite
 def test_a_full_sqlite_file_refuses_writes_and_goes_on_when_there_is_room(
     sqlite_file: Path, tmp_path: Path, clock: SetClock, settings: Settings
 ) -> None:
@@ -338,7 +338,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="mounts a file system")
+@on_sqlite
 def test_a_full_disk_refuses_writes_and_goes_on_when_there_is_room(
     small_disk: Path, sqlite_file: Path, clock: SetClock, settings: Settings
 ) -> None:

@@ -18,6 +18,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from app.assets.models import Device
 from app.core.fault_points import FaultPoint, listen
 from app.core.ids import new_id
 from app.core.leases import LEASE_S, JobRun
@@ -266,8 +267,6 @@ def test_a_replay_that_dies_leaves_a_letter_that_can_be_found_and_replayed(world
     admin = http.as_(world.admin)
     [letter] = admin.get("/dead-letters")["items"]
     with world.db.transaction() as session:
-        from app.assets.models import Device
-
         session.get_one(Device, world.device).shard = 7
 
     with death_at(FaultPoint.LETTER_INGESTED):
