@@ -93,7 +93,7 @@ def test_a_web_process_that_is_killed_has_kept_what_it_acknowledged_and_a_retry_
     real_world: World, tmp_path: Path
 ) -> None:
     """Its workers are killed one after the other, and now and then the whole server."""
-    world, kills = real_world, 100 if SOAK else 4
+    world, kills = real_world, 100 if SOAK else 3
     web = Web(str(world.settings.database_url), tmp_path, HTTP_WORKERS="2")
     stopping = threading.Event()
     try:
@@ -104,14 +104,14 @@ def test_a_web_process_that_is_killed_has_kept_what_it_acknowledged_and_a_retry_
             try:
                 for n in range(kills):
                     known = sum(len(writer.acked) for writer in writers)
-                    wait_until(lambda known=known: sum(len(w.acked) for w in writers) > known + 5, 60, "writes between kills")
-                    if n % 4 == 3:
+                    wait_until(lambda known=known: sum(len(w.acked) for w in writers) > known + 5, 240, "writes between kills")
+                    if n % 3 == 2:
                         web.kill()
                         web.start()
                     else:
                         children(web)[n % len(children(web))].kill()
                 known = sum(len(writer.acked) for writer in writers)
-                wait_until(lambda: sum(len(w.acked) for w in writers) > known + 20, 60, "writes after the last kill")
+                wait_until(lambda: sum(len(w.acked) for w in writers) > known + 20, 240, "writes after the last kill")
             finally:
                 stopping.set()
             for one in running:
