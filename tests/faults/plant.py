@@ -206,7 +206,7 @@ class Web(Process):
 
     def start(self) -> None:
         super().start()
-        wait_until(self.answers, 60, "the web process answers")
+        wait_until(self.answers, 180, "the web process answers")
 
 
 class Publisher:

@@ -46,7 +46,7 @@ def count(world: World, model: type, *conditions: object) -> int:
 
 
 def check_each_alarm_acted_once(world: World, alarms: int) -> None:
-    assert count(world, Alarm) == alarms
+    assert count(world, Alarm, Alarm.metric == "soh_pct") == alarms
     assert count(world, ServiceOffer) == alarms
     assert count(world, StationTask) == alarms
     assert count(world, Notification, Notification.kind == "battery_alarm") == alarms
