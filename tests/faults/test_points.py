@@ -208,7 +208,7 @@ def test_a_worker_that_dies_repeats_its_messages_under_their_ids_and_loses_none(
             session.add(RegistrationToken(id=new_id(), user_id=user_id, **phone))
     world.report(74.9, 74.5, 74.1)
     worker = worker_process(
-        str(world.settings.database_url), tmp_path, planted(point, marker), FCM_URL=provider.url, PUSH_LEASE_S="1"
+        str(world.settings.database_url), tmp_path, planted(point, marker), FCM_URL=provider.url, PUSH_LEASE_S="8"
     )
     try:
         worker.start()
@@ -216,7 +216,7 @@ def test_a_worker_that_dies_repeats_its_messages_under_their_ids_and_loses_none(
         assert worker.ended() == -9
         sent_before = sum(provider.ids.values())
         worker.start()
-        wait_until(lambda: count(world, OutboxMessage, OutboxMessage.state == "queued") == 0, 90, "every message has left")
+        wait_until(lambda: count(world, OutboxMessage, OutboxMessage.state == "queued") == 0, 120, "every message has left")
     finally:
         worker.terminate()
 

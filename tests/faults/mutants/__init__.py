@@ -86,8 +86,8 @@ MUTANTS = (
         "a crowded pool is a fault of ours",
         "more requests than connections are 503",
         "app/core/problems.py",
-        "DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)",
-        "DATABASE_AWAY = (OperationalError, InterfaceError)",
+        '    answer = problem(507 if full else 503, "storage_full" if full else "unavailable", {})\n',
+        '    answer = problem(507 if full else 500, "storage_full" if full else "unavailable", {})\n',
         (_DATABASE, "hundred_slow and sqlite"),
     ),
     Mutant(
