@@ -239,7 +239,7 @@ def test_workers_that_are_killed_send_every_message_under_one_id_and_at_least_on
     check_each_alarm_acted_once(world, alarms)
     with world.db.reading() as session:
         fcm = select(OutboxMessage.dedupe_key, OutboxMessage.state).where(OutboxMessage.channel == "fcm")
-        keys = dict(session.execute(fcm))
+        keys = dict(session.execute(fcm).all())
     assert set(keys.values()) <= {"accepted", "superseded"}
     assert {key for key, state in keys.items() if state == "accepted"} <= set(provider.ids) <= set(keys)
     assert resumed_s <= 30
