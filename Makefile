@@ -66,9 +66,10 @@ bench: $(VENV)/.dev ## measure speed; prints a table
 	  || echo "     not installed: the bench goes on without Node-RED · 未安装，基准测试将跳过 Node-RED"
 	@$(BIN)/python -m bench
 
-soak: $(VENV)/.dev ## the long crash, race and sync tests (hours)
+soak: $(VENV)/.dev ## the long crash, race and sync tests, then the planted faults (hours)
 	@SOAK=1 $(BIN)/python -m pytest tests/faults tests/races tests/sync/test_no_row_skipped.py tests/sync/test_convergence.py \
 		--timeout 14400 -n 0 -s
+	@$(BIN)/python -m tests.faults.mutants
 
 eval: $(VENV)/.runtime ## run the default rule on real data: make eval DATA=<folder>
 	@$(BIN)/python -m evaluation $(DATA)

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from app.accounts.links import purge_links
 from app.attachments.uploads import Uploads
 from app.core.db import Database, database_now, is_busy
+from app.core.fault_points import FaultPoint, passed
 from app.core.idempotency import forget_answers
 from app.core.leases import JobRun, claim_run, give_up_lead, lead
 from app.core.logs import get_log
@@ -153,7 +154,9 @@ class Scheduler:
                 scheduled_for = datetime.fromtimestamp(present.timestamp() // job.every_s * job.every_s, UTC)
                 if not claim_run(session, job.id, scheduled_for, fence, job.every_s):
                     return False
+            passed(FaultPoint.RUN_CLAIMED)
             done = job.work(self.database, self.settings)
+            passed(FaultPoint.RUN_DONE)
             with self.database.transaction() as session:
                 session.execute(
                     update(JobRun)

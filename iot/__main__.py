@@ -8,6 +8,7 @@ import random
 import signal
 import threading
 import time
+from collections import Counter
 
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -16,6 +17,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from app.core.clock import to_ms
 from app.core.db import Database
+from app.core.fault_points import FaultPoint, passed
 from app.core.ids import new_id
 from app.core.leases import beat
 from app.core.logs import get_log, set_up_logs
@@ -42,6 +44,7 @@ class IngestLoop:
         self.subscriber = Subscriber(settings, shard, lambda: to_ms(database.clock.now()))
         self.stopping = threading.Event()
         self._next_chore = 0.0
+        self._set_aside: Counter[str] = Counter()
 
     def run(self) -> None:
         """Work until told to stop; then finish the batch at hand and disconnect."""
@@ -54,6 +57,7 @@ class IngestLoop:
                         self._store(deliveries)
                 self._chores()
         finally:
+            self._tell_set_aside()
             self.subscriber.stop()
 
     def stop(self) -> None:
@@ -66,6 +70,7 @@ class IngestLoop:
         On a live connection the broker never delivers again, so giving up here would lose nothing
         but would stall until the next reconnect.
         """
+        passed(FaultPoint.BATCH_TAKEN)
         back_off_s = 0.2
         while True:
             began = time.monotonic()
@@ -78,19 +83,19 @@ class IngestLoop:
                 return
             self.stopping.wait(back_off_s * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
             back_off_s = min(back_off_s * 2, _LONGEST_BACK_OFF_S)
+        passed(FaultPoint.BATCH_STORED)
         self.subscriber.acknowledge(deliveries)
         INGEST_BATCH_SECONDS.observe(time.monotonic() - began)
         INGEST_LAG_SECONDS.observe(max(0.0, to_ms(self.database.clock.now()) - deliveries[0].message.received_ms) / 1000)
-        if counts["poison"] or counts["unknown_device"]:
-            log.warning(
-                "messages set aside", poison=counts["poison"], unknown_device=counts["unknown_device"], of=len(deliveries)
-            )
+        self._set_aside += counts
 
     def _chores(self) -> None:
         """Once a second: publish queued commands, say that we are alive, listen to what the profiles speak of."""
-        if time.monotonic() < self._next_chore:
+        present = self.database.clock.monotonic()
+        if present < self._next_chore:
             return
-        self._next_chore = time.monotonic() + 1
+        self._next_chore = present + 1
+        self._tell_set_aside()
         try:
             with self.database.transaction() as session:
                 outgoing = commands.take_queued(session, [self.shard]) if self.subscriber.is_connected else []
@@ -105,10 +110,18 @@ class IngestLoop:
                     topics = subscriptions.compare(session)
             if self.shard == _SHARD_OF_OTHERS:
                 self.subscriber.follow(*topics)
+            if outgoing:
+                passed(FaultPoint.COMMANDS_TAKEN)
             for command in outgoing:
                 self.subscriber.publish(*command)
         except _PASSING as fault:
             log.warning("chores skipped", problem=str(fault).splitlines()[0][:200])
+
+    def _tell_set_aside(self) -> None:
+        """Say how many messages could not be used since the last time: one line, however many strangers send."""
+        found, self._set_aside = self._set_aside, Counter()
+        if found["poison"] or found["unknown_device"]:
+            log.warning("messages set aside", poison=found["poison"], unknown_device=found["unknown_device"], of=found["message"])
 
 
 def main() -> None:

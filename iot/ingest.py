@@ -20,6 +20,7 @@ from app.assets.models import Device, DeviceProfile, FaultCode
 from app.core.clock import from_ms
 from app.core.db import Database, among
 from app.core.errors import DomainError
+from app.core.fault_points import FaultPoint, passed
 from app.core.history import Subject, record
 from app.core.logs import get_log
 from app.core.metrics import INGEST_MESSAGES
@@ -110,6 +111,7 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -
     if deriving := [device for device in devices.values() if RANGE_HEALTH in device.words.names]:
         rows += derived.healths(session, rows, deriving)
     new = store.insert_new(session, rows)
+    passed(FaultPoint.READINGS_STORED)
     batch.counts["duplicate"] += len(rows) - len(new)
     batch.counts["reading"] += len(new)
     _store_faults(session, batch, devices)
@@ -129,6 +131,7 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -
     silence.notice_heard(session, batch.heard, batch.heard)
     for change in alarms.evaluate(session, _news(session, settings, rules, usable, devices)):
         actions.apply(session, settings, change)
+    passed(FaultPoint.ALARMS_FOLLOWED)
     # In one order everywhere, so that two writers with the same poison wait for each other instead of deadlocking.
     for message, reason, detail in sorted(batch.poison, key=lambda poison: poison[0][:2]):
         kept = store.bury(

@@ -8,6 +8,7 @@ from app.assets import queries as assets
 from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.errors import Conflict, NotFound
+from app.core.fault_points import FaultPoint, passed
 from app.core.history import Subject, last_entry, record
 from app.core.settings import Settings
 from app.core.tracked import transition
@@ -71,18 +72,21 @@ def replay(database: Database, settings: Settings, letter_id: str) -> DeadLetter
         NotFound: when there is none.
         Conflict: ``not_replayable`` when only its head was kept.
     """
-    with database.transaction() as session:
+    with database.reading() as session:
         letter = session.get(DeadLetter, letter_id)
         if letter is None:
             raise NotFound
         if not letter.whole:
             raise Conflict("not_replayable")
-        letter.state = "replayed"
         times = letter.times
         message = Message(letter.topic, letter.payload, False, to_ms(letter.received_at))
+    # It stays open until its content is stored: whoever dies in between leaves a letter that is found again.
     ingest_batch(database, settings, [message])
+    passed(FaultPoint.LETTER_INGESTED)
     with database.transaction() as session:
         letter = session.get_one(DeadLetter, letter_id, with_for_update=True)
-        if letter.state == "open":  # it failed again: that was ours, and not the device's
-            letter.times = max(times, letter.times - 1)
+        if letter.times > times:  # it failed again: that was ours, and not the device's
+            letter.times -= 1
+        else:
+            letter.state = "replayed"
         return letter

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.assets.models import Device
 from app.core.clock import from_ms, to_ms
 from app.core.db import Database, insert_into, now
+from app.core.fault_points import FaultPoint, passed
 from app.core.settings import Settings
 from app.rules.queries import active_rules
 from iot import folds, store
@@ -48,6 +49,7 @@ def retire_telemetry(database: Database, settings: Settings) -> int:
         while more:
             with database.transaction() as session:
                 n, more = _retire_of(session, asset_id, horizon_ms, settings.time_zone)
+            passed(FaultPoint.SLICE_RETIRED)
             gone += n
     return gone
 

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from app.core import history
 from app.core.db import Database, database_now, is_busy, now
+from app.core.fault_points import FaultPoint, passed
 from app.core.logs import get_log
 from app.core.metrics import PUSH_SENT
 from app.core.settings import Settings
@@ -112,6 +113,8 @@ def drain(db: Database, settings: Settings, channels: Mapping[str, Channel], lim
         Messages leave. Outbox rows move on, dead registration tokens are deleted, history is written.
     """
     claims = _claim(db, settings, limit)
+    if claims:
+        passed(FaultPoint.MESSAGES_CLAIMED)
     resting: dict[str, Retry] = {}
     for claim in claims:
         try:
@@ -122,7 +125,9 @@ def drain(db: Database, settings: Settings, channels: Mapping[str, Channel], lim
             if attempt is None:
                 continue
             claim = attempt
+            passed(FaultPoint.ATTEMPT_COUNTED)
             outcome = _send(settings, channels, attempt)
+            passed(FaultPoint.MESSAGE_SENT)
             _settle(db, settings, attempt, outcome)
             if isinstance(outcome, Retry) and outcome.channel_down:
                 resting[claim.channel] = outcome

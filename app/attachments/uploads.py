@@ -16,6 +16,7 @@ from app.attachments.operations import mark_refused, mark_stored
 from app.attachments.queries import access_attachment, own_attachment, twin_of, used_files
 from app.core.db import Database, now
 from app.core.errors import Conflict, DomainError, Invalid, NotFound
+from app.core.fault_points import FaultPoint, passed
 from app.core.logs import get_log
 from app.core.settings import Settings
 from app.users.rights import Actor
@@ -202,6 +203,7 @@ class Uploads:
         stored_sha256 = hash_of(part.clean_path)
         with files.hold_shelf(self.settings, stored_sha256) as shelf:
             files.put(part.clean_path, shelf, stored_sha256)
+            passed(FaultPoint.FILE_IN_PLACE)
             self._mark_stored(actor, row, stored_sha256)
         part.remove()
         return Progress(row.size, row.size)

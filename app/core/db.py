@@ -55,6 +55,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import JSON, UserDefinedType
 
 from app.core.clock import Clock
+from app.core.fault_points import FaultPoint, passed
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -197,11 +198,14 @@ class Database:
                     session.connection().exec_driver_sql("SET LOCAL synchronous_commit = off")
                 yield session
                 session.flush()
+                passed(FaultPoint.ROWS_WRITTEN)
                 stamp_changes(session)
+                passed(FaultPoint.ROWS_STAMPED)
                 session.commit()
             except BaseException:
                 session.rollback()
                 raise
+            passed(FaultPoint.COMMITTED)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

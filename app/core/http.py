@@ -34,6 +34,7 @@ from app.core.errors import (
     StaleVersion,
     VersionRequired,
 )
+from app.core.fault_points import FaultPoint, passed
 from app.core.idempotency import KEY_PATTERN, claim_key, is_known, replay, store_answer
 from app.core.ids import new_id
 from app.core.logs import get_log
@@ -302,7 +303,8 @@ def _write(
             raise RuntimeError("an edit did not compare If-Match; call check_version")
         if key is not None:
             store_answer(g.session, key, answer)
-        return answer
+    passed(FaultPoint.ANSWER_STORED)
+    return answer
 
 
 def _set_etag(found: Any) -> None:

