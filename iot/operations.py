@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from app.assets import queries as assets
 from app.core.clock import to_ms
 from app.core.db import Database
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict, NotFound, TooMany
 from app.core.history import Subject, last_entry, record
 from app.core.settings import Settings
 from app.core.tracked import transition
@@ -38,6 +38,7 @@ def take_telemetry(database: Database, settings: Settings, token: str, payload: 
     Raises:
         Unauthenticated: ``unauthenticated`` when the token is no active device's.
         WireError: with the reason, when the payload cannot be used; nothing was stored.
+        TooMany: ``rate_limited`` when the device sends more than its rate allows; counted, and nothing was stored.
     """
     with database.reading() as session:
         address = assets.device_of_token(session, token).address
@@ -45,7 +46,8 @@ def take_telemetry(database: Database, settings: Settings, token: str, payload: 
         raise WireError("too_large", f"{len(payload)} bytes, at most {settings.payload_limit_bytes}")
     message = Message(thingsboard.TELEMETRY, thingsboard.telemetry_of(address, payload), False, to_ms(database.clock.now()))
     decode(*message[:2], retained=False, received_ms=message.received_ms)
-    ingest_batch(database, settings, [message])
+    if ingest_batch(database, settings, [message])["rate_limited"]:
+        raise TooMany("rate_limited", retry_after_s=60)
 
 
 def dismiss(session: Session, letter_id: str) -> DeadLetter:
@@ -78,7 +80,7 @@ def replay(database: Database, settings: Settings, letter_id: str) -> DeadLetter
         letter.state = "replayed"
         times = letter.times
         message = Message(letter.topic, letter.payload, False, to_ms(letter.received_at))
-    ingest_batch(database, settings, [message])
+    ingest_batch(database, settings, [message], limited=False)
     with database.transaction() as session:
         letter = session.get_one(DeadLetter, letter_id, with_for_update=True)
         if letter.state == "open":  # it failed again: that was ours, and not the device's

@@ -24,7 +24,7 @@ from app.rules.operations import check_document
 from app.users.rights import Actor
 from iot import commands, operations, profile_trials, queries, retention, rule_trials, schemas
 from iot.alarms import reading_id
-from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, Incident, Telemetry
+from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, DeviceStorm, Incident, Telemetry
 from iot.store import Rollup
 
 routes = Routes("iot", __name__, description="Telemetry, alarms, dead letters, commands")
@@ -79,6 +79,24 @@ def list_latest(session: Session, actor: Actor, device_id: str) -> dict[str, Any
     """List the newest reading of every metric of a device, by event time."""
     device = assets.access_device(session, actor, device_id)
     return {"items": [_reading(row) for row in queries.latest_of(session, device)]}
+
+
+@routes.door("GET", "/devices/<device_id>/rate", policy="telemetry.read", answer=schemas.DeviceRateSchema)
+def read_rate(session: Session, actor: Actor, device_id: str) -> dict[str, Any]:
+    """Read how often a device may speak, and how many of its messages were not taken because it spoke more often."""
+    device = assets.access_device(session, actor, device_id)
+    bucket = queries.bucket_of(session, device)
+    rate = bucket.rate(edge_settings())
+    storm = session.get(DeviceStorm, device.id)
+    return {
+        "messages_per_minute": rate.per_minute,
+        "burst": rate.burst,
+        "room": bucket.room(rate, to_ms(now(session))) if rate.per_minute else None,
+        "not_taken": storm.total if storm else 0,
+        "storm_not_taken": storm.storm if storm else 0,
+        "storm_since": from_ms(storm.began_ms) if storm and storm.began_ms is not None else None,
+        "last_not_taken_at": from_ms(storm.last_ms) if storm else None,
+    }
 
 
 @routes.door("GET", "/alarms", policy="alarms.read", query=schemas.AlarmQuery, answer=page_of(schemas.AlarmSchema))

@@ -70,6 +70,21 @@ class ReadingSchema(fields.Schema):
     ahead = fields.Flag()
 
 
+class DeviceRateSchema(fields.Schema):
+    """How often a device may speak, and what it sent beyond that.
+
+    ``room``: so many messages may come now; null without a limit. ``not_taken``: ever; ``storm_not_taken``: in the latest storm.
+    """
+
+    messages_per_minute = fields.Int()
+    burst = fields.Int()
+    room = fields.Int(allow_none=True)
+    not_taken = fields.Int()
+    storm_not_taken = fields.Int()
+    storm_since = fields.Instant(allow_none=True)
+    last_not_taken_at = fields.Instant(allow_none=True)
+
+
 class TelemetryQuery(fields.Schema):
     """Which readings: one metric, in a span of event time, newest first."""
 
