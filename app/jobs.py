@@ -35,7 +35,7 @@ from app.work_orders.operations import lapse_tasks
 from iot.commands import time_out_commands
 from iot.ingest import follow_due
 from iot.rates import end_storms
-from iot.retention import retire_telemetry
+from iot.retention import retire_rollups, retire_telemetry
 from iot.silence import notice_silence
 from offline_sync import arrivals
 from push.fallback import fall_back
@@ -86,6 +86,7 @@ JOBS: tuple[Job, ...] = (
     Job("end_storms", 30, _in_transaction(lambda session, _: end_storms(session))),
     Job("time_out_commands", 10, _in_transaction(lambda session, _: time_out_commands(session))),
     Job("retire_telemetry", 3600, retire_telemetry),
+    Job("retire_rollups", 3600, retire_rollups),
     Job("forget_old_rows", 3600, _forget_rows_and_files),
 )
 

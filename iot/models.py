@@ -93,11 +93,15 @@ class SubjectCheckpoint(Base):
 
 
 class TelemetryHorizon(Base):
-    """One row: readings of before ``before_ms`` are not taken any more. It only moves forward."""
+    """One row: readings of before ``before_ms`` are not taken any more, roll-ups by hour of before ``hours_before_ms`` are gone.
+
+    Both only move forward.
+    """
 
     __tablename__ = "telemetry_horizon"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     before_ms: Mapped[int] = mapped_column(BigInteger)
+    hours_before_ms: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 class TelemetryRollup(Base):

@@ -13,7 +13,7 @@ from app.assets import queries as assets
 from app.core.clock import EARLIEST, LATEST, from_ms, to_ms
 from app.core.db import now
 from app.core.edge import edge_database, edge_settings
-from app.core.errors import Invalid, NotFound
+from app.core.errors import FieldsInvalid, Invalid, NotFound
 from app.core.http import PUBLIC, Routes
 from app.core.paging import PageQuery, page, page_of
 from app.core.problems import Malformed
@@ -22,7 +22,7 @@ from app.rules import queries as rules
 from app.rules.documents import Document
 from app.rules.operations import check_document
 from app.users.rights import Actor
-from iot import commands, operations, profile_trials, queries, retention, rule_trials, schemas
+from iot import commands, operations, profile_trials, queries, rule_trials, schemas, steps
 from iot.alarms import reading_id
 from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, DeviceStorm, Incident, Telemetry
 from iot.store import Rollup
@@ -46,18 +46,25 @@ def _reading(row: Telemetry | DeviceLatest) -> dict[str, Any]:
     "GET", "/devices/<device_id>/telemetry", policy="telemetry.read", query=schemas.TelemetryQuery, answer=schemas.TelemetrySchema
 )
 def list_readings(session: Session, actor: Actor, query: dict[str, Any], device_id: str) -> dict[str, Any]:
-    """List a device's readings of one metric, newest first; or their roll-ups, also of what was deleted."""
+    """List a device's readings of one metric, newest first; or their sums by hour, day or step, also of what was deleted.
+
+    A ``step`` is made longer where what is left of old readings is coarser, or where there would be more than ``limit`` sums.
+    """
     device = assets.access_device(session, actor, device_id)
     since, until = to_ms(query.get("since", EARLIEST)), to_ms(query.get("until", LATEST))
     metric, limit = query["metric"], query["limit"]
-    if query["resolution"] == "raw":
-        return {
-            "items": [_reading(row) for row in queries.readings_of(session, device, metric, since, until, limit)],
-            "rollups": [],
-        }
-    zone = edge_settings().time_zone
-    found = retention.rollups_of(session, device.id, metric, query["resolution"], since, until, limit, zone)
-    return {"items": [], "rollups": [_rollup(one) for one in found]}
+    if "step" in query:
+        if "since" not in query:
+            raise FieldsInvalid({"since": ["required"]})
+        until = min(until, to_ms(now(session)) + 1)
+        step = steps.finest_step(session, query["step"], since, max(since, until), limit)
+    elif query["resolution"] == "raw":
+        found = queries.readings_of(session, device, metric, since, until, limit)
+        return {"items": [_reading(row) for row in found], "rollups": [], "step": None}
+    else:
+        step = steps.Step(query["resolution"])
+    sums = steps.sums_of(session, device.id, metric, step, since, until, limit, edge_settings().time_zone)
+    return {"items": [], "rollups": [_rollup(one) for one in sums], "step": step.seconds}
 
 
 def _rollup(one: Rollup) -> dict[str, Any]:

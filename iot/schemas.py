@@ -86,17 +86,21 @@ class DeviceRateSchema(fields.Schema):
 
 
 class TelemetryQuery(fields.Schema):
-    """Which readings: one metric, in a span of event time, newest first."""
+    """Which readings: one metric, in a span of event time, newest first.
+
+    ``step``: sums of at least so many seconds each, at most ``limit`` of them, from ``since`` on, which is then needed.
+    """
 
     metric = fields.Text(60, 1, required=True)
     since = fields.Instant()
     until = fields.Instant()
     limit = fields.Int(1, 1000, from_text=True, load_default=100)
     resolution = fields.OneOf("raw", "hour", "day", load_default="raw")
+    step = fields.Int(1, 31_536_000, from_text=True)
 
 
 class RollupSchema(fields.Schema):
-    """The readings of one hour (UTC) or local day that began at ``since``, added up."""
+    """The readings of one hour (UTC), local day or step that began at ``since``, added up."""
 
     since = fields.Instant()
     n = fields.Int()
@@ -116,9 +120,13 @@ class ReadingsSchema(fields.Schema):
 
 
 class TelemetrySchema(ReadingsSchema):
-    """Readings, or with a ``resolution`` of ``hour`` or ``day`` their roll-ups; newest first."""
+    """Readings, or with a ``resolution`` of ``hour`` or ``day`` or a ``step`` their sums; newest first.
+
+    ``step``: how long each sum's time is, in seconds; null for readings.
+    """
 
     rollups = fields.Listing(fields.Nested(RollupSchema), most=1000)
+    step = fields.Int(allow_none=True)
 
 
 class TrialSpanSchema(fields.Schema):

@@ -36,6 +36,7 @@ _NUMBERS = {
     "device_messages_per_minute": (1200, 0, 60_000),
     "device_burst": (60_000, 1, 10_000_000),
     "telemetry_days": (400, 0, 36_500),
+    "hour_rollup_days": (1100, 0, 36_500),
     "payload_limit_bytes": (262_144, 1024, 100_000_000),
     "access_token_s": (900, 30, 86_400),
     "refresh_token_days": (30, 1, 3650),
@@ -93,6 +94,7 @@ class Settings:
     device_messages_per_minute: int
     device_burst: int
     telemetry_days: int
+    hour_rollup_days: int
 
     access_token_s: int
     refresh_token_days: int

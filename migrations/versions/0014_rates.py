@@ -1,4 +1,4 @@
-"""devices are held to a rate: what they owe, what was not taken of them, and a profile's own rate"""
+"""devices are held to a rate: what they owe, what was not taken of them, a profile's own rate; roll-ups by hour go in time"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +15,8 @@ def upgrade() -> None:
     with op.batch_alter_table('device_profiles', schema=None) as batch_op:
         batch_op.add_column(sa.Column('messages_per_minute', sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column('message_burst', sa.Integer(), nullable=True))
+    with op.batch_alter_table('telemetry_horizon', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('hours_before_ms', sa.BigInteger(), server_default='0', nullable=False))
     op.create_table('device_storms',
     sa.Column('device_id', sa.String(length=36), nullable=False),
     sa.Column('began_ms', sa.BigInteger(), nullable=True),
@@ -30,6 +32,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table('device_storms')
+    with op.batch_alter_table('telemetry_horizon', schema=None) as batch_op:
+        batch_op.drop_column('hours_before_ms')
     with op.batch_alter_table('device_profiles', schema=None) as batch_op:
         batch_op.drop_column('message_burst')
         batch_op.drop_column('messages_per_minute')

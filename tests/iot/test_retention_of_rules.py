@@ -25,7 +25,8 @@ from app.rules.documents import Document
 from app.rules.parts import Context
 from iot.ingest import Message, follow_due
 from iot.models import Alarm, TelemetryHorizon
-from iot.retention import HOUR_MS, retire_telemetry
+from iot.retention import retire_telemetry
+from iot.steps import HOUR_MS
 from tests.app.rules.test_kinds import COMMON, RULES, places, rule, that_raise
 from tests.factories import World, make_world
 from tests.iot.vehicles import BOSS, counted, make_vehicle
