@@ -25,6 +25,7 @@ from iot.models import DeviceStorm
 
 CALM_AFTER = timedelta(minutes=5)
 _MINUTE_US = 60_000_000
+_PAYING = (Sample, FaultReport)
 
 
 class Rate(NamedTuple):
@@ -121,9 +122,9 @@ def keep_within(
     before: dict[str, M] = {}
     for message, one in decoded:
         device = _payer(message, one, heard, devices)
-        if device is not None and before.get(device.id) is not message:
-            before[device.id] = message
-            sent[device.id] += 1
+        if device is not None and before.get(key := device.id) is not message:
+            before[key] = message
+            sent[key] += 1
     found = Within()
     room = {}
     for device in devices.values():
@@ -142,7 +143,7 @@ def _payer(
     message: AnyMessage, one: Decoded, heard: Mapping[str, int], devices: Mapping[tuple[str, str], AnyDevice]
 ) -> AnyDevice | None:
     """Return the device that pays for a message, if any does."""
-    if message.retained or not isinstance(one, Sample | FaultReport):
+    if not isinstance(one, _PAYING) or message.retained:
         return None
     device = devices.get((one.adapter, one.address))
     if device is None or device.id not in heard or (one.shard is not None and one.shard != device.shard):
