@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app import findings as work
 from app.assets.models import Device
 from app.core.db import Database, missing_file
 from app.core.locales import in_terminal
 from app.core.settings import Settings, weak_secrets
+from app.findings import Finding
 from app.meta import BEAT_S, silent_processes
 from app.migrate import revisions
 from app.rules.models import Rule
 from app.stations.models import Station
 from app.users.models import User
-from iot.models import DeadLetter, IngestCounter
 from offline_sync.models import Intent, SyncProblem
 from push.channels import configured_channels
-from push.models import OutboxMessage
-from push.queries import held_since
 
 Say = Callable[[str], None]
 _WEB_PATIENCE_S = 3.0
-
-
-class Finding(NamedTuple):
-    """One thing found. ``level``: ok, note (a limit one should know), problem. Texts: English, Chinese."""
-
-    level: str
-    what: tuple[str, str]
-    mend: tuple[str, str] = ("", "")
 
 
 _MARKS = {
@@ -105,8 +95,10 @@ def findings(settings: Settings) -> Iterator[Finding]:
     )
     with database.reading() as session:
         yield from _of_processes(session, settings)
+        yield from work.of_jobs(session)
         yield from _of_tables(session)
-        yield from _of_outbox(session, database, settings)
+        yield from work.of_messages(session, settings)
+        yield from work.of_outbox(session, database, settings)
     yield from _of_broker(settings)
     database.close()
 
@@ -254,23 +246,6 @@ def _of_tables(session: Session) -> Iterator[Finding]:
             ("there is no active station, so every work order stays unassigned", "没有营业中的服务站，所有工单都无法派出"),
             _same("POST /api/v1/stations, POST /api/v1/imports/stations"),
         )
-    dead = count(DeadLetter, DeadLetter.state == "open")
-    if dead:
-        yield Finding(
-            "problem",
-            (f"{dead} open dead letter(s)", f"有 {dead} 条未处理的死信"),
-            (
-                "GET /api/v1/dead-letters says why; mend the cause, then POST .../replay",
-                "GET /api/v1/dead-letters 会说明原因；排除后调用 POST .../replay 重放",
-            ),
-        )
-    unknown = session.scalar(select(IngestCounter.n).where(IngestCounter.name == "unknown_device"))
-    if unknown:
-        yield Finding(
-            "note",
-            (f"{unknown} message(s) came from devices nobody registered", f"有 {unknown} 条消息来自未登记的设备"),
-            ("register them, or see the broker's access list", "请登记这些设备，或检查代理的访问列表"),
-        )
     refused = count(SyncProblem, SyncProblem.state == "open")
     if refused:
         yield Finding(
@@ -287,32 +262,6 @@ def _of_tables(session: Session) -> Iterator[Finding]:
                 f"有 {undecided} 件现场已做的事等待内勤裁定",
             ),
             _same("GET /api/v1/sync/intents?verdict=needs_review"),
-        )
-
-
-def _of_outbox(session: Session, database: Database, settings: Settings) -> Iterator[Finding]:
-    held = held_since(session)
-    if held is not None:
-        since = held.astimezone(settings.time_zone).strftime("%Y-%m-%d %H:%M")
-        yield Finding(
-            "problem",
-            (f"the outbox is held back since {since}: no message leaves", f"发件箱自 {since} 起暂停：消息不会发出"),
-            (
-                "after a restore check the messages first (GET /api/v1/outbox), then: python -m app outbox resume",
-                "恢复备份后请先核对消息（GET /api/v1/outbox），再执行：python -m app outbox resume",
-            ),
-        )
-    before = database.clock.now() - timedelta(minutes=15)
-    # What its reader's quiet hours hold is not stuck.
-    waits_since = func.coalesce(OutboxMessage.quiet_until, OutboxMessage.queued_at)
-    stuck = session.scalar(
-        select(func.count()).select_from(OutboxMessage).where(OutboxMessage.state == "queued", waits_since < before)
-    )
-    if stuck and held is None:
-        yield Finding(
-            "problem",
-            (f"{stuck} message(s) wait in the outbox for more than 15 minutes", f"有 {stuck} 条通知在发件箱中等待超过 15 分钟"),
-            ("GET /api/v1/outbox shows the last error of each", "GET /api/v1/outbox 会显示每条的最近一次错误"),
         )
 
 

@@ -12,9 +12,10 @@ from app.accounts.routes import routes as accounts
 from app.assets.routes import routes as assets
 from app.attachments.routes import routes as attachments
 from app.calendar.routes import routes as calendar
+from app.core.api import FieldloopApi
 from app.core.db import Database
 from app.core.edge import Edge
-from app.core.http import FieldloopApi, check_policies, install
+from app.core.http import check_policies, install
 from app.core.logs import set_up_logs
 from app.core.settings import Settings, read_settings
 from app.customers.routes import routes as customers

@@ -36,7 +36,8 @@ from app.work_orders.operations import lapse_tasks
 from iot import pauses, reminders
 from iot.commands import time_out_commands
 from iot.ingest import follow_due
-from iot.retention import retire_telemetry
+from iot.rates import end_storms
+from iot.retention import retire_rollups, retire_telemetry
 from iot.silence import notice_silence
 from offline_sync import arrivals
 from push.fallback import fall_back
@@ -107,8 +108,10 @@ JOBS: tuple[Job, ...] = (
     Job("follow_cancelled_orders", 5, _in_transaction(lambda session, _: follow_cancelled_orders(session))),
     Job("fall_back", 5, _in_transaction(lambda session, _: fall_back(session))),
     Job("notice_silence", 15, _in_transaction(lambda session, _: notice_silence(session))),
+    Job("end_storms", 30, _in_transaction(lambda session, _: end_storms(session))),
     Job("time_out_commands", 10, _in_transaction(lambda session, _: time_out_commands(session))),
     Job("retire_telemetry", 3600, retire_telemetry),
+    Job("retire_rollups", 3600, retire_rollups),
     Job("forget_old_rows", 3600, _forget_rows_and_files),
 )
 

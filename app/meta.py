@@ -26,7 +26,7 @@ from app.core.leases import LeaderLease, ProcessBeat, overdue_jobs
 from app.core.settings import Settings
 from app.link_page import LINK_PAGE, LINK_SCRIPT
 from app.migrate import revisions
-from iot.models import Alarm, DeadLetter, IngestCounter
+from iot.models import Alarm, DeadLetter, DeviceStorm, IngestCounter
 from offline_sync.models import Installation, Intent, SyncConflict, SyncProblem
 from push.models import OutboxMessage
 from push.queries import held_since
@@ -166,6 +166,8 @@ def gauges(database: Database) -> str:
             "# TYPE fieldloop_ingest_fate_total counter",
             *[f'fieldloop_ingest_fate_total{{fate="{name}"}} {n}' for name, n in fates],
         ]
+        storming = session.scalar(select(func.count()).where(DeviceStorm.began_ms.is_not(None))) or 0
+        lines += ["# TYPE fieldloop_devices_storming gauge", f"fieldloop_devices_storming {storming}"]
         leases = session.execute(select(LeaderLease.name, LeaderLease.until, LeaderLease.fence)).all()
         lines += ["# TYPE fieldloop_lease_left_seconds gauge"]
         lines += [

@@ -28,9 +28,10 @@ from app.core.settings import Settings
 from app.core.tracked import add
 from app.core.wire import WireError
 from app.rules.queries import ActiveRule, active_rules
-from iot import actions, alarms, commands, derived, nodes, silence, store, subjects
+from iot import actions, alarms, commands, derived, nodes, rates, silence, store, subjects
 from iot.adapters import Answer, Decoded, FaultReport, Ignored, NodeMessage, Sample, decode, is_mapped
-from iot.models import TelemetryHorizon
+from iot.models import DevicePresence, TelemetryHorizon
+from iot.rates import Bucket
 from iot.store import Row
 from iot.subjects import News
 from iot.words import Words
@@ -57,6 +58,7 @@ class KnownDevice:
     asset_id: str
     shard: int
     words: Words
+    bucket: Bucket
 
 
 @dataclass
@@ -70,12 +72,17 @@ class Batch:
     horizon_ms: int = 0
 
 
-def ingest_batch(database: Database, settings: Settings, messages: Sequence[Message], *, again: bool = True) -> Counter[str]:
+def ingest_batch(
+    database: Database, settings: Settings, messages: Sequence[Message], *, again: bool = True, limited: bool = True
+) -> Counter[str]:
     """Store a batch and everything that follows from it, or nothing.
 
     A batch that the database refuses because of its content is split until the message at fault is
     alone, and that one becomes a dead letter; but not before it was tried ``again``, for it may only
     have met a twin in another process. A database that is away raises: do not acknowledge.
+
+    Args:
+        limited: hold devices to their rates; not so where a person sends a message again.
 
     Returns:
         How many messages met which fate: stored, duplicate, poison, unknown_device, ...
@@ -85,27 +92,32 @@ def ingest_batch(database: Database, settings: Settings, messages: Sequence[Mess
     """
     try:
         with database.transaction() as session:
-            counts = _ingest(session, settings, messages)
+            counts = _ingest(session, settings, messages, limited)
     except (IntegrityError, DataError, StatementError, DomainError, ValueError, LookupError, TypeError) as fault:
         if isinstance(fault, OperationalError | InterfaceError) or (
             isinstance(fault, StatementError) and getattr(fault, "connection_invalidated", False)
         ):
             raise
         if len(messages) == 1 and again and isinstance(fault, IntegrityError | DomainError):
-            return ingest_batch(database, settings, messages, again=False)
+            return ingest_batch(database, settings, messages, again=False, limited=limited)
         if len(messages) == 1:
             return _bury_alone(database, settings, messages[0], fault)
         middle = len(messages) // 2
-        return ingest_batch(database, settings, messages[:middle]) + ingest_batch(database, settings, messages[middle:])
+        halves = (messages[:middle], messages[middle:])
+        return sum((ingest_batch(database, settings, half, limited=limited) for half in halves), Counter())
     for name, n in counts.items():
         INGEST_MESSAGES.labels(name).inc(n)
     return counts
 
 
-def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -> Counter[str]:
+def _ingest(session: Session, settings: Settings, messages: Sequence[Message], limited: bool) -> Counter[str]:
     batch = _decode(messages, mapped_forms(session, messages))
     devices = _known_devices(session, batch)
     answers = _follow_nodes(session, batch, devices)
+    within = rates.keep_within(settings, batch.decoded, batch.heard, devices) if limited else rates.Within()
+    if within.beyond:
+        rates.note_storms(session, settings, within, devices.values(), batch.heard)
+        batch.counts["rate_limited"] += within.beyond.total()
     rules = active_rules(session)
     rows = _rows(batch, devices)
     if deriving := [device for device in devices.values() if RANGE_HEALTH in device.words.names]:
@@ -127,7 +139,7 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message]) -
     usable = [row for row in new if not row.ahead]
     known_metrics = {device.id: set(device.words.names.values()) for device in devices.values()}
     store.move_latest(session, [row for row in usable if row.metric in known_metrics[row.device_id]])
-    store.note_presence(session, batch.heard)
+    store.note_presence(session, batch.heard, within.costs_us)
     silence.notice_heard(session, batch.heard, batch.heard)
     for change in alarms.evaluate(session, _news(session, settings, rules, usable, devices)):
         actions.apply(session, settings, change)
@@ -180,19 +192,22 @@ def _known_devices(session: Session, batch: Batch) -> dict[tuple[str, str], Know
     horizon = select(TelemetryHorizon.before_ms).scalar_subquery()
     rows = session.execute(
         select(
-            Device.adapter, Device.address, Device.id, Device.asset_id, Device.shard, Device.state, DeviceProfile.metrics, horizon
+            *(Device.adapter, Device.address, Device.id, Device.asset_id, Device.shard, Device.state, DeviceProfile.metrics),
+            *(horizon, DeviceProfile.messages_per_minute, DeviceProfile.message_burst),
+            *(DevicePresence.heard_ms, DevicePresence.paid_us),
         )
         .join(DeviceProfile, DeviceProfile.id == Device.profile_id)
+        .outerjoin(DevicePresence, DevicePresence.device_id == Device.id)
         .where(or_(*asked), Device.deleted_at.is_(None))
     )
     known: dict[tuple[str, str], KnownDevice] = {}
     revoked = set()
-    for adapter, address, device_id, asset_id, shard, state, metrics, horizon_ms in rows:
+    for adapter, address, device_id, asset_id, shard, state, metrics, horizon_ms, *bucket in rows:
         batch.horizon_ms = horizon_ms or 0
         if state != "active":
             revoked.add((adapter, address))
             continue
-        known[adapter, address] = KnownDevice(device_id, asset_id, shard, Words.of(adapter, metrics))
+        known[adapter, address] = KnownDevice(device_id, asset_id, shard, Words.of(adapter, metrics), Bucket.of(*bucket))
     # What one message holds of one device meets its fate once, however many samples there are.
     for message, one in {(id(message), one.address): (message, one) for message, one in batch.decoded}.values():
         device = known.get((one.adapter, one.address))

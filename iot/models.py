@@ -48,11 +48,27 @@ class DeviceLatest(Base):
 
 
 class DevicePresence(Base):
-    """When a device was last heard, by our clock."""
+    """When a device was last heard, by our clock, and until when its messages are paid for; see ``iot.rates``."""
 
     __tablename__ = "device_presence"
     device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"), primary_key=True)
     heard_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+    paid_us: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+
+
+class DeviceStorm(Base):
+    """What a device sent beyond its rate. There is a row once there was a storm.
+
+    ``began_ms``: the arrival of the first message of a storm that goes on that was not taken. ``last_ms``: of the last one.
+    ``total``, ``storm``: how many were not taken, ever and in the latest storm.
+    """
+
+    __tablename__ = "device_storms"
+    device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"), primary_key=True)
+    began_ms: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    last_ms: Mapped[int] = mapped_column(BigInteger)
+    total: Mapped[int] = mapped_column(BigInteger)
+    storm: Mapped[int] = mapped_column(BigInteger)
 
 
 class SubjectState(Base):
@@ -78,11 +94,15 @@ class SubjectCheckpoint(Base):
 
 
 class TelemetryHorizon(Base):
-    """One row: readings of before ``before_ms`` are not taken any more. It only moves forward."""
+    """One row: readings of before ``before_ms`` are not taken any more, roll-ups by hour of before ``hours_before_ms`` are gone.
+
+    Both only move forward.
+    """
 
     __tablename__ = "telemetry_horizon"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     before_ms: Mapped[int] = mapped_column(BigInteger)
+    hours_before_ms: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 class TelemetryRollup(Base):

@@ -7,18 +7,21 @@ from sqlalchemy.orm import Session
 from app.assets import queries as assets
 from app.core.clock import to_ms
 from app.core.db import Database
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict, NotFound, TooMany, Unauthenticated
 from app.core.fault_points import FaultPoint, passed
 from app.core.history import Subject, last_entry, record
 from app.core.settings import Settings
 from app.core.tracked import transition
 from app.core.wire import WireError
+from app.users import tries
 from app.users.rights import Actor
 from iot import reminders
 from iot.adapters import decode, thingsboard
 from iot.ingest import Message, ingest_batch
 from iot.models import Alarm, DeadLetter
 from push import fallback
+
+_TOKEN_TRIES = 30
 
 
 def acknowledge(session: Session, actor: Actor, alarm: Alarm) -> Alarm:
@@ -35,20 +38,37 @@ def acknowledge(session: Session, actor: Actor, alarm: Alarm) -> Alarm:
     return alarm
 
 
-def take_telemetry(database: Database, settings: Settings, token: str, payload: bytes) -> None:
+def take_telemetry(database: Database, settings: Settings, token: str, payload: bytes, origin: str) -> None:
     """Take in what a device sent over HTTP, as if its gateway had published it. It is stored when this returns.
 
+    Wrong tokens are counted by the address they come from. A right one is never held up by them: others behind the same
+    address may have guessed.
+
+    Args:
+        token: the device's secret.
+        origin: the network address of the caller.
+
     Raises:
-        Unauthenticated: ``unauthenticated`` when the token is no active device's.
+        Unauthenticated: ``unauthenticated`` when the token is no active device's; its trace counts the failure.
+        TooMany: ``too_many_requests`` instead, while the address is locked.
         WireError: with the reason, when the payload cannot be used; nothing was stored.
+        TooMany: ``rate_limited`` when the device sends more than its rate allows; counted, and nothing was stored.
     """
+    subject = tries.subject_of("device-token-address", origin)
     with database.reading() as session:
-        address = assets.device_of_token(session, token).address
+        try:
+            address = assets.device_of_token(session, token).address
+        except Unauthenticated as refused:
+            if (left_s := tries.locked_for_s(session, subject)) is not None:
+                raise TooMany("too_many_requests", retry_after_s=left_s) from None
+            refused.trace = lambda own: tries.count_failure(own, subject, _TOKEN_TRIES)
+            raise
     if len(payload) > settings.payload_limit_bytes:
         raise WireError("too_large", f"{len(payload)} bytes, at most {settings.payload_limit_bytes}")
     message = Message(thingsboard.TELEMETRY, thingsboard.telemetry_of(address, payload), False, to_ms(database.clock.now()))
     decode(*message[:2], retained=False, received_ms=message.received_ms)
-    ingest_batch(database, settings, [message])
+    if ingest_batch(database, settings, [message])["rate_limited"]:
+        raise TooMany("rate_limited", retry_after_s=60)
 
 
 def dismiss(session: Session, letter_id: str) -> DeadLetter:
@@ -81,7 +101,7 @@ def replay(database: Database, settings: Settings, letter_id: str) -> DeadLetter
         times = letter.times
         message = Message(letter.topic, letter.payload, False, to_ms(letter.received_at))
     # It stays open until its content is stored: whoever dies in between leaves a letter that is found again.
-    ingest_batch(database, settings, [message])
+    ingest_batch(database, settings, [message], limited=False)
     passed(FaultPoint.LETTER_INGESTED)
     with database.transaction() as session:
         letter = session.get_one(DeadLetter, letter_id, with_for_update=True)

@@ -6,10 +6,11 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.assets import queries as assets
-from app.assets.models import Asset, Device
+from app.assets.models import Asset, Device, DeviceProfile
 from app.core.errors import NotFound
 from app.users.rights import Actor
-from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, Incident, Telemetry
+from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, DevicePresence, Incident, Telemetry
+from iot.rates import Bucket
 
 
 def visible_alarms(actor: Actor) -> Select[Alarm]:
@@ -63,6 +64,17 @@ def readings_of(session: Session, device: Device, metric: str, from_ms: int, unt
 def latest_of(session: Session, device: Device) -> list[DeviceLatest]:
     """Return the newest reading of every metric of a device."""
     return list(session.scalars(select(DeviceLatest).where(DeviceLatest.device_id == device.id).order_by(DeviceLatest.metric)))
+
+
+def bucket_of(session: Session, device: Device) -> Bucket:
+    """Return how much a device may still send."""
+    row = session.execute(
+        select(DeviceProfile.messages_per_minute, DeviceProfile.message_burst, DevicePresence.heard_ms, DevicePresence.paid_us)
+        .join_from(Device, DeviceProfile, DeviceProfile.id == Device.profile_id)
+        .outerjoin(DevicePresence, DevicePresence.device_id == Device.id)
+        .where(Device.id == device.id)
+    ).one()
+    return Bucket.of(*row)
 
 
 def dead_letters() -> Select[DeadLetter]:

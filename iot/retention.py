@@ -9,24 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta, tzinfo
 
-import msgspec
 from sqlalchemy import and_, delete, func, select, true
 from sqlalchemy.orm import Session
 
 from app.assets.models import Device
-from app.core.clock import from_ms, to_ms
+from app.core.clock import to_ms
 from app.core.db import Database, insert_into, now
 from app.core.fault_points import FaultPoint, passed
 from app.core.settings import Settings
 from app.rules.queries import active_rules
 from iot import folds, store
 from iot.models import Telemetry, TelemetryHorizon, TelemetryRollup
+from iot.steps import HOUR_MS, Step
 from iot.store import Rollup
 from iot.subjects import watched_in
 
-HOUR_MS = 3_600_000
 SPANS = ("hour", "day")
-_LONGEST_DAY_MS = 26 * HOUR_MS
 _SLICE = 5000
 # Readings of so long are folded at a time: a first run over years of them neither loads nor locks all at once.
 _STRIDE_MS = 30 * 24 * HOUR_MS
@@ -41,7 +39,7 @@ def retire_telemetry(database: Database, settings: Settings) -> int:
     if not settings.telemetry_days:
         return 0
     with database.transaction() as session:
-        horizon_ms = _move_horizon(session, settings.telemetry_days)
+        horizon_ms = _move_horizon(session, "before_ms", settings.telemetry_days)
         asset_ids = session.scalars(select(Device.asset_id).distinct().order_by(Device.asset_id)).all()
     gone = 0
     for asset_id in asset_ids:
@@ -54,17 +52,33 @@ def retire_telemetry(database: Database, settings: Settings) -> int:
     return gone
 
 
-def _move_horizon(session: Session, days: int) -> int:
+def retire_rollups(database: Database, settings: Settings) -> int:
+    """Delete roll-ups by hour that began more than ``hour_rollup_days`` ago; those by day hold the same readings, and stay.
+
+    Returns:
+        How many were deleted.
+    """
+    if not settings.hour_rollup_days:
+        return 0
+    with database.transaction() as session:
+        horizon_ms = _move_horizon(session, "hours_before_ms", settings.hour_rollup_days)
+        device_ids = session.scalars(select(Device.id).order_by(Device.id)).all()
+    gone = 0
+    for device_id in device_ids:
+        with database.transaction() as session:
+            of = (TelemetryRollup.device_id == device_id, TelemetryRollup.span == "hour", TelemetryRollup.from_ms < horizon_ms)
+            done = session.execute(delete(TelemetryRollup).where(*of).execution_options(synchronize_session=False))
+            gone += done.rowcount  # type: ignore[attr-defined]
+    return gone
+
+
+def _move_horizon(session: Session, name: str, days: int) -> int:
     wanted_ms = to_ms(now(session) - timedelta(days=days)) // HOUR_MS * HOUR_MS
-    insert = insert_into(session, TelemetryHorizon).values(id=1, before_ms=wanted_ms)
-    session.execute(
-        insert.on_conflict_do_update(
-            index_elements=["id"],
-            set_={"before_ms": insert.excluded.before_ms},
-            where=TelemetryHorizon.before_ms < insert.excluded.before_ms,
-        )
-    )
-    return session.scalars(select(TelemetryHorizon.before_ms)).one()
+    column = getattr(TelemetryHorizon, name)
+    insert = insert_into(session, TelemetryHorizon).values({"id": 1, "before_ms": 0, "hours_before_ms": 0, name: wanted_ms})
+    moved = {name: insert.excluded[name]}
+    session.execute(insert.on_conflict_do_update(index_elements=["id"], set_=moved, where=column < insert.excluded[name]))
+    return int(session.scalars(select(column)).one())
 
 
 def _retire_of(session: Session, asset_id: str, horizon_ms: int, time_zone: tzinfo) -> tuple[int, bool]:
@@ -146,75 +160,7 @@ def roll_up(
 
 def beginning(span: str, at_ms: int, time_zone: tzinfo) -> int:
     """Return when the hour or the local day of an instant began, Unix ms."""
-    if span == "hour":
-        return at_ms // HOUR_MS * HOUR_MS
-    local = from_ms(at_ms).astimezone(time_zone)
-    return to_ms(local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0))
-
-
-def rollups_of(
-    session: Session, device_id: str, metric: str, span: str, since_ms: int, until_ms: int, limit: int, time_zone: tzinfo
-) -> list[Rollup]:
-    """Return roll-ups that begin in [since_ms, until_ms), newest first: of deleted readings, of stored ones, of both together.
-
-    Args:
-        span: ``hour`` or ``day``.
-        limit: at most so many.
-    """
-    kept = select(TelemetryRollup).where(
-        TelemetryRollup.device_id == device_id,
-        TelemetryRollup.metric == metric,
-        TelemetryRollup.span == span,
-        TelemetryRollup.from_ms >= since_ms,
-        TelemetryRollup.from_ms < until_ms,
-    )
-    names = Rollup.__struct_fields__
-    found = {
-        row.from_ms: Rollup(*(getattr(row, name) for name in names))
-        for row in session.scalars(kept.order_by(TelemetryRollup.from_ms.desc()).limit(limit))
-    }
-    stored = (
-        select(Telemetry.at_ms, Telemetry.value)
-        .where(
-            Telemetry.device_id == device_id,
-            Telemetry.metric == metric,
-            Telemetry.ahead.is_(False),
-            Telemetry.at_ms >= since_ms,
-            Telemetry.at_ms < until_ms + _LONGEST_DAY_MS,
-        )
-        .order_by(Telemetry.at_ms.desc(), Telemetry.message_key.desc())
-        .execution_options(yield_per=_SLICE)
-    )
-    inside: list[tuple[int, float]] = []
-    begun: set[int] = set()
-    with session.execute(stored) as rows:  # closed when enough was read: a cursor of the server may be behind it
-        for at_ms, value in rows:
-            from_ = beginning(span, at_ms, time_zone)
-            if from_ not in begun and len(begun) == limit:
-                break
-            if since_ms <= from_ < until_ms:
-                begun.add(from_)
-                inside.append((at_ms, value))
-    for fresh in roll_up(device_id, metric, inside[::-1], time_zone, (span,)):
-        before = found.get(fresh.from_ms)
-        found[fresh.from_ms] = _joined(before, fresh) if before is not None else fresh
-    return [found[from_] for from_ in sorted(found, reverse=True)][:limit]
-
-
-def _joined(one: Rollup, other: Rollup) -> Rollup:
-    earlier = min(one, other, key=lambda rollup: rollup.first_ms)
-    later = max(one, other, key=lambda rollup: rollup.last_ms)
-    return msgspec.structs.replace(
-        one,
-        n=one.n + other.n,
-        total=one.total + other.total,
-        least=min(one.least, other.least),
-        most=max(one.most, other.most),
-        first_ms=earlier.first_ms,
-        first=earlier.first,
-        last_ms=later.last_ms,
-        last=later.last,
-    )
+    return Step(span).beginning(at_ms, time_zone)
 
 
 def _forget_ahead(session: Session, device_id: str, metric: str, horizon_ms: int) -> int:

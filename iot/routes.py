@@ -22,9 +22,9 @@ from app.rules import queries as rules
 from app.rules.documents import Document
 from app.rules.operations import check_document
 from app.users.rights import Actor
-from iot import closings, commands, operations, pauses, profile_trials, queries, retention, rule_trials, schemas
+from iot import closings, commands, operations, pauses, profile_trials, queries, rule_trials, schemas, steps
 from iot.alarms import reading_id
-from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, Incident, Telemetry
+from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, DeviceStorm, Incident, Telemetry
 from iot.store import Rollup
 
 routes = Routes("iot", __name__, description="Telemetry, alarms, dead letters, commands")
@@ -46,18 +46,25 @@ def _reading(row: Telemetry | DeviceLatest) -> dict[str, Any]:
     "GET", "/devices/<device_id>/telemetry", policy="telemetry.read", query=schemas.TelemetryQuery, answer=schemas.TelemetrySchema
 )
 def list_readings(session: Session, actor: Actor, query: dict[str, Any], device_id: str) -> dict[str, Any]:
-    """List a device's readings of one metric, newest first; or their roll-ups, also of what was deleted."""
+    """List a device's readings of one metric, newest first; or their sums by hour, day or step, also of what was deleted.
+
+    A ``step`` is made longer where what is left of old readings is coarser, or where there would be more than ``limit`` sums.
+    """
     device = assets.access_device(session, actor, device_id)
     since, until = to_ms(query.get("since", EARLIEST)), to_ms(query.get("until", LATEST))
     metric, limit = query["metric"], query["limit"]
-    if query["resolution"] == "raw":
-        return {
-            "items": [_reading(row) for row in queries.readings_of(session, device, metric, since, until, limit)],
-            "rollups": [],
-        }
-    zone = edge_settings().time_zone
-    found = retention.rollups_of(session, device.id, metric, query["resolution"], since, until, limit, zone)
-    return {"items": [], "rollups": [_rollup(one) for one in found]}
+    if "step" in query:
+        if "since" not in query:
+            raise FieldsInvalid({"since": ["required"]})
+        until = min(until, to_ms(now(session)) + 1)
+        step = steps.finest_step(session, query["step"], since, max(since, until), limit)
+    elif query["resolution"] == "raw":
+        found = queries.readings_of(session, device, metric, since, until, limit)
+        return {"items": [_reading(row) for row in found], "rollups": [], "step": None}
+    else:
+        step = steps.Step(query["resolution"])
+    sums = steps.sums_of(session, device.id, metric, step, since, until, limit, edge_settings().time_zone)
+    return {"items": [], "rollups": [_rollup(one) for one in sums], "step": step.seconds}
 
 
 def _rollup(one: Rollup) -> dict[str, Any]:
@@ -79,6 +86,24 @@ def list_latest(session: Session, actor: Actor, device_id: str) -> dict[str, Any
     """List the newest reading of every metric of a device, by event time."""
     device = assets.access_device(session, actor, device_id)
     return {"items": [_reading(row) for row in queries.latest_of(session, device)]}
+
+
+@routes.door("GET", "/devices/<device_id>/rate", policy="telemetry.read", answer=schemas.DeviceRateSchema)
+def read_rate(session: Session, actor: Actor, device_id: str) -> dict[str, Any]:
+    """Read how often a device may speak, and how many of its messages were not taken because it spoke more often."""
+    device = assets.access_device(session, actor, device_id)
+    bucket = queries.bucket_of(session, device)
+    rate = bucket.rate(edge_settings())
+    storm = session.get(DeviceStorm, device.id)
+    return {
+        "messages_per_minute": rate.per_minute,
+        "burst": rate.burst,
+        "room": bucket.room(rate, to_ms(now(session))) if rate.per_minute else None,
+        "not_taken": storm.total if storm else 0,
+        "storm_not_taken": storm.storm if storm else 0,
+        "storm_since": from_ms(storm.began_ms) if storm and storm.began_ms is not None else None,
+        "last_not_taken_at": from_ms(storm.last_ms) if storm else None,
+    }
 
 
 @routes.door("GET", "/alarms", policy="alarms.read", query=schemas.AlarmQuery, answer=page_of(schemas.AlarmSchema))
@@ -200,10 +225,13 @@ def take_telemetry(actor: None, token: str) -> None:
     """Take in a device's readings in ThingsBoard's form; the token is the device's secret.
 
     The body is ``{"k": v}``, ``{"ts": ms, "values": {"k": v}}``, or a list of those, of at most as many bytes as an MQTT
-    message. It is stored when the answer comes, and the same entry with the same ``ts`` counts once.
+    message. It is stored when the answer comes, and the same entry with the same ``ts`` counts once. After 30 wrong tokens an
+    address gets 429 for further wrong ones, for a minute, then longer, at most 15 minutes; right ones are always heard. 429
+    with ``rate_limited``: the device sends more than its rate.
     """
+    body = request.get_data(cache=False)
     try:
-        operations.take_telemetry(edge_database(), edge_settings(), token, request.get_data(cache=False))
+        operations.take_telemetry(edge_database(), edge_settings(), token, body, request.remote_addr or "-")
     except WireError as fault:
         raise Malformed("malformed", reason=fault.reason) from None
 

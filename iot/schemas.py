@@ -88,18 +88,37 @@ class ReadingSchema(fields.Schema):
     ahead = fields.Flag()
 
 
+class DeviceRateSchema(fields.Schema):
+    """How often a device may speak, and what it sent beyond that.
+
+    ``room``: so many messages may come now; null without a limit. ``not_taken``: ever; ``storm_not_taken``: in the latest storm.
+    """
+
+    messages_per_minute = fields.Int()
+    burst = fields.Int()
+    room = fields.Int(allow_none=True)
+    not_taken = fields.Int()
+    storm_not_taken = fields.Int()
+    storm_since = fields.Instant(allow_none=True)
+    last_not_taken_at = fields.Instant(allow_none=True)
+
+
 class TelemetryQuery(fields.Schema):
-    """Which readings: one metric, in a span of event time, newest first."""
+    """Which readings: one metric, in a span of event time, newest first.
+
+    ``step``: sums of at least so many seconds each, at most ``limit`` of them, from ``since`` on, which is then needed.
+    """
 
     metric = fields.Text(60, 1, required=True)
     since = fields.Instant()
     until = fields.Instant()
     limit = fields.Int(1, 1000, from_text=True, load_default=100)
     resolution = fields.OneOf("raw", "hour", "day", load_default="raw")
+    step = fields.Int(1, 31_536_000, from_text=True)
 
 
 class RollupSchema(fields.Schema):
-    """The readings of one hour (UTC) or local day that began at ``since``, added up."""
+    """The readings of one hour (UTC), local day or step that began at ``since``, added up."""
 
     since = fields.Instant()
     n = fields.Int()
@@ -119,9 +138,13 @@ class ReadingsSchema(fields.Schema):
 
 
 class TelemetrySchema(ReadingsSchema):
-    """Readings, or with a ``resolution`` of ``hour`` or ``day`` their roll-ups; newest first."""
+    """Readings, or with a ``resolution`` of ``hour`` or ``day`` or a ``step`` their sums; newest first.
+
+    ``step``: how long each sum's time is, in seconds; null for readings.
+    """
 
     rollups = fields.Listing(fields.Nested(RollupSchema), most=1000)
+    step = fields.Int(allow_none=True)
 
 
 class TrialSpanSchema(fields.Schema):

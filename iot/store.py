@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -60,6 +60,7 @@ class Rollup(msgspec.Struct, frozen=True, gc=False):
 class _Heard(msgspec.Struct, frozen=True, gc=False):
     device_id: str
     heard_ms: int
+    paid_us: int
 
 
 class _Count(msgspec.Struct, frozen=True, gc=False):
@@ -110,6 +111,10 @@ def _upsert(
     return _Bulk(model, names, conflict)
 
 
+def _greater(one: Any, other: Any) -> Any:
+    return case((one > other, one), else_=other)
+
+
 _TELEMETRY = _Bulk(
     Telemetry,
     Row.__struct_fields__,
@@ -126,8 +131,13 @@ _LATEST = _upsert(
 _PRESENCE = _upsert(
     DevicePresence,
     _Heard.__struct_fields__,
-    lambda new: {"heard_ms": new.heard_ms},
-    lambda new: DevicePresence.heard_ms < new.heard_ms,
+    # What is owed melts until the newest arrival, and what this batch costs comes on top, whoever else writes meanwhile.
+    lambda new: {
+        "heard_ms": _greater(DevicePresence.heard_ms, new.heard_ms),
+        "paid_us": _greater(DevicePresence.paid_us, _greater(DevicePresence.heard_ms, new.heard_ms) * 1000)
+        + (new.paid_us - new.heard_ms * 1000),
+    },
+    lambda new: or_(DevicePresence.heard_ms < new.heard_ms, new.paid_us > new.heard_ms * 1000),
 )
 _STATES = _upsert(
     SubjectState,
@@ -172,10 +182,11 @@ def move_latest(session: Session, rows: Iterable[Row]) -> None:
         _LATEST.run(session, [newest[key] for key in sorted(newest)])
 
 
-def note_presence(session: Session, heard: dict[str, int]) -> None:
-    """Note when devices were heard last, by our clock; never backward."""
+def note_presence(session: Session, heard: dict[str, int], costs_us: Mapping[str, int]) -> None:
+    """Note when devices were heard last, by our clock; never backward. And what their messages cost, in microseconds."""
     if heard:
-        _PRESENCE.run(session, [_Heard(device_id, heard[device_id]) for device_id in sorted(heard)])
+        rows = [_Heard(key, heard[key], heard[key] * 1000 + costs_us.get(key, 0)) for key in sorted(heard)]
+        _PRESENCE.run(session, rows)
 
 
 def keep_states(session: Session, states: Sequence[KeptStates]) -> None:

@@ -66,15 +66,21 @@ def postgres(worker_id: str, testrun_uid: str) -> Iterator[str]:
     drop_postgres(name)
 
 
+@pytest.fixture(scope="session")
+def emptier(postgres: str) -> Iterator[Database]:
+    """A connection that stays: a new one would have to read again what every table is like."""
+    database = Database(postgres, pool_size=1)
+    yield database
+    database.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, sqlite_file: Path, tmp_path: Path) -> str:
     """The URL of an empty, migrated database, once for each kind."""
     if request.param == "sqlite":
         return copy_sqlite(sqlite_file, tmp_path / "test.db")
     url: str = request.getfixturevalue("postgres")
-    database = Database(url)
-    empty(database)
-    database.close()
+    empty(request.getfixturevalue("emptier"))
     return url
 
 

@@ -96,7 +96,7 @@ DOORS = {
     "joserfc": {"app/users/secrets.py"},
     "cryptography": {"app/users/secrets.py"},
     "alembic": {"app/migrate.py"},
-    "flask_smorest": {"app/core/http.py", "app/openapi.py"},
+    "flask_smorest": {"app/core/api.py", "app/core/http.py", "app/openapi.py"},
     "PIL": {"app/attachments/contents.py"},
     "psycopg": {"app/backup.py"},  # else SQLAlchemy's business; a snapshot is exported beside pg_dump
     "sqlite3": {"app/core/db.py", "app/backup.py"},  # the kind of its faults; its backup API

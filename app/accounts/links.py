@@ -6,7 +6,6 @@ never wait for each other in a ring.
 
 from __future__ import annotations
 
-import math
 from datetime import timedelta
 from typing import Any
 
@@ -155,9 +154,9 @@ def _nobody(session: Session, settings: Settings) -> User:
 
 
 def _refuse_locked(session: Session, subject: str) -> None:
-    until = tries.locked_until(session, subject)
-    if until is not None:
-        raise TooMany("too_many_requests", retry_after_s=max(1, math.ceil((until - now(session)).total_seconds())))
+    left_s = tries.locked_for_s(session, subject)
+    if left_s is not None:
+        raise TooMany("too_many_requests", retry_after_s=left_s)
 
 
 def _count(session: Session, subject: str, allowed: int) -> None:

@@ -65,6 +65,7 @@ class DeviceProfile(Tracked):
     ``mapping``: of the adapter "mapped", how its messages are read; see ``app.assets.mappings``.
     ``soh_reference`` says what 100 % is: "rated" or "first_cycle" capacity.
     ``limits``: levels of rules, by name, where the asset has none of its own.
+    ``messages_per_minute``, ``message_burst``: the rate of each device, where it is not the deployment's; 0 a minute: no limit.
     """
 
     __tablename__ = "device_profiles"
@@ -80,6 +81,8 @@ class DeviceProfile(Tracked):
     metrics: Mapped[dict[str, Any]] = mapped_column(JsonValue)
     mapping: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)
     limits: Mapped[dict[str, float]] = mapped_column(JsonValue, default=dict)
+    messages_per_minute: Mapped[int | None]
+    message_burst: Mapped[int | None]
 
 
 class Device(Tracked):

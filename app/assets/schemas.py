@@ -85,7 +85,7 @@ class MappingSchema(fields.Schema):
 
 
 class ProfileSchema(fields.TrackedSchema):
-    """How devices of one kind speak."""
+    """How devices of one kind speak. ``messages_per_minute``, ``message_burst``: null as the deployment's; 0: no limit."""
 
     id = fields.Id()
     code = fields.Text(40, 1, required=True)
@@ -96,6 +96,8 @@ class ProfileSchema(fields.TrackedSchema):
     metrics = fields.Table(fields.Text(60, 1), fields.Nested(MetricSchema), required=True)
     mapping = fields.Nested(MappingSchema, allow_none=True, load_default=None)
     limits = fields.Table(fields.Text(60, 1), fields.Real(), load_default=dict)
+    messages_per_minute = fields.Int(0, 60_000, allow_none=True, load_default=None)
+    message_burst = fields.Int(1, 10_000_000, allow_none=True, load_default=None)
 
 
 class ProfileEditSchema(fields.Schema):
@@ -107,6 +109,8 @@ class ProfileEditSchema(fields.Schema):
     metrics = fields.Table(fields.Text(60, 1), fields.Nested(MetricSchema))
     mapping = fields.Nested(MappingSchema)
     limits = fields.Table(fields.Text(60, 1), fields.Real())
+    messages_per_minute = fields.Int(0, 60_000, allow_none=True)
+    message_burst = fields.Int(1, 10_000_000, allow_none=True)
 
 
 class DeviceSchema(fields.TrackedSchema):

@@ -16,13 +16,12 @@ from typing import Any, Protocol
 import flask
 import structlog
 from flask import Flask, Response, g, request
-from flask_smorest import Api, Blueprint
+from flask_smorest import Blueprint
 from marshmallow import RAISE
 from marshmallow import Schema as AnySchema
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import HTTPException
 
 from app.core import wire
 from app.core.db import is_deadlock
@@ -43,9 +42,7 @@ from app.core.problems import (
     BODY_FAULT,
     BODY_FAULTS,
     Malformed,
-    ProblemSchema,
     Unsupported,
-    answer_http_error,
     answer_problems,
     flatten_errors,
 )
@@ -61,23 +58,6 @@ _BODY_LIMIT = 1_000_000
 LARGEST_BODY = 16_000_000
 _DEADLOCK_TRIES = 3
 _METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
-
-
-class FieldloopApi(Api):
-    """smorest's Api with our errors; theirs would drop the Allow header (RFC 9110, 15.5.6)."""
-
-    ERROR_SCHEMA = ProblemSchema
-
-    def _register_responses(self) -> None:
-        """Describe refusals under the media type they are sent with; smorest would say application/json."""
-        kept: str = self.DEFAULT_RESPONSE_CONTENT_TYPE
-        self.DEFAULT_RESPONSE_CONTENT_TYPE: str = "application/problem+json"
-        super()._register_responses()
-        self.DEFAULT_RESPONSE_CONTENT_TYPE = kept
-
-    def handle_http_exception(self, error: HTTPException) -> Any:
-        """Answer werkzeug's own refusals as problem+json, with their headers."""
-        return answer_http_error(error)
 
 
 class Prepared(Protocol):

@@ -33,7 +33,10 @@ _NUMBERS = {
     "ingest_batch": (500, 1, 10_000),
     "ingest_linger_ms": (5, 0, 10_000),
     "ingest_window": (2000, 1, 65_535),
+    "device_messages_per_minute": (1200, 0, 60_000),
+    "device_burst": (60_000, 1, 10_000_000),
     "telemetry_days": (400, 0, 36_500),
+    "hour_rollup_days": (1100, 0, 36_500),
     "payload_limit_bytes": (262_144, 1024, 100_000_000),
     "access_token_s": (900, 30, 86_400),
     "refresh_token_days": (30, 1, 3650),
@@ -89,7 +92,10 @@ class Settings:
     ingest_linger_ms: int
     ingest_window: int
     payload_limit_bytes: int
+    device_messages_per_minute: int
+    device_burst: int
     telemetry_days: int
+    hour_rollup_days: int
 
     access_token_s: int
     refresh_token_days: int

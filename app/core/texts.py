@@ -80,6 +80,12 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
     ),
     "storage_full": ("No room left", "The disk is full; nothing was changed.", "存储空间不足", "磁盘已满，未做任何更改。"),
     "too_many_requests": ("Too many tries", "Wait a little before the next try.", "操作过于频繁", "请稍候再试。"),
+    "rate_limited": (
+        "Too many messages",
+        "The device sends more than its rate allows. This message was counted and not stored; send it again later.",
+        "消息过于频繁",
+        "设备发送频率超过限额。本条消息已计数但未保存，请稍后重发。",
+    ),
     "version_required": (
         "If-Match is needed",
         "Send the ETag of the version you edit in If-Match.",

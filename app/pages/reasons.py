@@ -145,6 +145,14 @@ REASONS: dict[str, tuple[str, str]] = {
     "device.registered": ("The device was registered.", "设备已登记。"),
     "device.revoked": ("The device was revoked.", "设备已停用。"),
     "device.secret_renewed": ("The device got a new secret.", "设备密钥已更新。"),
+    "device.storm_began": (
+        "The device sends more than {per_minute} messages a minute, after {burst} at once; what is more is counted, not taken.",
+        "设备发送超过限额（每分钟 {per_minute} 条，突发 {burst} 条），超出部分只计数，不入库。",
+    ),
+    "device.storm_ended": (
+        "The device keeps to its rate again; {not_taken} messages were not taken.",
+        "设备发送频率恢复正常，期间有 {not_taken} 条消息未入库。",
+    ),
     "device_profile.created": ("The device profile was added.", "设备档案已创建。"),
     "device_command.queued": ("A command to the device was queued.", "设备指令已进入队列。"),
     "device_command.answered": ("The device answered the command.", "设备已应答指令。"),

@@ -106,7 +106,8 @@ class OneTimeLink(Base):
 
 
 class FailedTry(Base):
-    """Failed tries at a door, counted over all workers: sign-in by account and address, coupon codes by person."""
+    """Failed tries at a door, counted over all workers: sign-in by account and address, coupon codes by person,
+    tokens of devices by address."""
 
     __tablename__ = "failed_tries"
     __table_args__ = (Index("ix_failed_tries_locked", "locked_until", postgresql_where=text("locked_until IS NOT NULL")),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete
@@ -25,6 +26,12 @@ def locked_until(session: Session, subject: str) -> datetime | None:
     if found is None or found.locked_until is None or found.locked_until <= now(session):
         return None
     return found.locked_until
+
+
+def locked_for_s(session: Session, subject: str) -> int | None:
+    """Return for how many more seconds a subject is locked, at least 1, or None."""
+    until = locked_until(session, subject)
+    return None if until is None else max(1, math.ceil((until - now(session)).total_seconds()))
 
 
 def count_failure(session: Session, subject: str, allowed: int, first_lock_s: float = 60) -> None:

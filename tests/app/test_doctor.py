@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,15 +17,19 @@ from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from app.assets.models import Device
+from app.core.clock import Clock, to_ms
 from app.core.db import Database
 from app.core.leases import ProcessBeat, beat
 from app.core.settings import Settings
 from app.core.tracked import add
 from app.doctor import examine
+from app.jobs import JOBS, Scheduler
 from app.rules.models import Rule
 from app.stations.models import Station
 from app.users.models import User
+from iot.ingest import Message, ingest_batch
 from iot.models import DeadLetter, IngestCounter
+from iot.retention import retire_telemetry
 from offline_sync.models import Intent, SyncProblem
 from tests.conftest import SetClock
 from tests.factories import make_user, make_world
@@ -178,12 +184,68 @@ def test_backlogs_are_told_with_where_to_look(well: Settings, db: Database, cloc
     code, text = told(well)
 
     assert code == 1
-    assert "1 open dead letter(s)" in text
+    assert "1 open dead letter(s): malformed 1" in text
     assert "GET /api/v1/dead-letters" in text
     assert "3 message(s) came from devices nobody registered" in text
-    assert "wait in the outbox for more than 15 minutes" in text
+    assert "wait in the outbox for more than 15 minutes, the oldest since 2026-03-02 10:00" in text
     assert "1 row(s) that phones sent could not be taken" in text
     assert "1 thing(s) done in the field wait for the office" in text
+
+
+def an_hour_ago() -> SetClock:
+    return SetClock(datetime.now(UTC) - timedelta(hours=1))
+
+
+def test_a_job_that_did_not_end_for_an_hour_is_told_and_one_that_keeps_time_is_not(well: Settings) -> None:
+    by_id = {job.id: job for job in JOBS}
+    for clock, name in ((an_hour_ago(), "expire_offers"), (an_hour_ago(), "forget_old_rows"), (Clock(), "end_storms")):
+        database = Database(well.database_url, clock)
+        assert Scheduler(database, well).run(by_id[name])
+        database.close()
+
+    code, text = told(well)
+
+    assert code == 1
+    assert re.search(r"the job expire_offers is (59|60) minutes late\n +-> start python -m app worker", text), text
+    assert text.count("minutes late") == 1
+
+
+def test_a_device_beyond_its_rate_is_named_until_it_is_calm(
+    well: Settings, db: Database, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = replace(well, device_messages_per_minute=60, device_burst=3)
+    device, payload = "device-0001", b'{"ts":1772416800000,"boot":"b","seq":%d,"m":{"soh_pct":90}}'
+    at = to_ms(clock.now())
+    ingest_batch(db, slow, [Message(f"devices/0/{device}/telemetry", payload % i, False, at) for i in range(10)])
+
+    code, text = told(well)
+    assert code == 1
+    assert "1 device(s) send more than their rate; messages not taken: device-0001 (7)" in text
+    assert "/rate;" in text
+    with monkeypatch.context() as terminal:
+        terminal.setenv("LC_ALL", "zh_CN.UTF-8")
+        assert "有 1 台设备发送超过限额，未入库的消息数：device-0001 (7)" in told(well)[1]
+
+    clock.advance(minutes=6)
+    assert Scheduler(db, slow).run(next(job for job in JOBS if job.id == "end_storms"))
+    assert "more than their rate" not in told(well)[1]
+
+
+def test_messages_that_were_too_old_and_those_the_broker_dropped_are_notes(well: Settings, db: Database, clock: SetClock) -> None:
+    retire_telemetry(db, replace(well, telemetry_days=30))
+    old = to_ms(clock.now() - timedelta(days=31))
+    message = Message("devices/0/device-0001/telemetry", b'{"ts":%d,"m":{"soh_pct":90}}' % old, False, to_ms(clock.now()))
+    ingest_batch(db, well, [message])
+    today = Database(well.database_url)
+    with today.transaction() as session:
+        beat(session, "ingest-0", connected=True, broker_dropped=12)
+    today.close()
+
+    code, text = told(well)
+
+    assert code == 0, text
+    assert "1 sample(s) came too old, from before the horizon (now 2026-01-31)" in text
+    assert "the broker dropped 12 message(s) since it was started" in text
 
 
 def test_it_speaks_the_language_of_the_terminal(well: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,6 +155,7 @@ CLASSIFIED: dict[str, dict[str, str]] = {
     "iot": {
         "GET /devices/<device_id>/telemetry": "telemetry.read",
         "GET /devices/<device_id>/latest": "telemetry.read",
+        "GET /devices/<device_id>/rate": "telemetry.read",
         "GET /alarms": "alarms.read",
         "GET /alarms/<alarm_id>": "alarms.read",
         "POST /alarms/<alarm_id>/acknowledge": "alarms.acknowledge",

@@ -403,6 +403,7 @@ def test_a_station_that_lost_its_task_sees_neither_order_nor_asset_any_more(
     ids = {"order": task["work_order_id"], "asset": world.asset, "customer": world.customer, "device": world.device}
     paths = [f"/work-orders/{ids['order']}", f"/work-orders/{ids['order']}/slots", f"/assets/{world.asset}"]
     paths += [f"/customers/{world.customer}", f"/devices/{world.device}", f"/devices/{world.device}/latest"]
+    paths += [f"/devices/{world.device}/rate"]
     paths += [f"/history/work_order/{ids['order']}", f"/history/asset/{world.asset}", f"/history/component/{world.pack}"]
     for path in paths:
         loser.get(path)

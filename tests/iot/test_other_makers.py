@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -17,6 +18,7 @@ from app.core.db import Database
 from app.core.settings import Settings
 from app.core.texts import FACTS
 from app.core.wire import WireError
+from app.factory import create_app
 from evaluation.sparkplug import metric, part, payload
 from iot.adapters import Ignored, NodeMessage, Sample, decode, sparkplug
 from iot.commands import take_queued
@@ -188,6 +190,33 @@ def test_a_token_nobody_has_or_has_no_more_is_refused(world: World, office: Http
     assert office.call("DELETE", f"/devices/{device['id']}", If_Match="*").status_code == 200
     assert post_raw(http, renewed, {"soh": 80}).status_code == 401
     assert counted(world.db)["reading"] == 1
+
+
+def from_address(app: Flask, address: str, token: str) -> Any:
+    where = {"REMOTE_ADDR": address}
+    return app.test_client().post(f"/api/v1/{token}/telemetry", data=b'{"soh": 90}', environ_overrides=where)
+
+
+def test_wrong_tokens_are_limited_by_address_in_all_workers_and_right_ones_never(
+    world: World, office: Http, http: Http, db: Database, settings: Settings, clock: SetClock
+) -> None:
+    device = add_device(office, world, "thingsboard", "Van 1")
+    other = Database(settings.database_url, clock)
+    workers = [http.app, create_app(settings, other)]
+
+    told = [from_address(workers[i % 2], "192.0.2.7", f"guess-{i}").status_code for i in range(33)]
+    assert told == [401] * 30 + [429] * 3
+    locked = from_address(workers[1], "192.0.2.7", "guess")
+    assert (locked.json["code"], locked.headers["Retry-After"]) == ("too_many_requests", "60")
+    assert [from_address(app, "192.0.2.7", device["secret"]).status_code for app in workers] == [200, 200]
+    assert from_address(workers[0], "192.0.2.8", "guess").status_code == 401
+
+    clock.advance(seconds=61)
+    assert [from_address(workers[0], "192.0.2.7", "guess").status_code for _ in range(2)] == [401, 429]
+    assert from_address(workers[0], "192.0.2.7", "guess").headers["Retry-After"] == "120"
+    clock.advance(hours=2)
+    assert from_address(workers[0], "192.0.2.7", "guess").status_code == 401
+    other.close()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -18,7 +20,8 @@ from app.core.ids import new_id
 from app.core.settings import Settings
 from iot import retention, store
 from iot.models import Telemetry, TelemetryHorizon, TelemetryRollup
-from iot.retention import HOUR_MS, retire_telemetry
+from iot.retention import retire_rollups, retire_telemetry
+from iot.steps import HOUR_MS, Step
 from tests.factories import World, make_world
 from tests.iot.vehicles import (
     DAY,
@@ -245,3 +248,89 @@ def test_rollups_over_http_are_the_same_before_and_after_the_readings_went(world
     assert before["rollups"] == sorted(before["rollups"], key=lambda one: one["since"], reverse=True)
     assert manager.get(path.replace("limit=1000", "limit=2"))["rollups"] == before["rollups"][:2]
     manager.refused("GET", path.replace(resolution, "week"), 422, "validation_failed")
+
+
+def by_step(http: Http, vehicle: Vehicle, since: datetime, step: int, limit: int = 1000) -> dict[str, Any]:
+    at = since.isoformat().replace("+00:00", "Z")
+    found: dict[str, Any] = http.get(f"/devices/{vehicle.device}/telemetry?metric=soh_pct&since={at}&step={step}&limit={limit}")
+    return found
+
+
+def told(found: dict[str, Any]) -> tuple[int, int, float, float, float]:
+    """Return the step, and of all sums together number, sum, least and greatest."""
+    sums = found["rollups"]
+    total = round(sum(one["sum"] for one in sums), 6)
+    return found["step"], sum(one["n"] for one in sums), total, min(s["least"] for s in sums), max(s["greatest"] for s in sums)
+
+
+def test_a_step_is_as_fine_as_what_is_left_of_old_readings_allows(world: World, http: Http) -> None:
+    """Readings, then roll-ups by hour, then by day; and nothing of the sums is lost on the way."""
+    settings = replace(world.settings, hour_rollup_days=60)
+    vehicle, manager = first_vehicle(world), http.as_(world.manager)
+    horizon = from_ms(horizon_of(world))
+    midnight = (horizon - DAY * 3).astimezone(world.settings.time_zone).replace(hour=0).astimezone(UTC)
+    found = values(midnight, timedelta(minutes=25), *[80.0 + i % 13 for i in range(250)])
+    send(world, vehicle.device, *found)
+    whole = (250, sum(value.soh_pct for value in found), 80.0, 92.0)
+    assert told(by_step(manager, vehicle, midnight, 7200)) == (7200, *whole)
+    fine = by_step(manager, vehicle, horizon, 2700)
+    assert (fine["step"], fine["items"]) == (2700, [])
+    for one in fine["rollups"]:
+        begun = datetime.fromisoformat(one["since"])
+        inside = [value.soh_pct for value in found if begun <= value.at < begun + timedelta(seconds=2700)]
+        assert (one["n"], one["sum"], one["first"], one["last"]) == (len(inside), sum(inside), inside[0], inside[-1])
+    begins = from_ms(-(-to_ms(horizon) // 2_700_000) * 2_700_000)
+    assert sum(one["n"] for one in fine["rollups"]) == sum(value.at >= begins for value in found)
+    before = [by_step(manager, vehicle, midnight, step)["rollups"] for step in (3600, 3 * 3600, 86_400, 2 * 86_400)]
+
+    retire_telemetry(world.db, settings)
+    assert retire_rollups(world.db, settings) == 0
+    assert 0 < len(stored(world, vehicle.device)) < 250
+    assert [by_step(manager, vehicle, midnight, s)["rollups"] for s in (3600, 3 * 3600, 86_400, 2 * 86_400)] == before
+    assert told(by_step(manager, vehicle, midnight, 600)) == (3600, *whole), "what is rolled up is not finer than an hour"
+    assert by_step(manager, vehicle, horizon, 2700) == fine
+
+    world.db.clock.advance(days=40)  # type: ignore[attr-defined]
+    retire_telemetry(world.db, settings)
+    hours = len(rollups(world, "hour"))
+    assert retire_rollups(world.db, settings) == hours - len(rollups(world, "hour")) > 0
+    assert told(by_step(manager, vehicle, midnight, 600)) == (86_400, *whole), "hours of then are gone"
+    assert by_step(manager, vehicle, midnight, 600)["rollups"] == before[2]
+    assert retire_rollups(world.db, settings) == 0
+    longer = replace(settings, hour_rollup_days=4000)
+    retire_rollups(world.db, longer)
+    assert by_step(manager, vehicle, midnight, 600)["step"] == 86_400, "more days later bring no hour back"
+
+
+def test_sums_are_bounded_by_their_number_and_kept_for_ever_where_the_operator_says_so(world: World, http: Http) -> None:
+    vehicle, manager = first_vehicle(world), http.as_(world.manager)
+    start = world.db.clock.now() - DAY * 100
+    found = values(start, DAY, *[80.0 + i for i in range(100)])
+    send(world, vehicle.device, *found)
+    retire_telemetry(world.db, world.settings)
+
+    assert retire_rollups(world.db, replace(world.settings, hour_rollup_days=0)) == 0
+    few = by_step(manager, vehicle, start, 60, limit=10)
+    assert few["step"] == 10 * 86_400 or few["step"] == 11 * 86_400
+    assert len(few["rollups"]) <= 10
+    many = by_step(manager, vehicle, start, 60)
+    assert (many["step"], len(many["rollups"])) == (3 * 3600, 99), "the step of the first one began before"
+    manager.refused("GET", f"/devices/{vehicle.device}/telemetry?metric=soh_pct&step=60", 422, "validation_failed")
+    at = start.isoformat().replace("+00:00", "Z")
+    for wrong in ("0", "1.5", "-60", "31536001"):
+        path = f"/devices/{vehicle.device}/telemetry?metric=soh_pct&since={at}&step={wrong}"
+        manager.refused("GET", path, 422, "validation_failed")
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/New_York", "Australia/Lord_Howe"])
+@given(at_h=st.integers(0, 24 * 365 * 3), n=st.integers(1, 40))
+@trying(max_examples=200)
+def test_steps_of_days_begin_at_midnight_and_follow_each_other_without_a_gap(zone: str, at_h: int, n: int) -> None:
+    step, local = Step("day", n), ZoneInfo(zone)
+    at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=at_h)
+    begun = from_ms(step.beginning(to_ms(at), local)).astimezone(local)
+    next_one = from_ms(step.beginning(to_ms(begun + timedelta(days=n, hours=1)), local)).astimezone(local)
+
+    assert begun <= at < next_one
+    assert (begun.hour, begun.minute, next_one.hour, next_one.minute) == (0, 0, 0, 0)
+    assert (next_one.date() - begun.date()).days == n

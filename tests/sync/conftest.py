@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from flask import Flask
+from werkzeug.serving import make_server
 
 from app.core.db import Database
 from app.core.settings import Settings
@@ -67,3 +70,15 @@ def server(world: World, database_url: str, settings: Settings, tmp_path: Path) 
         except subprocess.TimeoutExpired:
             process.kill()  # its workers end with it
             process.wait(10)
+
+
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
+    """Where uploads begin, at a server on a port of this machine."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/api/v1/uploads"
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -1,0 +1,155 @@
+"""What the doctor finds of work: jobs that are late, messages that were not stored, messages that do not leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.core.clock import from_ms
+from app.core.db import Database
+from app.core.leases import ProcessBeat, overdue_jobs
+from app.core.settings import Settings
+from iot.models import DeadLetter, DeviceStorm, IngestCounter, TelemetryHorizon
+from push.models import OutboxMessage
+from push.queries import held_since
+
+_JOB_PATIENCE_S = 300.0
+# So many devices are named; all are counted.
+_NAMED = 5
+
+
+class Finding(NamedTuple):
+    """One thing found. ``level``: ok, note (a limit one should know), problem. Texts: English, Chinese."""
+
+    level: str
+    what: tuple[str, str]
+    mend: tuple[str, str] = ("", "")
+
+
+def of_jobs(session: Session) -> Iterator[Finding]:
+    """Tell of jobs whose last end is too long ago."""
+    for job, late_s in sorted(overdue_jobs(session).items()):
+        if late_s > _JOB_PATIENCE_S:
+            minutes = round(late_s / 60)
+            yield Finding(
+                "problem",
+                (f"the job {job} is {minutes} minutes late", f"定时任务 {job} 已逾期 {minutes} 分钟"),
+                (
+                    "start python -m app worker; if it runs, its log says why the job fails or what it waits for",
+                    "请启动 python -m app worker；若已在运行，其日志会说明任务失败或等待的原因",
+                ),
+            )
+
+
+def of_messages(session: Session, settings: Settings) -> Iterator[Finding]:
+    """Tell of messages that were not stored, and why: dead letters, devices nobody knows, too old, too many, dropped."""
+    dead = session.execute(
+        select(DeadLetter.reason, func.count())
+        .where(DeadLetter.state == "open")
+        .group_by(DeadLetter.reason)
+        .order_by(func.count().desc(), DeadLetter.reason)
+    ).all()
+    if dead:
+        n, reasons = sum(row[1] for row in dead), ", ".join(f"{reason} {n}" for reason, n in dead)
+        yield Finding(
+            "problem",
+            (f"{n} open dead letter(s): {reasons}", f"有 {n} 条未处理的死信：{reasons}"),
+            (
+                "GET /api/v1/dead-letters says why; mend the cause, then POST .../replay",
+                "GET /api/v1/dead-letters 会说明原因；排除后调用 POST .../replay 重放",
+            ),
+        )
+    counters = session.scalars(select(IngestCounter).where(IngestCounter.name.in_(("unknown_device", "too_old"))))
+    fates = {counter.name: counter.n for counter in counters}
+    if unknown := fates.get("unknown_device"):
+        yield Finding(
+            "note",
+            (f"{unknown} message(s) came from devices nobody registered", f"有 {unknown} 条消息来自未登记的设备"),
+            ("register them, or see the broker's access list", "请登记这些设备，或检查代理的访问列表"),
+        )
+    if too_old := fates.get("too_old"):
+        before_ms = session.scalar(select(TelemetryHorizon.before_ms)) or 0
+        before = from_ms(before_ms).astimezone(settings.time_zone).strftime("%Y-%m-%d")
+        yield Finding(
+            "note",
+            (
+                f"{too_old} sample(s) came too old, from before the horizon (now {before}), and were not stored",
+                f"有 {too_old} 个样本过旧（早于保留界限，目前为 {before}），未入库",
+            ),
+            (
+                "see whether devices' clocks are right; a higher FIELDLOOP_TELEMETRY_DAYS lets more in from now on",
+                "请检查设备时钟；调高 FIELDLOOP_TELEMETRY_DAYS 可从现在起接收更早的读数",
+            ),
+        )
+    yield from _of_storms(session)
+    beats = session.scalars(select(ProcessBeat.facts)).all()
+    if dropped := max((int(facts.get("broker_dropped") or 0) for facts in beats), default=0):
+        yield Finding(
+            "note",
+            (
+                f"the broker dropped {dropped} message(s) since it was started",
+                f"MQTT 代理服务器自启动以来丢弃了 {dropped} 条消息",
+            ),
+            (
+                "see its log, whether an ingest lags or a device is refused; python -m app mosquitto writes its files anew",
+                "其日志会说明来源；请重新生成其配置（python -m app mosquitto），并检查接收进程是否滞后、设备是否被拒绝",
+            ),
+        )
+
+
+def _of_storms(session: Session) -> Iterator[Finding]:
+    storms = session.execute(
+        select(DeviceStorm.device_id, DeviceStorm.storm)
+        .where(DeviceStorm.began_ms.is_not(None))
+        .order_by(DeviceStorm.storm.desc())
+    ).all()
+    if not storms:
+        return
+    more = len(storms) > _NAMED
+    listed = ", ".join(f"{device_id} ({n})" for device_id, n in storms[:_NAMED]) + (", ..." if more else "")
+    yield Finding(
+        "problem",
+        (
+            f"{len(storms)} device(s) send more than their rate; messages not taken: {listed}",
+            f"有 {len(storms)} 台设备发送超过限额，未入库的消息数：{listed}",
+        ),
+        (
+            "GET /api/v1/devices/<id>/rate; mend the device, let it send lists, or give its profile more messages_per_minute",
+            "GET /api/v1/devices/<id>/rate；请修复设备、改用列表补传，或调高其档案的 messages_per_minute",
+        ),
+    )
+
+
+def of_outbox(session: Session, database: Database, settings: Settings) -> Iterator[Finding]:
+    """Tell of an outbox that is held back, or whose messages do not leave."""
+    held = held_since(session)
+    if held is not None:
+        since = held.astimezone(settings.time_zone).strftime("%Y-%m-%d %H:%M")
+        yield Finding(
+            "problem",
+            (f"the outbox is held back since {since}: no message leaves", f"发件箱自 {since} 起暂停：消息不会发出"),
+            (
+                "after a restore check the messages first (GET /api/v1/outbox), then: python -m app outbox resume",
+                "恢复备份后请先核对消息（GET /api/v1/outbox），再执行：python -m app outbox resume",
+            ),
+        )
+    before = database.clock.now() - timedelta(minutes=15)
+    # What its reader's quiet hours hold is not stuck.
+    waits_since = func.coalesce(OutboxMessage.quiet_until, OutboxMessage.queued_at)
+    stuck, oldest = session.execute(
+        select(func.count(), func.min(waits_since)).where(OutboxMessage.state == "queued", waits_since < before)
+    ).one()
+    if stuck and held is None:
+        since = oldest.astimezone(settings.time_zone).strftime("%Y-%m-%d %H:%M")
+        yield Finding(
+            "problem",
+            (
+                f"{stuck} message(s) wait in the outbox for more than 15 minutes, the oldest since {since}",
+                f"有 {stuck} 条通知在发件箱中等待超过 15 分钟，最早的自 {since} 起",
+            ),
+            ("GET /api/v1/outbox shows the last error of each", "GET /api/v1/outbox 会显示每条的最近一次错误"),
+        )
