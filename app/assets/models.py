@@ -86,7 +86,8 @@ class Device(Tracked):
     """A source of telemetry in an asset. ``address`` is its name in topics: the id, or an adapter's own.
 
     ``gateway``: its broker account may speak for all devices of its convention. ``token_hash``: SHA-256 of the secret, for
-    conventions that bring the secret over HTTP.
+    conventions that bring the secret over HTTP. ``secret_no``: which of its two user names the secret belongs to; the other
+    one belongs to the old secret until ``old_secret_until``. See ``app.assets.credentials``.
     """
 
     __tablename__ = "devices"
@@ -94,6 +95,7 @@ class Device(Tracked):
         UniqueConstraint("adapter", "address"),
         CheckConstraint("state IN ('active', 'revoked')", name="state"),
         CheckConstraint("shard BETWEEN 0 AND 255", name="shard"),
+        CheckConstraint("secret_no IN (1, 2)", name="secret_no"),
     )
     STATES = {"active": frozenset({"revoked"}), "revoked": frozenset({"active"})}
 
@@ -107,6 +109,20 @@ class Device(Tracked):
     secret_hash: Mapped[str] = mapped_column(String(200), default="")
     token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     gateway: Mapped[bool] = mapped_column(default=False)
+    secret_no: Mapped[int] = mapped_column(default=1, server_default="1")
+    old_secret_hash: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    old_token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    old_secret_until: Mapped[datetime | None] = mapped_column(Moment, index=True)
+
+    @property
+    def username(self) -> str:
+        """Return the user name the newest secret belongs to. No id has a ``~``, so it is nobody else's."""
+        return self.id if self.secret_no == 1 else f"{self.id}~2"
+
+    @property
+    def old_username(self) -> str:
+        """Return the user name the old secret belongs to."""
+        return f"{self.id}~2" if self.secret_no == 1 else self.id
 
 
 class FaultCode(Tracked):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +9,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.assets import mappings
+from app.assets.credentials import broker_hash, token_hash
 from app.assets.models import Asset, Component, Device, DeviceProfile, Fitting
 from app.core import history
 from app.core.db import now
@@ -317,7 +315,7 @@ def create_device(session: Session, actor: Actor, asset: Asset, values: dict[str
             installed_at=values.get("installed_at") or now(session),
             shard=values.get("shard", 0),
             secret_hash=broker_hash(secret),
-            token_hash=_token_hash(profile.adapter, secret),
+            token_hash=token_hash(profile.adapter, secret),
             gateway=values.get("gateway", False),
         ),
     )
@@ -345,34 +343,8 @@ def _address(profile: DeviceProfile, given: str | None, device_id: str) -> str:
     return address
 
 
-def broker_hash(secret: str) -> str:
-    """Return the hash of a device's secret in the form Mosquitto's password file takes.
-
-    Source: mosquitto_passwd(1), ``$7$iterations$salt$hash``: PBKDF2-HMAC-SHA-512, 64 bytes. The
-    secret has 256 random bits, so few rounds are enough.
-    """
-    salt = os.urandom(12)
-    digest = hashlib.pbkdf2_hmac("sha512", secret.encode(), salt, 101, 64)
-    return f"$7$101${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
-
-
-def _token_hash(adapter: str, secret: str) -> str | None:
-    """Return what a secret is found by, for the convention whose devices bring it in a URL. It has 256 random bits."""
-    return secrets.token_hash(secret) if adapter == "thingsboard" else None
-
-
-def renew_secret(session: Session, actor: Actor, device: Device) -> str:
-    """Give a device a new secret and return it; the old one ends when the broker reloads its users."""
-    secret = secrets.random_token()
-    device.secret_hash = broker_hash(secret)
-    device.token_hash = _token_hash(device.adapter, secret)
-    touch(session, device)
-    history.record(session, "device.secret_renewed", history.Subject("device", device.id), actor_id=actor.id)
-    return secret
-
-
 def revoke_device(session: Session, actor: Actor, device: Device) -> Device:
-    """Refuse everything the device sends from now on.
+    """Refuse everything the device sends from now on, and every secret it has.
 
     Raises:
         Conflict: ``state_conflict`` when it is revoked already.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.assets import operations, queries, schemas
+from app.assets import credentials, operations, queries, schemas
 from app.assets.models import Asset, Component, Device, DeviceProfile, FaultCode, Fitting
 from app.core.errors import FieldsInvalid
 from app.core.http import Routes, check_version
@@ -170,9 +171,23 @@ def read_device(session: Session, actor: Actor, device_id: str) -> Device:
     "POST", "/devices/<device_id>/secret", policy="devices.manage", answer=schemas.DeviceWithSecretSchema, idempotent=False
 )
 def renew_secret(session: Session, actor: Actor, device_id: str) -> dict[str, Any]:
-    """Give a device a new broker secret; the answer shows it this once."""
+    """Give a device a new broker secret; the answer shows it this once. Older ones end within seconds."""
     device = queries.access_device(session, actor, device_id)
-    return _with_secret(device, operations.renew_secret(session, actor, device))
+    return _with_secret(device, credentials.renew_secret(session, actor, device))
+
+
+@routes.door(
+    "POST",
+    "/devices/<device_id>/secret-rotations",
+    policy="devices.manage",
+    body=schemas.RotationSchema,
+    answer=schemas.DeviceWithSecretSchema,
+    idempotent=False,
+)
+def rotate_secret(session: Session, actor: Actor, body: dict[str, Any], device_id: str) -> dict[str, Any]:
+    """Give a device a new user name and secret, shown this once; the present ones stay valid for some hours."""
+    device = queries.access_device(session, actor, device_id)
+    return _with_secret(device, credentials.rotate_secret(session, actor, device, timedelta(hours=body["overlap_h"])))
 
 
 @routes.door("DELETE", "/devices/<device_id>", policy="devices.manage", answer=schemas.DeviceSchema)

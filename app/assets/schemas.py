@@ -110,7 +110,7 @@ class ProfileEditSchema(fields.Schema):
 
 
 class DeviceSchema(fields.TrackedSchema):
-    """A source of telemetry. ``secret`` is shown once, when it is made."""
+    """A source of telemetry. ``username`` belongs to its newest secret, which is shown once, when it is made."""
 
     id = fields.Id()
     adapter = fields.Text(dump_only=True)
@@ -121,10 +121,18 @@ class DeviceSchema(fields.TrackedSchema):
     shard = fields.Int(0, 255)
     gateway = fields.Flag(load_default=False)
     state = fields.Text(dump_only=True)
+    username = fields.Text(dump_only=True)
+    old_secret_until = fields.Instant(dump_only=True, allow_none=True)
+
+
+class RotationSchema(fields.Schema):
+    """For how many hours a device's old secret stays valid beside the new one: at most a week."""
+
+    overlap_h = fields.Int(0, 168, load_default=24)
 
 
 class DeviceWithSecretSchema(DeviceSchema):
-    """A device and the secret it signs in to the broker with."""
+    """A device, and the user name and the secret it signs in to the broker with."""
 
     secret = fields.Text(dump_only=True)
     topic = fields.Text(dump_only=True)

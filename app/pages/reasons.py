@@ -116,6 +116,11 @@ REASONS: dict[str, tuple[str, str]] = {
     "device.registered": ("The device was registered.", "设备已登记。"),
     "device.revoked": ("The device was revoked.", "设备已停用。"),
     "device.secret_renewed": ("The device got a new secret.", "设备密钥已更新。"),
+    "device.secret_rotated": (
+        "The device got a new user name and secret; the old ones stay valid until {until}.",
+        "设备已启用新的用户名和密钥，旧的在 {until} 之前仍可使用。",
+    ),
+    "device.old_secret_ended": ("The device's old secret ended.", "设备的旧密钥已失效。"),
     "device_profile.created": ("The device profile was added.", "设备档案已创建。"),
     "device_command.queued": ("A command to the device was queued.", "设备指令已进入队列。"),
     "device_command.answered": ("The device answered the command.", "设备已应答指令。"),

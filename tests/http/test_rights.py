@@ -107,6 +107,7 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "POST /assets/<asset_id>/devices": "devices.manage",
         "GET /devices/<device_id>": "devices.read",
         "POST /devices/<device_id>/secret": "devices.manage",
+        "POST /devices/<device_id>/secret-rotations": "devices.manage",
         "DELETE /devices/<device_id>": "devices.manage",
     },
     "work_orders": {

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from app.assets.models import Device
+from app.core.clock import Clock
 from app.core.settings import read_settings
 from iot.broker import configuration
 from tests.iot.broker.brokers import Client, RunningBroker, Site, accepts, free_port
@@ -48,7 +49,7 @@ def site(broker_folder: Path, connect: Callable[..., Client]) -> Iterator[Site]:
     engine = create_engine("sqlite://")
     Device.metadata.create_all(engine, tables=[Device.metadata.tables[name] for name in ("devices", "device_profiles")])
     settings = read_settings(mqtt_port=free_port(), mqtt_broker="external", mqtt_password="the-password-of-the-ingest")
-    with Session(engine) as session:
+    with Session(engine, info={"clock": Clock()}) as session:
         yield Site(settings, session, broker_folder, connect)
     engine.dispose()
 

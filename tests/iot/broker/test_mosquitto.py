@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from app.assets.credentials import broker_hash
 from app.assets.models import Device
-from app.assets.operations import broker_hash
 from iot import mosquitto
 from tests.iot.broker.brokers import Client, RunningBroker, Site, accepts, free_port, wait_until
 
