@@ -27,10 +27,11 @@ _ADDRESS_LEVEL = re.compile(r"[^\s\x00-\x1f\x7f/+#]+")
 
 
 class Account(NamedTuple):
-    """One user name of one active device, as it is valid now."""
+    """One user name of one active device, as it is valid now. ``until``: of an old secret, when it ends."""
 
     username: str
     secret_hash: str
+    until: datetime | None
     id: str
     adapter: str
     address: str

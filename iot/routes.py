@@ -22,7 +22,7 @@ from app.rules import queries as rules
 from app.rules.documents import Document
 from app.rules.operations import check_document
 from app.users.rights import Actor
-from iot import commands, operations, profile_trials, queries, retention, rule_trials, schemas
+from iot import commands, emqx, operations, profile_trials, queries, retention, rule_trials, schemas
 from iot.alarms import reading_id
 from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, Incident, Telemetry
 from iot.store import Rollup
@@ -184,6 +184,25 @@ def take_telemetry(actor: None, token: str) -> None:
         operations.take_telemetry(edge_database(), edge_settings(), token, request.get_data(cache=False))
     except WireError as fault:
         raise Malformed("malformed", reason=fault.reason) from None
+
+
+@routes.door(
+    "POST",
+    "/broker/emqx/authentication",
+    policy=PUBLIC,
+    answer=schemas.SignInVerdictSchema,
+    idempotent=False,
+    own_transactions=True,
+    headers={"X-Broker-Token": True},
+)
+def authenticate_client(actor: None) -> dict[str, Any]:
+    """Tell EMQX whether an MQTT client may sign in, and what it may say and hear.
+
+    The body holds ``username``, ``password``, ``clientid`` and ``peerhost``. A client that may not is answered 200 and
+    ``deny``. Only a broker that does not show the deployment's token is refused.
+    """
+    token = request.headers.get("X-Broker-Token", "")
+    return emqx.authenticate(edge_database(), edge_settings(), token, request.get_data(cache=False))
 
 
 @routes.door(

@@ -28,13 +28,16 @@ from app.users.rights import Actor
 _ROUNDS = 101
 _SALT_BYTES, _DIGEST_BYTES = 12, 64
 _AT_ONCE = 200
+# Of nothing: compared with where there is no hash, so that the time taken does not tell whether there is one.
+NO_HASH = f"$7${_ROUNDS}${'A' * 16}${'A' * 86}=="
 
 
 class Credential(NamedTuple):
-    """A user name that is valid now, and the hash of its secret."""
+    """A user name that is valid now, the hash of its secret, and when it ends, if it does."""
 
     username: str
     secret_hash: str
+    until: datetime | None
 
 
 def broker_hash(secret: str) -> str:
@@ -67,9 +70,9 @@ def valid_credentials(device: Device, at: datetime) -> Iterator[Credential]:
     """Yield what an active device may sign in with at an instant, the newest first; nothing for a revoked one."""
     if device.state != "active" or device.deleted_at is not None:
         return
-    yield Credential(device.username, device.secret_hash)
+    yield Credential(device.username, device.secret_hash, None)
     if device.old_secret_until is not None and device.old_secret_until > at:
-        yield Credential(device.old_username, device.old_secret_hash)
+        yield Credential(device.old_username, device.old_secret_hash, device.old_secret_until)
 
 
 def renew_secret(session: Session, actor: Actor, device: Device) -> str:

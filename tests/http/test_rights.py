@@ -159,6 +159,7 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "POST /rule-trials": "rules.manage",
         "GET /rules/<rule_id>/trial": "rules.manage",
         "POST /device-profile-trials": "devices.manage",
+        "POST /broker/emqx/authentication": PUBLIC,
         "POST /<token>/telemetry": PUBLIC,
         "GET /dead-letters": "dead_letters.read",
         "POST /dead-letters/<letter_id>/replay": "dead_letters.replay",

@@ -28,7 +28,11 @@ def connect() -> Iterator[Callable[..., Client]]:
     def make(port: int, name: str, **options: Any) -> Client:
         client = Client(port, name, **options)
         made.append(client)
-        return client.sign_in()
+        client.sign_in()
+        if client.refused:  # one who asks again and again must not use up the sockets that select() can look at
+            made.remove(client)
+            client.leave()
+        return client
 
     yield make
     for client in made:

@@ -37,6 +37,14 @@ def command(folder: Path, settings: Settings, port: int, *more: str) -> tuple[li
     return [sys.executable, "-m", "app", "mosquitto", str(folder), *more], variables
 
 
+def start_keeper(words: list[str], port: int, folder: Path, variables: dict[str, str]) -> RunningBroker:
+    """Start the keeper and wait for its first look at the devices."""
+    keeper: RunningBroker = RunningBroker(
+        words, port, folder / "keeper.log", lambda: keeper.says(b"broker_files_written"), variables
+    )
+    return keeper.start()
+
+
 def test_a_device_made_over_http_may_sign_in_and_a_revoked_one_is_cut_off(
     db: Database, settings: Settings, http: Http, broker_folder: Path, connect: Callable[..., Client]
 ) -> None:
@@ -50,7 +58,7 @@ def test_a_device_made_over_http_may_sign_in_and_a_revoked_one_is_cut_off(
 
     with running_mosquitto(broker_folder, port) as broker:
         words, variables = command(broker_folder, settings, port, "--watch", "--reload", f"kill -HUP {broker.pid}")
-        keeper = RunningBroker(words, port, broker_folder / "keeper.log", lambda: True, variables).start()
+        keeper = start_keeper(words, port, broker_folder, variables)
         try:
             secret = admin.post(f"/devices/{world.device}/secret")["secret"]
             wait_until(lambda: device(secret).connected, "the device to be let in with its new secret")
@@ -81,9 +89,11 @@ def test_a_rotated_secret_works_beside_the_old_one_until_that_is_ended(
 
     with running_mosquitto(broker_folder, port) as broker:
         words, variables = command(broker_folder, settings, port, "--watch", "--reload", f"kill -HUP {broker.pid}")
-        keeper = RunningBroker(words, port, broker_folder / "keeper.log", lambda: True, variables).start()
+        keeper = start_keeper(words, port, broker_folder, variables)
         try:
-            ingest = connect(port, "fieldloop-ingest-0", user="fieldloop-ingest", password=PASSWORD).subscribe("devices/#")
+            ingest = connect(port, "fieldloop-ingest-0", user="fieldloop-ingest", password=PASSWORD).subscribe(
+                "devices/+/+/telemetry"
+            )
             with_old = device(first)
             second = admin.post(f"/devices/{world.device}/secret-rotations", {"overlap_h": 1})
             wait_until(lambda: device(second).connected, "the device to be let in with its new secret")
