@@ -9,6 +9,7 @@ from flask import request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.assets import placements
 from app.assets import queries as assets
 from app.core.clock import EARLIEST, LATEST, from_ms, to_ms
 from app.core.db import now
@@ -48,7 +49,8 @@ def _reading(row: Telemetry | DeviceLatest) -> dict[str, Any]:
 def list_readings(session: Session, actor: Actor, query: dict[str, Any], device_id: str) -> dict[str, Any]:
     """List a device's readings of one metric, newest first; or their roll-ups, also of what was deleted."""
     device = assets.access_device(session, actor, device_id)
-    since, until = to_ms(query.get("since", EARLIEST)), to_ms(query.get("until", LATEST))
+    seen_since = placements.seen_since(session, actor, device) or EARLIEST
+    since, until = to_ms(max(query.get("since", EARLIEST), seen_since)), to_ms(query.get("until", LATEST))
     metric, limit = query["metric"], query["limit"]
     if query["resolution"] == "raw":
         return {
@@ -78,7 +80,8 @@ def _rollup(one: Rollup) -> dict[str, Any]:
 def list_latest(session: Session, actor: Actor, device_id: str) -> dict[str, Any]:
     """List the newest reading of every metric of a device, by event time."""
     device = assets.access_device(session, actor, device_id)
-    return {"items": [_reading(row) for row in queries.latest_of(session, device)]}
+    seen_ms = to_ms(placements.seen_since(session, actor, device) or EARLIEST)
+    return {"items": [_reading(row) for row in queries.latest_of(session, device) if row.at_ms >= seen_ms]}
 
 
 @routes.door("GET", "/alarms", policy="alarms.read", query=schemas.AlarmQuery, answer=page_of(schemas.AlarmSchema))

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.assets import credentials, operations, queries, schemas
+from app.assets import credentials, operations, placements, queries, schemas
 from app.assets.models import Asset, Component, Device, DeviceProfile, FaultCode, Fitting
 from app.core.errors import FieldsInvalid
 from app.core.http import Routes, check_version
@@ -188,6 +188,35 @@ def rotate_secret(session: Session, actor: Actor, body: dict[str, Any], device_i
     """Give a device a new user name and secret, shown this once; the present ones stay valid for some hours."""
     device = queries.access_device(session, actor, device_id)
     return _with_secret(device, credentials.rotate_secret(session, actor, device, timedelta(hours=body["overlap_h"])))
+
+
+@routes.door("GET", "/devices/<device_id>/placements", policy="devices.read", answer=schemas.PlacementsSchema)
+def list_placements(session: Session, actor: Actor, device_id: str) -> dict[str, Any]:
+    """List where a device was and is: in which assets, from when to when."""
+    device = queries.access_device(session, actor, device_id)
+    return {"items": placements.stays_to_see(session, actor, device)}
+
+
+@routes.door(
+    "POST",
+    "/devices/<device_id>/placements",
+    policy="devices.manage",
+    body=schemas.PlacementSchema,
+    answer=schemas.PlacementSchema,
+    status=201,
+)
+def place_device(session: Session, actor: Actor, body: dict[str, Any], device_id: str) -> dict[str, Any]:
+    """Record that a device went into another asset, also if that was a while ago.
+
+    What it measured from then on is that asset's, and what it measured before stays with the one it was in. The alarms of both
+    follow within seconds.
+    """
+    device = queries.access_device(session, actor, device_id)
+    asset = session.scalar(queries.visible_to(actor).where(Asset.id == body["asset_id"]))
+    if asset is None:
+        raise FieldsInvalid({"asset_id": ["unknown_reference"]})
+    device = placements.place_device(session, actor, device, asset, body["at"])
+    return {"device_id": device.id, "asset_id": device.asset_id, "placed_at": device.placed_at, "removed_at": None}
 
 
 @routes.door("DELETE", "/devices/<device_id>", policy="devices.manage", answer=schemas.DeviceSchema)

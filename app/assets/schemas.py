@@ -118,11 +118,28 @@ class DeviceSchema(fields.TrackedSchema):
     profile_id = fields.Id(required=True)
     asset_id = fields.Id(dump_only=True)
     installed_at = fields.Instant()
+    placed_at = fields.Instant(dump_only=True, allow_none=True)
     shard = fields.Int(0, 255)
     gateway = fields.Flag(load_default=False)
     state = fields.Text(dump_only=True)
     username = fields.Text(dump_only=True)
     old_secret_until = fields.Instant(dump_only=True, allow_none=True)
+
+
+class PlacementSchema(fields.Schema):
+    """A device in an asset: from ``placed_at`` on, or from the first on, up to ``removed_at``, or still."""
+
+    device_id = fields.Id(dump_only=True)
+    asset_id = fields.Id(required=True)
+    at = fields.Instant(required=True, load_only=True)
+    placed_at = fields.Instant(dump_only=True, allow_none=True)
+    removed_at = fields.Instant(dump_only=True, allow_none=True)
+
+
+class PlacementsSchema(fields.Schema):
+    """Where a device was, oldest first; the last one is where it is."""
+
+    items = fields.Listing(fields.Nested(PlacementSchema), most=1000)
 
 
 class RotationSchema(fields.Schema):

@@ -120,6 +120,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "The device got a new user name and secret; the old ones stay valid until {until}.",
         "设备已启用新的用户名和密钥，旧的在 {until} 之前仍可使用。",
     ),
+    "device.placed": (
+        "The device was moved to another asset at {at}; what it measured from then on is that asset's.",
+        "设备于 {at} 改装到另一资产，此后的读数归入新资产。",
+    ),
     "device.old_secret_ended": ("The device's old secret ended.", "设备的旧密钥已失效。"),
     "device_profile.created": ("The device profile was added.", "设备档案已创建。"),
     "device_command.queued": ("A command to the device was queued.", "设备指令已进入队列。"),

@@ -108,6 +108,8 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "GET /devices/<device_id>": "devices.read",
         "POST /devices/<device_id>/secret": "devices.manage",
         "POST /devices/<device_id>/secret-rotations": "devices.manage",
+        "GET /devices/<device_id>/placements": "devices.read",
+        "POST /devices/<device_id>/placements": "devices.manage",
         "DELETE /devices/<device_id>": "devices.manage",
     },
     "work_orders": {

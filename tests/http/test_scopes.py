@@ -36,6 +36,7 @@ BODIES: dict[str, Any] = {
     "POST /assets/<asset_id>/devices": {"profile_id": ANY_ID},
     "POST /devices/<device_id>/commands": {"body": {"ask": 1}},
     "POST /devices/<device_id>/secret-rotations": {},
+    "POST /devices/<device_id>/placements": {"asset_id": ANY_ID, "at": "2026-03-01T00:00:00Z"},
     "PATCH /stations/<station_id>": {"name": "x"},
     "POST /stations/<station_id>/stock": {"part_no": "x", "on_hand": 1},
     "POST /work-orders/<order_id>/assign": {"station_id": ANY_ID},
