@@ -153,6 +153,23 @@ class Placement(Base):
     followed: Mapped[bool] = mapped_column(default=False)
 
 
+class DeviceClaim(Base):
+    """A device that was prepared for a customer to claim; its id is the device's. Of its code and secret hashes are kept."""
+
+    __tablename__ = "device_claims"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    profile_id: Mapped[str] = mapped_column(ForeignKey("device_profiles.id"), index=True)
+    address: Mapped[str] = mapped_column(String(120))
+    shard: Mapped[int]
+    secret_hash: Mapped[str] = mapped_column(String(200))
+    token_hash: Mapped[str | None] = mapped_column(String(64))
+    code_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    prepared_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+    claimed_at: Mapped[datetime | None] = mapped_column(Moment)
+    claimed_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
+
+
 class FaultCode(Tracked):
     """A fault code an asset reported; the history a technician reads. ``message_key`` makes it unique."""
 

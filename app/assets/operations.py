@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -292,6 +293,32 @@ def create_device(session: Session, actor: Actor, asset: Asset, values: dict[str
     Raises:
         FieldsInvalid: ``already_exists`` or ``unknown_reference``.
     """
+    profile, device_id, address = check_device(session, values)
+    secret = secrets.random_token()
+    device = Device(
+        id=device_id,
+        adapter=profile.adapter,
+        address=address,
+        profile_id=profile.id,
+        asset_id=asset.id,
+        installed_at=values.get("installed_at") or now(session),
+        shard=values.get("shard", 0),
+        secret_hash=broker_hash(secret),
+        token_hash=token_hash(profile.adapter, secret),
+        gateway=values.get("gateway", False),
+    )
+    return add_device(session, actor, device), secret
+
+
+def check_device(session: Session, values: dict[str, Any]) -> tuple[DeviceProfile, str, str]:
+    """Return the profile, the id and the address of a device to be.
+
+    Args:
+        values: profile_id, and optionally id and address.
+
+    Raises:
+        FieldsInvalid: ``already_exists``, ``unknown_reference`` or ``native_address``, or a fault of the address.
+    """
     profile = session.get(DeviceProfile, values["profile_id"])
     if profile is None:
         raise FieldsInvalid({"profile_id": ["unknown_reference"]})
@@ -303,24 +330,15 @@ def create_device(session: Session, actor: Actor, asset: Asset, values: dict[str
         raise FieldsInvalid({"id": ["already_exists"]})
     if session.scalar(select(Device).where(Device.adapter == profile.adapter, Device.address == address)):
         raise FieldsInvalid({"address": ["already_exists"]})
-    secret = secrets.random_token()
-    device = add(
-        session,
-        Device(
-            id=device_id,
-            adapter=profile.adapter,
-            address=address,
-            profile_id=profile.id,
-            asset_id=asset.id,
-            installed_at=values.get("installed_at") or now(session),
-            shard=values.get("shard", 0),
-            secret_hash=broker_hash(secret),
-            token_hash=token_hash(profile.adapter, secret),
-            gateway=values.get("gateway", False),
-        ),
-    )
-    history.record(session, "device.registered", history.Subject("device", device.id), actor_id=actor.id, asset_id=asset.id)
-    return device, secret
+    return profile, device_id, address
+
+
+def add_device(session: Session, actor: Actor, device: Device, causes: Sequence[history.HistoryEntry | None] = ()) -> Device:
+    """Add a device that was checked."""
+    add(session, device)
+    about = history.Subject("device", device.id)
+    history.record(session, "device.registered", about, causes=causes, actor_id=actor.id, asset_id=device.asset_id)
+    return device
 
 
 def _address(profile: DeviceProfile, given: str | None, device_id: str) -> str:

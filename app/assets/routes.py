@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.assets import credentials, operations, placements, queries, schemas
+from app.assets import claims, credentials, operations, placements, queries, schemas
 from app.assets.models import Asset, Component, Device, DeviceProfile, FaultCode, Fitting
 from app.core.errors import FieldsInvalid
 from app.core.http import Routes, check_version
@@ -159,6 +159,42 @@ def create_device(session: Session, actor: Actor, body: dict[str, Any], asset_id
     asset = queries.access_asset(session, actor, asset_id)
     device, secret = operations.create_device(session, actor, asset, body)
     return _with_secret(device, secret)
+
+
+@routes.door(
+    "POST",
+    "/device-claims",
+    policy="devices.manage",
+    body=schemas.PreparationSchema,
+    answer=schemas.PreparedSchema,
+    status=201,
+    idempotent=False,
+)
+def prepare_device(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
+    """Prepare a device that a customer will claim; the answer shows its secret and the code this once."""
+    valid_for = timedelta(days=body.pop("valid_days"))
+    claim, secret, code = claims.prepare_device(session, actor, body, valid_for)
+    return {
+        "id": claim.id,
+        "username": claim.id,
+        "secret": secret,
+        "topic": f"devices/{claim.shard}/{claim.id}/telemetry",
+        "code": code,
+        "expires_at": claim.expires_at,
+    }
+
+
+@routes.door(
+    "POST",
+    "/assets/<asset_id>/device-claims",
+    policy="devices.claim",
+    body=schemas.ClaimSchema,
+    answer=schemas.DeviceSchema,
+    status=201,
+)
+def claim_device(session: Session, actor: Actor, body: dict[str, Any], asset_id: str) -> Device:
+    """Bring an own device into an own asset, by the code on its label. A code works once."""
+    return claims.claim_device(session, actor, queries.access_asset(session, actor, asset_id), body["code"])
 
 
 @routes.door("GET", "/devices/<device_id>", policy="devices.read", answer=schemas.DeviceSchema)

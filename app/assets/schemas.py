@@ -155,6 +155,33 @@ class DeviceWithSecretSchema(DeviceSchema):
     topic = fields.Text(dump_only=True)
 
 
+class PreparationSchema(fields.Schema):
+    """A device to be claimed by a customer; ``valid_days``: for how long its code can be used."""
+
+    id = fields.Id()
+    profile_id = fields.Id(required=True)
+    address = fields.Text(120, 1)
+    shard = fields.Int(0, 255)
+    valid_days = fields.Int(1, 730, load_default=90)
+
+
+class PreparedSchema(fields.Schema):
+    """A prepared device: secret and user name go into it, the code onto its label. Both are shown this once."""
+
+    id = fields.Id()
+    username = fields.Text()
+    secret = fields.Text()
+    topic = fields.Text()
+    code = fields.Text()
+    expires_at = fields.Instant()
+
+
+class ClaimSchema(fields.Schema):
+    """The code on a device's label; case, blanks and hyphens do not matter."""
+
+    code = fields.Text(60, 1, required=True)
+
+
 class FaultCodeSchema(fields.TrackedSchema):
     """A fault code an asset reported."""
 

@@ -114,6 +114,12 @@ REASONS: dict[str, tuple[str, str]] = {
         "运维人员已恢复消息发送，放弃较早的消息 {discarded} 条。",
     ),
     "device.registered": ("The device was registered.", "设备已登记。"),
+    "device.prepared": (
+        "The device was prepared for a customer to claim until {until}.",
+        "设备已备好，客户可在 {until} 之前认领。",
+    ),
+    "device.claimed": ("The owner claimed the device with the code on its label.", "车主已凭标签上的认领码认领该设备。"),
+    "device.claim_refused": ("A claim code was refused.", "认领码被拒绝。"),
     "device.revoked": ("The device was revoked.", "设备已停用。"),
     "device.secret_renewed": ("The device got a new secret.", "设备密钥已更新。"),
     "device.secret_rotated": (

@@ -34,6 +34,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "devices.read": frozenset({ADMIN, MANAGER, REP, STAFF}),
     "devices.manage": _OFFICE,
     "devices.command": _OFFICE,
+    "devices.claim": frozenset({CUSTOMER}),
     "stations.read": _EVERYBODY,
     "stations.manage": _OFFICE,
     "stock.manage": frozenset({ADMIN, MANAGER, STAFF}),

@@ -105,6 +105,8 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "PATCH /device-profiles/<profile_id>": "devices.manage",
         "GET /devices": "devices.read",
         "POST /assets/<asset_id>/devices": "devices.manage",
+        "POST /device-claims": "devices.manage",
+        "POST /assets/<asset_id>/device-claims": "devices.claim",
         "GET /devices/<device_id>": "devices.read",
         "POST /devices/<device_id>/secret": "devices.manage",
         "POST /devices/<device_id>/secret-rotations": "devices.manage",

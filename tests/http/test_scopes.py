@@ -34,6 +34,7 @@ BODIES: dict[str, Any] = {
     "PATCH /device-profiles/<profile_id>": {"name": "x"},
     "POST /assets/<asset_id>/fittings": {"component_id": ANY_ID, "fitted_at": "2026-01-01T00:00:00Z"},
     "POST /assets/<asset_id>/devices": {"profile_id": ANY_ID},
+    "POST /assets/<asset_id>/device-claims": {"code": "x"},
     "POST /devices/<device_id>/commands": {"body": {"ask": 1}},
     "POST /devices/<device_id>/secret-rotations": {},
     "POST /devices/<device_id>/placements": {"asset_id": ANY_ID, "at": "2026-03-01T00:00:00Z"},
