@@ -21,6 +21,8 @@ from app.core.wire import ID_PATTERN
 log = get_log(__name__)
 
 INGEST_CLIENT = "fieldloop-ingest-"
+# Who tells the broker of changes, see iot.dynsec.
+KEEPER = "fieldloop-keeper"
 _NODE_TELLS = ("BIRTH", "DATA", "DEATH")
 _HASH = re.compile(r"\$7\$[1-9][0-9]{0,8}\$[A-Za-z0-9+/]{16}\$[A-Za-z0-9+/]{86}==")
 _ADDRESS_LEVEL = re.compile(r"[^\s\x00-\x1f\x7f/+#]+")
@@ -89,7 +91,7 @@ def _fault(settings: Settings, account: Account) -> str:
     if not ID_PATTERN.fullmatch(account.id):
         return "id"
     # As a client id (use_username_as_clientid) it would take over the ingest's session.
-    if account.id == settings.mqtt_username or account.id.startswith(INGEST_CLIENT):
+    if account.id in {settings.mqtt_username, KEEPER} or account.id.startswith(INGEST_CLIENT):
         return "reserved"
     # Mosquitto lets a user without a hash in with any password.
     if not _HASH.fullmatch(account.secret_hash):

@@ -324,12 +324,9 @@ def _watched(
     if not spoken:
         return []
     by_id = {device.id: device for device in devices.values()}
-
-    def asset_of(row: Row) -> str:
-        return by_id[row.device_id].asset_at(row.at_ms)
-
-    watched = subjects.watched_in(session, rules, sorted({asset_of(row) for row in spoken}), settings.time_zone)
-    subjects.with_readings(watched, spoken, asset_of)
+    placed = [(by_id[row.device_id].asset_at(row.at_ms), row) for row in spoken]
+    watched = subjects.watched_in(session, rules, sorted({asset_id for asset_id, _ in placed}), settings.time_zone)
+    subjects.with_readings(watched, placed)
     return watched
 
 

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,8 @@ from app.assets.models import Device, DeviceProfile
 from app.core.db import Database, now
 from app.core.logs import get_log
 from app.core.settings import Settings
-from iot import access, subscriptions
+from app.users import secrets
+from iot import access, dynsec, subscriptions
 from iot.access import Account, Right
 
 log = get_log(__name__)
@@ -49,12 +51,19 @@ _PACKET_FACTOR = 16
 # A revoked device is cut off within this and the time of a reload; twice this, where a signal was lost.
 REFRESH_S = 1.0
 
+# What the broker holds is compared this often also without a change: a lost command is repaired.
+REPAIR_S = 60.0
+
 _ACCOUNT = "mosquitto"
+_PLUGIN = "mosquitto_dynamic_security.so"
 _USERNAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-def write_config(settings: Settings, session: Session, folder: Path) -> list[Path]:
+def write_config(settings: Settings, session: Session, folder: Path, keeper_password: str = "") -> list[Path]:
     """Write ``mosquitto.conf``, ``passwd`` and ``acl``, each whole or not at all, for ``mosquitto -c folder/mosquitto.conf``.
+
+    With ``mqtt_access`` of ``dynsec`` the rights are in ``data/dynamic-security.json`` instead of ``acl``. It is made when it is
+    missing; from then on the broker writes it, and a ``Keeper`` tells the broker what changed.
 
     Beside them are made, and never changed: ``data``, for the broker's snapshots, and ``conf.d``, for the operator's own
     lines. As root, ``passwd``, ``acl`` and ``data`` are given to the account ``mosquitto``, to which the broker steps down.
@@ -63,6 +72,7 @@ def write_config(settings: Settings, session: Session, folder: Path) -> list[Pat
         settings: of these, the ``mqtt_`` ones, ``ingest_window`` and ``payload_limit_bytes``.
         session: reads the active devices. One that cannot be written safely is left out, with a warning in the log.
         folder: made when it is missing; the broker's account must be able to reach it.
+        keeper_password: of the account that tells the plugin; none is made without one.
 
     Returns:
         The three files.
@@ -78,18 +88,34 @@ def write_config(settings: Settings, session: Session, folder: Path) -> list[Pat
     _make_folder(folder, 0o755, None)
     _make_folder(folder / "conf.d", 0o755, None)
     _make_folder(folder / "data", 0o700, owner)
-    return [
-        _write(folder / "mosquitto.conf", _options(settings, folder, owner), 0o644, None),
-        _write(folder / "passwd", _passwords(settings, accounts), 0o600, owner),
-        _write(folder / "acl", _rights(settings, accounts, subscriptions.wanted(session)), 0o600, owner),
-    ]
+    conf = _write(folder / "mosquitto.conf", _options(settings, folder, owner), 0o644, None)
+    passwords = _passwords(settings, accounts, keeper_password)
+    if settings.mqtt_access == "dynsec":
+        rights, begun = folder / "data" / "dynamic-security.json", dynsec.first_state(wanted_rights(settings, session))
+        if not rights.exists():
+            _write(rights, begun, 0o600, owner)
+    else:
+        rights = _write(folder / "acl", _rights(settings, accounts, subscriptions.wanted(session)), 0o600, owner)
+    return [conf, _write(folder / "passwd", passwords, 0o600, owner), rights]
+
+
+def wanted_rights(settings: Settings, session: Session) -> dict[str, frozenset[Right]]:
+    """Return every user the broker is to hold, and what each may."""
+    found = {
+        account.username: frozenset(access.own_rights(account.id) + access.further_rights(account))
+        for account in access.accounts(settings, session)
+    }
+    found[settings.mqtt_username] = frozenset(access.ingest_rights(subscriptions.wanted(session)))
+    found[access.KEEPER] = frozenset(dynsec.CONTROL_RIGHTS)
+    return found
 
 
 class Keeper:
     """Keeps the broker's users and rights equal to the devices while it runs.
 
     A refresh that finds a change writes the files and asks the broker to read them. It asks once more at the next refresh,
-    since a signal that comes while the broker is still reloading is lost; it asks again while asking fails.
+    since a signal that comes while the broker is still reloading is lost; it asks again while asking fails. With the dynamic
+    security plugin it compares what the broker holds with what it should, after each change, until it is equal, and each minute.
     """
 
     def __init__(self, settings: Settings, folder: Path, ask: Callable[[], None]) -> None:
@@ -104,6 +130,8 @@ class Keeper:
         self._written = -1
         self._ends: datetime | None = None
         self._to_ask = 0
+        self._password = secrets.random_token() if settings.mqtt_access == "dynsec" else ""
+        self._compare_at = 0.0
 
     def refresh(self, session: Session) -> bool:
         """Compare once, write and ask when needed; tell whether anything was written.
@@ -114,7 +142,8 @@ class Keeper:
         newest = max(session.scalar(select(func.coalesce(func.max(of.change_no), 0))) or 0 for of in (Device, DeviceProfile))
         changed = newest != self._written or (self._ends is not None and self._ends <= now(session))
         if changed:
-            write_config(self.settings, session, self.folder)
+            write_config(self.settings, session, self.folder, self._password)
+            self._compare_at = 0.0
             self._written, self._to_ask = newest, 2
             # An old secret ends by the clock, also where no worker runs that would strike it off.
             self._ends = session.scalar(select(func.min(Device.old_secret_until)).where(Device.old_secret_until > now(session)))
@@ -125,7 +154,19 @@ class Keeper:
                 self._to_ask -= 1
             except (OSError, subprocess.SubprocessError) as fault:
                 log.error("broker_not_reloaded", error=str(fault))
+        if self._password and time.monotonic() >= self._compare_at:
+            self._compare(session)
         return changed
+
+    def _compare(self, session: Session) -> None:
+        try:
+            told = dynsec.reconcile(self.settings, self._password, wanted_rights(self.settings, session))
+        except OSError as fault:
+            log.error("broker_rights_not_compared", error=str(fault))
+            return
+        self._compare_at = time.monotonic() + REPAIR_S
+        if told:
+            log.info("broker_rights_changed", commands=told)
 
 
 def keep_current(database: Database, keeper: Keeper, stopping: threading.Event) -> None:
@@ -180,8 +221,10 @@ def _check(settings: Settings) -> None:
         raise ValueError("FIELDLOOP_INGEST_WINDOW must be 1 to 65535: packet ids have 16 bits")
 
 
-def _passwords(settings: Settings, accounts: Iterable[Account]) -> str:
+def _passwords(settings: Settings, accounts: Iterable[Account], keeper_password: str) -> str:
     ingest = f"{settings.mqtt_username}:{broker_hash(settings.mqtt_password)}\n"
+    if keeper_password:
+        ingest += f"{access.KEEPER}:{broker_hash(keeper_password)}\n"
     return ingest + "".join(f"{account.username}:{account.secret_hash}\n" for account in accounts)
 
 
@@ -223,7 +266,7 @@ listener {settings.mqtt_port}{_bound_to(settings.mqtt_host)}
 {_certificate(folder) if settings.mqtt_tls else ""}
 allow_anonymous false
 password_file {folder / "passwd"}
-acl_file {folder / "acl"}
+{_access_options(settings, folder)}
 
 # Sessions and queues survive a restart; a power cut costs what came after the last snapshot.
 # Sessions never expire: an ingest that stays away keeps its queue.
@@ -254,6 +297,18 @@ include_dir {folder / "conf.d"}
 # listener {8884 if settings.mqtt_port == 8883 else 8883}
 # use_username_as_clientid true
 {textwrap.indent(_certificate(folder), "# ")}"""
+
+
+def _access_options(settings: Settings, folder: Path) -> str:
+    if settings.mqtt_access == "files":
+        return f"acl_file {folder / 'acl'}"
+    return f"plugin {_plugin()}\nplugin_opt_config_file {folder / 'data' / 'dynamic-security.json'}"
+
+
+def _plugin() -> Path:
+    """Return where the plugin lies: beside Debian's libraries, whatever the machine's kind, unless it is found elsewhere."""
+    known = (*sorted(Path("/usr/lib").glob(f"*/{_PLUGIN}")), Path("/usr/lib") / _PLUGIN, Path("/usr/local/lib") / _PLUGIN)
+    return next((path for path in known if path.exists()), known[0])
 
 
 def _certificate(folder: Path) -> str:

@@ -196,13 +196,13 @@ def take_telemetry(actor: None, token: str) -> None:
     answer=schemas.SignInVerdictSchema,
     idempotent=False,
     own_transactions=True,
-    headers={"X-Broker-Token": True},
 )
 def authenticate_client(actor: None) -> dict[str, Any]:
     """Tell EMQX whether an MQTT client may sign in, and what it may say and hear.
 
-    The body holds ``username``, ``password``, ``clientid`` and ``peerhost``. A client that may not is answered 200 and
-    ``deny``. Only a broker that does not show the deployment's token is refused.
+    The broker shows the deployment's token in the header ``X-Broker-Token``. The body holds ``username``, ``password``,
+    ``clientid`` and ``peerhost``. A client that may not is answered 200 and
+    ``deny``. Only a broker that does not show the token is refused.
     """
     token = request.headers.get("X-Broker-Token", "")
     return emqx.authenticate(edge_database(), edge_settings(), token, request.get_data(cache=False))

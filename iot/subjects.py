@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import cached_property
@@ -183,11 +183,14 @@ def _known(spans: Sequence[Window], sources: dict[str, _Sources], time_zone: tzi
     return Context(holds, limits, time_zone), list(dict.fromkeys(stay for source in of for stay in source.stays))
 
 
-def with_readings(watched: Iterable[Watched], rows: Iterable[Row], asset_of: Callable[[Row], str]) -> None:
-    """Give new readings to those that they speak of. Rules that read one metric of a subject share what there is of it."""
+def with_readings(watched: Iterable[Watched], placed: Iterable[tuple[str, Row]]) -> None:
+    """Give new readings, each with the asset it is of, to those that they speak of.
+
+    Rules that read one metric of a subject share what there is of it.
+    """
     spoken_in: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        spoken_in[asset_of(row)][row.metric].append(row)
+    for asset_id, row in placed:
+        spoken_in[asset_id][row.metric].append(row)
     found: dict[tuple[str, str], list[Reading]] = {}
     for one in watched:
         subject, metrics = one.subject, one.rule.document.metrics

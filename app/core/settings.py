@@ -84,6 +84,7 @@ class Settings:
     mqtt_password: str
     mqtt_shards: tuple[int, ...]
     mqtt_broker: str
+    mqtt_access: str
     emqx_token: str
     ingest_batch: int
     ingest_linger_ms: int
@@ -163,6 +164,7 @@ def read_settings(**overrides: object) -> Settings:
         "mqtt_password": read.text("MQTT_PASSWORD", ""),
         "mqtt_shards": read.shards(),
         "mqtt_broker": read.choice("MQTT_BROKER", "embedded", "external"),
+        "mqtt_access": read.choice("MQTT_ACCESS", "files", "dynsec"),
         "emqx_token": read.text("EMQX_TOKEN", ""),
         "argon2_profile": read.choice("ARGON2_PROFILE", "standard", "test"),
         "smtp_host": read.text("SMTP_HOST", ""),

@@ -155,7 +155,7 @@ def test_another_order_in_the_page_would_be_seen() -> None:
     lines[first], lines[second] = lines[second], lines[first]
 
     assert listed("\n".join(lines)) != listed(WALK_A)
-    assert len(listed(WALK_A)) == 36
+    assert len(listed(WALK_A)) == 37
 
 
 def test_a_queued_message_leaves_as_documented(db: Database, settings: Settings) -> None:

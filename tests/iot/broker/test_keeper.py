@@ -26,13 +26,22 @@ PASSWORD = "the-password-of-the-ingest"
 CUT_OFF_S = 5.0  # promised, from the answer to the administrator on
 
 
-def command(folder: Path, settings: Settings, port: int, *more: str) -> tuple[list[str], dict[str, str]]:
+@pytest.fixture(params=["files", "dynsec"])
+def rights_in(request: pytest.FixtureRequest) -> str:
+    """Where the broker's rights are: in a file it reads again, or in its plugin, which is told."""
+    return str(request.param)
+
+
+def command(
+    folder: Path, settings: Settings, port: int, *more: str, rights_in: str = "files"
+) -> tuple[list[str], dict[str, str]]:
     variables = os.environ | {
         "FIELDLOOP_DATABASE_URL": settings.database_url,
         "FIELDLOOP_VAR_DIR": str(settings.var_dir),
         "FIELDLOOP_MQTT_BROKER": "external",
         "FIELDLOOP_MQTT_PASSWORD": PASSWORD,
         "FIELDLOOP_MQTT_PORT": str(port),
+        "FIELDLOOP_MQTT_ACCESS": rights_in,
     }
     return [sys.executable, "-m", "app", "mosquitto", str(folder), *more], variables
 
@@ -46,18 +55,20 @@ def start_keeper(words: list[str], port: int, folder: Path, variables: dict[str,
 
 
 def test_a_device_made_over_http_may_sign_in_and_a_revoked_one_is_cut_off(
-    db: Database, settings: Settings, http: Http, broker_folder: Path, connect: Callable[..., Client]
+    db: Database, settings: Settings, http: Http, broker_folder: Path, connect: Callable[..., Client], rights_in: str
 ) -> None:
     world, port = make_world(db, settings), free_port()
     admin = http.as_(world.admin)
-    words, variables = command(broker_folder, settings, port)
+    words, variables = command(broker_folder, settings, port, rights_in=rights_in)
     subprocess.run(words, env=variables, cwd=ROOT, check=True, capture_output=True)
 
     def device(secret: str) -> Client:
         return connect(port, world.device, user=world.device, password=secret)
 
     with running_mosquitto(broker_folder, port) as broker:
-        words, variables = command(broker_folder, settings, port, "--watch", "--reload", f"kill -HUP {broker.pid}")
+        words, variables = command(
+            broker_folder, settings, port, "--watch", "--reload", f"kill -HUP {broker.pid}", rights_in=rights_in
+        )
         keeper = start_keeper(words, port, broker_folder, variables)
         try:
             secret = admin.post(f"/devices/{world.device}/secret")["secret"]
@@ -75,20 +86,28 @@ def test_a_device_made_over_http_may_sign_in_and_a_revoked_one_is_cut_off(
 
 
 def test_a_rotated_secret_works_beside_the_old_one_until_that_is_ended(
-    db: Database, clock: SetClock, settings: Settings, http: Http, broker_folder: Path, connect: Callable[..., Client]
+    db: Database,
+    clock: SetClock,
+    settings: Settings,
+    http: Http,
+    broker_folder: Path,
+    connect: Callable[..., Client],
+    rights_in: str,
 ) -> None:
     clock.set(datetime.now(UTC))  # the keeper is another process, with the clock of the machine
     world, port = make_world(db, settings), free_port()
     admin = http.as_(world.admin)
     first = admin.post(f"/devices/{world.device}/secret")
-    words, variables = command(broker_folder, settings, port)
+    words, variables = command(broker_folder, settings, port, rights_in=rights_in)
     subprocess.run(words, env=variables, cwd=ROOT, check=True, capture_output=True)
 
     def device(shown: Any) -> Client:
         return connect(port, shown["username"], user=shown["username"], password=shown["secret"])
 
     with running_mosquitto(broker_folder, port) as broker:
-        words, variables = command(broker_folder, settings, port, "--watch", "--reload", f"kill -HUP {broker.pid}")
+        words, variables = command(
+            broker_folder, settings, port, "--watch", "--reload", f"kill -HUP {broker.pid}", rights_in=rights_in
+        )
         keeper = start_keeper(words, port, broker_folder, variables)
         try:
             ingest = connect(port, "fieldloop-ingest-0", user="fieldloop-ingest", password=PASSWORD).subscribe(

@@ -451,6 +451,7 @@ def test_the_operators_own_lines_stay(site: Site) -> None:
         {"secret_hash": broker_hash("x") + "\nroot-user:"},
         {"id": "fieldloop-ingest"},
         {"id": "fieldloop-ingest-1"},
+        {"id": "fieldloop-keeper"},
         {"id": "device-1\nuser x"},
         {"id": "device:1"},
         {"id": "device/+"},
