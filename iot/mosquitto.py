@@ -14,9 +14,8 @@ import subprocess
 import tempfile
 import textwrap
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -131,7 +130,7 @@ class Keeper:
         self._ends: datetime | None = None
         self._to_ask = 0
         self._password = secrets.random_token() if settings.mqtt_access == "dynsec" else ""
-        self._compare_at = 0.0
+        self._compare_at: datetime | None = None
 
     def refresh(self, session: Session) -> bool:
         """Compare once, write and ask when needed; tell whether anything was written.
@@ -143,7 +142,7 @@ class Keeper:
         changed = newest != self._written or (self._ends is not None and self._ends <= now(session))
         if changed:
             write_config(self.settings, session, self.folder, self._password)
-            self._compare_at = 0.0
+            self._compare_at = None
             self._written, self._to_ask = newest, 2
             # An old secret ends by the clock, also where no worker runs that would strike it off.
             self._ends = session.scalar(select(func.min(Device.old_secret_until)).where(Device.old_secret_until > now(session)))
@@ -154,7 +153,7 @@ class Keeper:
                 self._to_ask -= 1
             except (OSError, subprocess.SubprocessError) as fault:
                 log.error("broker_not_reloaded", error=str(fault))
-        if self._password and time.monotonic() >= self._compare_at:
+        if self._password and (self._compare_at is None or self._compare_at <= now(session)):
             self._compare(session)
         return changed
 
@@ -164,7 +163,7 @@ class Keeper:
         except OSError as fault:
             log.error("broker_rights_not_compared", error=str(fault))
             return
-        self._compare_at = time.monotonic() + REPAIR_S
+        self._compare_at = now(session) + timedelta(seconds=REPAIR_S)
         if told:
             log.info("broker_rights_changed", commands=told)
 
