@@ -140,9 +140,13 @@ class Keeper:
         """
         newest = max(session.scalar(select(func.coalesce(func.max(of.change_no), 0))) or 0 for of in (Device, DeviceProfile))
         changed = newest != self._written or (self._ends is not None and self._ends <= now(session))
+        # Rights before passwords: who is let in without its rights would lose what it says. At the first look the broker does not
+        # know the keeper yet.
+        if self._password and self._written != -1 and (changed or self._compare_at is None or self._compare_at <= now(session)):
+            self._compare_at = None
+            self._compare(session)
         if changed:
             write_config(self.settings, session, self.folder, self._password)
-            self._compare_at = None
             self._written, self._to_ask = newest, 2
             # An old secret ends by the clock, also where no worker runs that would strike it off.
             self._ends = session.scalar(select(func.min(Device.old_secret_until)).where(Device.old_secret_until > now(session)))
@@ -153,8 +157,6 @@ class Keeper:
                 self._to_ask -= 1
             except (OSError, subprocess.SubprocessError) as fault:
                 log.error("broker_not_reloaded", error=str(fault))
-        if self._password and (self._compare_at is None or self._compare_at <= now(session)):
-            self._compare(session)
         return changed
 
     def _compare(self, session: Session) -> None:
