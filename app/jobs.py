@@ -21,6 +21,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from app.accounts.links import purge_links
+from app.assets.credentials import end_old_secrets
 from app.attachments.uploads import Uploads
 from app.core.db import Database, database_now, is_busy
 from app.core.fault_points import FaultPoint, passed
@@ -107,6 +108,7 @@ JOBS: tuple[Job, ...] = (
     Job("expire_offers", 30, _in_transaction(lambda session, _: expire_offers(session))),
     Job("follow_cancelled_orders", 5, _in_transaction(lambda session, _: follow_cancelled_orders(session))),
     Job("fall_back", 5, _in_transaction(lambda session, _: fall_back(session))),
+    Job("end_old_secrets", 5, _in_transaction(lambda session, _: end_old_secrets(session))),
     Job("notice_silence", 15, _in_transaction(lambda session, _: notice_silence(session))),
     Job("end_storms", 30, _in_transaction(lambda session, _: end_storms(session))),
     Job("time_out_commands", 10, _in_transaction(lambda session, _: time_out_commands(session))),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.assets.mappings import RANGE_HEALTH, MappedForm, read_form
 from app.assets.models import Device, DeviceProfile, FaultCode
+from app.assets.placements import Stay, former_stays, mark_followed, unfollowed
 from app.core.clock import from_ms
 from app.core.db import Database, among
 from app.core.errors import DomainError
@@ -52,13 +53,18 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True)
 class KnownDevice:
-    """What the ingest needs of a device and its profile."""
+    """What the ingest needs of a device and its profile. ``stays``: where it was, by time, if it ever moved."""
 
     id: str
     asset_id: str
     shard: int
     words: Words
     bucket: Bucket
+    stays: Sequence[Stay] = ()
+
+    def asset_at(self, at_ms: int) -> str:
+        """Return the asset it was in at an instant of event time."""
+        return next((stay.asset_id for stay in self.stays if stay.until_ms is not None and at_ms < stay.until_ms), self.asset_id)
 
 
 @dataclass
@@ -193,21 +199,23 @@ def _known_devices(session: Session, batch: Batch) -> dict[tuple[str, str], Know
     rows = session.execute(
         select(
             *(Device.adapter, Device.address, Device.id, Device.asset_id, Device.shard, Device.state, DeviceProfile.metrics),
-            *(horizon, DeviceProfile.messages_per_minute, DeviceProfile.message_burst),
+            *(horizon, Device.placed_at, DeviceProfile.messages_per_minute, DeviceProfile.message_burst),
             *(DevicePresence.heard_ms, DevicePresence.paid_us),
         )
         .join(DeviceProfile, DeviceProfile.id == Device.profile_id)
         .outerjoin(DevicePresence, DevicePresence.device_id == Device.id)
         .where(or_(*asked), Device.deleted_at.is_(None))
-    )
+    ).all()
+    stays = _stays_of(session, [row.id for row in rows if row.placed_at is not None])
     known: dict[tuple[str, str], KnownDevice] = {}
     revoked = set()
-    for adapter, address, device_id, asset_id, shard, state, metrics, horizon_ms, *bucket in rows:
+    for adapter, address, device_id, asset_id, shard, state, metrics, horizon_ms, _, *bucket in rows:
         batch.horizon_ms = horizon_ms or 0
         if state != "active":
             revoked.add((adapter, address))
             continue
-        known[adapter, address] = KnownDevice(device_id, asset_id, shard, Words.of(adapter, metrics), Bucket.of(*bucket))
+        words = Words.of(adapter, metrics)
+        known[adapter, address] = KnownDevice(device_id, asset_id, shard, words, Bucket.of(*bucket), stays.get(device_id, ()))
     # What one message holds of one device meets its fate once, however many samples there are.
     for message, one in {(id(message), one.address): (message, one) for message, one in batch.decoded}.values():
         device = known.get((one.adapter, one.address))
@@ -236,6 +244,13 @@ def _note_heard(batch: Batch, message: Message, one: Decoded, known: dict[tuple[
         device = known.get((one.adapter, address))
         if device is not None:
             batch.heard[device.id] = max(batch.heard.get(device.id, 0), message.received_ms)
+
+
+def _stays_of(session: Session, moved: Collection[str]) -> dict[str, list[Stay]]:
+    stays: dict[str, list[Stay]] = defaultdict(list)
+    for stay in former_stays(session, device_ids=moved) if moved else ():
+        stays[stay.device_id].append(stay)
+    return stays
 
 
 def _follow_nodes(session: Session, batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> list[tuple[str, Answer]]:
@@ -297,7 +312,7 @@ def _store_faults(session: Session, batch: Batch, devices: dict[tuple[str, str],
         fault = add(
             session,
             FaultCode(
-                asset_id=device.asset_id,
+                asset_id=device.asset_at(one.at_ms),
                 device_id=device.id,
                 message_key=one.key,
                 code=one.code,
@@ -329,9 +344,10 @@ def _news(
     spoken = [row for row in rows if row.metric in metrics]
     if not spoken:
         return []
-    asset_of = {device.id: device.asset_id for device in devices.values()}
-    news = subjects.watched_in(session, rules, sorted({asset_of[row.device_id] for row in spoken}), settings.time_zone)
-    subjects.with_readings(news, spoken, asset_of)
+    by_id = {device.id: device for device in devices.values()}
+    placed = [(by_id[row.device_id].asset_at(row.at_ms), row) for row in spoken]
+    news = subjects.watched_in(session, rules, sorted({asset_id for asset_id, _ in placed}), settings.time_zone)
+    subjects.with_readings(news, placed)
     return news
 
 
@@ -348,9 +364,12 @@ def _bury_alone(database: Database, settings: Settings, message: Message, fault:
 
 
 def follow_due(database: Database, settings: Settings) -> int:
-    """Look at components without a new reading: values that held long enough, packs taken out. Returns changes made."""
+    """Look at what got no new reading: values that held long enough, packs taken out, devices moved. Returns changes made."""
     with database.transaction() as session:
-        changes = alarms.evaluate(session, subjects.due(session, settings.time_zone))
+        moves = unfollowed(session)
+        moved = {move.device_id for move in moves}
+        changes = alarms.evaluate(session, subjects.due(session, settings.time_zone, moved))
         for change in changes:
             actions.apply(session, settings, change)
+        mark_followed(session, moves)
         return len(changes)

@@ -15,20 +15,20 @@ import tempfile
 import textwrap
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.assets.mappings import ADAPTERS, FILTERS_OF, filter_of, topic_of
+from app.assets.credentials import broker_hash
 from app.assets.models import Device, DeviceProfile
-from app.assets.operations import broker_hash
-from app.core.db import Database
+from app.core.db import Database, now
 from app.core.logs import get_log
 from app.core.settings import Settings
-from app.core.wire import ID_PATTERN
-from iot import subscriptions
+from app.users import secrets
+from iot import access, dynsec, subscriptions
+from iot.access import Account, Right
 
 log = get_log(__name__)
 
@@ -47,28 +47,22 @@ MOST_QUEUED_MESSAGES = 2_000_000_000
 # message_size_limit, so that a message just too large is acknowledged and the device gets on with the next.
 _PACKET_FACTOR = 16
 
-# A revoked device is cut off within this and the time of a reload.
-REFRESH_S = 2.0
+# A revoked device is cut off within this and the time of a reload; twice this, where a signal was lost.
+REFRESH_S = 1.0
 
-_INGEST_CLIENT = "fieldloop-ingest-"
+# What the broker holds is compared this often also without a change: a lost command is repaired.
+REPAIR_S = 60.0
+
 _ACCOUNT = "mosquitto"
-_NODE_TELLS = ("BIRTH", "DATA", "DEATH")
-_HASH = re.compile(r"\$7\$[1-9][0-9]{0,8}\$[A-Za-z0-9+/]{16}\$[A-Za-z0-9+/]{86}==")
-_ADDRESS_LEVEL = re.compile(r"[^\s\x00-\x1f\x7f/+#]+")
+_PLUGIN = "mosquitto_dynamic_security.so"
 _USERNAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-class _Account(NamedTuple):
-    id: str
-    adapter: str
-    address: str
-    secret_hash: str
-    gateway: bool
-    mapping: dict[str, Any] | None
-
-
-def write_config(settings: Settings, session: Session, folder: Path) -> list[Path]:
+def write_config(settings: Settings, session: Session, folder: Path, keeper_password: str = "") -> list[Path]:
     """Write ``mosquitto.conf``, ``passwd`` and ``acl``, each whole or not at all, for ``mosquitto -c folder/mosquitto.conf``.
+
+    With ``mqtt_access`` of ``dynsec`` the rights are in ``data/dynamic-security.json`` instead of ``acl``. It is made when it is
+    missing; from then on the broker writes it, and a ``Keeper`` tells the broker what changed.
 
     Beside them are made, and never changed: ``data``, for the broker's snapshots, and ``conf.d``, for the operator's own
     lines. As root, ``passwd``, ``acl`` and ``data`` are given to the account ``mosquitto``, to which the broker steps down.
@@ -77,6 +71,7 @@ def write_config(settings: Settings, session: Session, folder: Path) -> list[Pat
         settings: of these, the ``mqtt_`` ones, ``ingest_window`` and ``payload_limit_bytes``.
         session: reads the active devices. One that cannot be written safely is left out, with a warning in the log.
         folder: made when it is missing; the broker's account must be able to reach it.
+        keeper_password: of the account that tells the plugin; none is made without one.
 
     Returns:
         The three files.
@@ -88,22 +83,38 @@ def write_config(settings: Settings, session: Session, folder: Path) -> list[Pat
     _check(settings)
     folder = folder.resolve()
     owner = _broker_account()
-    accounts = _accounts(settings, session)
+    accounts = access.accounts(settings, session)
     _make_folder(folder, 0o755, None)
     _make_folder(folder / "conf.d", 0o755, None)
     _make_folder(folder / "data", 0o700, owner)
-    return [
-        _write(folder / "mosquitto.conf", _options(settings, folder, owner), 0o644, None),
-        _write(folder / "passwd", _passwords(settings, accounts), 0o600, owner),
-        _write(folder / "acl", _rights(settings, accounts, subscriptions.wanted(session)), 0o600, owner),
-    ]
+    conf = _write(folder / "mosquitto.conf", _options(settings, folder, owner), 0o644, None)
+    passwords = _passwords(settings, accounts, keeper_password)
+    if settings.mqtt_access == "dynsec":
+        rights, begun = folder / "data" / "dynamic-security.json", dynsec.first_state(wanted_rights(settings, session))
+        if not rights.exists():
+            _write(rights, begun, 0o600, owner)
+    else:
+        rights = _write(folder / "acl", _rights(settings, accounts, subscriptions.wanted(session)), 0o600, owner)
+    return [conf, _write(folder / "passwd", passwords, 0o600, owner), rights]
+
+
+def wanted_rights(settings: Settings, session: Session) -> dict[str, frozenset[Right]]:
+    """Return every user the broker is to hold, and what each may."""
+    found = {
+        account.username: frozenset(access.own_rights(account.id) + access.further_rights(account))
+        for account in access.accounts(settings, session)
+    }
+    found[settings.mqtt_username] = frozenset(access.ingest_rights(subscriptions.wanted(session)))
+    found[access.KEEPER] = frozenset(dynsec.CONTROL_RIGHTS)
+    return found
 
 
 class Keeper:
     """Keeps the broker's users and rights equal to the devices while it runs.
 
     A refresh that finds a change writes the files and asks the broker to read them. It asks once more at the next refresh,
-    since a signal that comes while the broker is still reloading is lost; it asks again while asking fails.
+    since a signal that comes while the broker is still reloading is lost; it asks again while asking fails. With the dynamic
+    security plugin it compares what the broker holds with what it should, after each change, until it is equal, and each minute.
     """
 
     def __init__(self, settings: Settings, folder: Path, ask: Callable[[], None]) -> None:
@@ -116,7 +127,10 @@ class Keeper:
         """
         self.settings, self.folder, self.ask = settings, folder.resolve(), ask
         self._written = -1
+        self._ends: datetime | None = None
         self._to_ask = 0
+        self._password = secrets.random_token() if settings.mqtt_access == "dynsec" else ""
+        self._compare_at: datetime | None = None
 
     def refresh(self, session: Session) -> bool:
         """Compare once, write and ask when needed; tell whether anything was written.
@@ -125,10 +139,17 @@ class Keeper:
             ValueError, OSError: as ``write_config``; nothing was changed then.
         """
         newest = max(session.scalar(select(func.coalesce(func.max(of.change_no), 0))) or 0 for of in (Device, DeviceProfile))
-        changed = newest != self._written
+        changed = newest != self._written or (self._ends is not None and self._ends <= now(session))
+        # Rights before passwords: who is let in without its rights would lose what it says. At the first look the broker does not
+        # know the keeper yet.
+        if self._password and self._written != -1 and (changed or self._compare_at is None or self._compare_at <= now(session)):
+            self._compare_at = None
+            self._compare(session)
         if changed:
-            write_config(self.settings, session, self.folder)
+            write_config(self.settings, session, self.folder, self._password)
             self._written, self._to_ask = newest, 2
+            # An old secret ends by the clock, also where no worker runs that would strike it off.
+            self._ends = session.scalar(select(func.min(Device.old_secret_until)).where(Device.old_secret_until > now(session)))
             log.info("broker_files_written", change_no=newest)
         if self._to_ask:
             try:
@@ -137,6 +158,16 @@ class Keeper:
             except (OSError, subprocess.SubprocessError) as fault:
                 log.error("broker_not_reloaded", error=str(fault))
         return changed
+
+    def _compare(self, session: Session) -> None:
+        try:
+            told = dynsec.reconcile(self.settings, self._password, wanted_rights(self.settings, session))
+        except OSError as fault:
+            log.error("broker_rights_not_compared", error=str(fault))
+            return
+        self._compare_at = now(session) + timedelta(seconds=REPAIR_S)
+        if told:
+            log.info("broker_rights_changed", commands=told)
 
 
 def keep_current(database: Database, keeper: Keeper, stopping: threading.Event) -> None:
@@ -191,102 +222,36 @@ def _check(settings: Settings) -> None:
         raise ValueError("FIELDLOOP_INGEST_WINDOW must be 1 to 65535: packet ids have 16 bits")
 
 
-def _accounts(settings: Settings, session: Session) -> list[_Account]:
-    rows = session.execute(
-        select(Device.id, Device.adapter, Device.address, Device.secret_hash, Device.gateway, DeviceProfile.mapping)
-        .outerjoin(DeviceProfile, DeviceProfile.id == Device.profile_id)
-        .where(Device.state == "active", Device.deleted_at.is_(None), Device.adapter.in_(ADAPTERS))
-        .order_by(Device.id)
-    )
-    usable = []
-    for account in map(_Account._make, rows):
-        fault = _fault(settings, account)
-        if fault:
-            log.warning("device_left_out_of_broker", device_id=account.id, reason=fault)
-        else:
-            usable.append(account)
-    return usable
-
-
-def _fault(settings: Settings, account: _Account) -> str:
-    """Name what makes a device unfit for the files: a line break in them would be a right of its own."""
-    if not ID_PATTERN.fullmatch(account.id):
-        return "id"
-    # As a client id (use_username_as_clientid below) it would take over the ingest's session.
-    if account.id == settings.mqtt_username or account.id.startswith(_INGEST_CLIENT):
-        return "reserved"
-    # Mosquitto lets a user without a hash in with any password.
-    if not _HASH.fullmatch(account.secret_hash):
-        return "hash"
-    levels = account.address.split("/")
-    if account.adapter == "ovms" and (len(levels) != 2 or not all(map(_ADDRESS_LEVEL.fullmatch, levels))):
-        return "address"
-    if account.adapter == "teslamate" and not (len(levels) <= 2 and all(map(_ADDRESS_LEVEL.fullmatch, levels))):
-        return "address"
-    if account.adapter == "sparkplug" and not (2 <= len(levels) <= 3 and all(map(_ADDRESS_LEVEL.fullmatch, levels))):
-        return "address"
-    if account.adapter == "mapped" and not (account.mapping and _ADDRESS_LEVEL.fullmatch(levels[-1])):
-        return "address"
-    return ""
-
-
-def _passwords(settings: Settings, accounts: Iterable[_Account]) -> str:
+def _passwords(settings: Settings, accounts: Iterable[Account], keeper_password: str) -> str:
     ingest = f"{settings.mqtt_username}:{broker_hash(settings.mqtt_password)}\n"
-    return ingest + "".join(f"{account.id}:{account.secret_hash}\n" for account in accounts)
+    if keeper_password:
+        ingest += f"{access.KEEPER}:{broker_hash(keeper_password)}\n"
+    return ingest + "".join(f"{account.username}:{account.secret_hash}\n" for account in accounts)
 
 
-def _rights_of(account: _Account) -> list[str]:
-    """Return what a device of another maker may do beside what every device may."""
-    if account.adapter == "ovms":
-        return [f"write ovms/{account.address}/#", f"read ovms/{account.address}/client/#"]
-    if account.adapter == "sparkplug":
-        return _rights_of_node(account)
-    if account.gateway and account.adapter in FILTERS_OF:
-        return [f"write {topic}" for topic in FILTERS_OF[account.adapter]]
-    if account.adapter == "teslamate":
-        namespace, _, car = account.address.rpartition("/")
-        return [f"write teslamate/{namespace + '/' if namespace else ''}cars/{car}/+"]
-    if account.adapter == "mapped" and account.mapping:
-        pattern = account.mapping["topic"]
-        return [f"write {filter_of(pattern) if account.gateway else topic_of(pattern, account.address)}"]
-    return []
-
-
-def _rights_of_node(account: _Account) -> list[str]:
-    """Return what a Sparkplug node may do, or a gateway for every node: tell and be asked, never ask. A device has its node."""
-    levels = ["+", "+"] if account.gateway else account.address.split("/")
-    if len(levels) != 2:
-        return []
-    group, node = levels
-    told = [f"spBv1.0/{group}/N{kind}/{node}" for kind in _NODE_TELLS]
-    told += [f"spBv1.0/{group}/D{kind}/{node}/+" for kind in _NODE_TELLS]
-    asked = (f"spBv1.0/{group}/NCMD/{node}", f"spBv1.0/{group}/DCMD/{node}/+", "spBv1.0/STATE/+")
-    return [f"write {topic}" for topic in told] + [f"read {topic}" for topic in asked]
-
-
-def _rights(settings: Settings, accounts: Sequence[_Account], filters: Iterable[str]) -> str:
+def _rights(settings: Settings, accounts: Sequence[Account], filters: Iterable[str]) -> str:
     """Return the access file. ``read`` is judged when a message is delivered: every subscription is granted."""
     others = "".join(
-        f"\nuser {account.id}\n" + "".join(f"topic {right}\n" for right in rights)
-        for account in accounts
-        if (rights := _rights_of(account))
+        f"\nuser {account.username}\n{_lines(rights)}" for account in accounts if (rights := _beside_patterns(account))
     )
-    further = "".join(f"topic read {topic}\n" for topic in sorted(filters))
     return f"""\
 # Written by Fieldloop: changes are lost. mosquitto.conf(5), acl_file.
 user {settings.mqtt_username}
-topic read devices/#
-topic read ovms/#
-topic read $SYS/#
-{further}\
-topic write devices/+/+/commands/#
-topic write ovms/+/+/client/#
-topic write spBv1.0/+/NCMD/+
-
+{_lines(access.ingest_rights(filters))}
 # For every user; %u is its name. The shard is checked by the ingest.
 pattern write devices/+/%u/#
 pattern read devices/+/%u/commands/#
 {others}"""
+
+
+def _beside_patterns(account: Account) -> list[Right]:
+    """Return the rights that the patterns do not give: a device under its second user name has the topics of its id."""
+    own = access.own_rights(account.id) if account.username != account.id else []
+    return own + access.further_rights(account)
+
+
+def _lines(rights: Iterable[Right]) -> str:
+    return "".join(f"topic {may} {topic}\n" for may, topic in rights)
 
 
 def _options(settings: Settings, folder: Path, owner: pwd.struct_passwd | None) -> str:
@@ -302,7 +267,7 @@ listener {settings.mqtt_port}{_bound_to(settings.mqtt_host)}
 {_certificate(folder) if settings.mqtt_tls else ""}
 allow_anonymous false
 password_file {folder / "passwd"}
-acl_file {folder / "acl"}
+{_access_options(settings, folder)}
 
 # Sessions and queues survive a restart; a power cut costs what came after the last snapshot.
 # Sessions never expire: an ingest that stays away keeps its queue.
@@ -336,6 +301,18 @@ include_dir {folder / "conf.d"}
 # listener {8884 if settings.mqtt_port == 8883 else 8883}
 # use_username_as_clientid true
 {textwrap.indent(_certificate(folder), "# ")}"""
+
+
+def _access_options(settings: Settings, folder: Path) -> str:
+    if settings.mqtt_access == "files":
+        return f"acl_file {folder / 'acl'}"
+    return f"plugin {_plugin()}\nplugin_opt_config_file {folder / 'data' / 'dynamic-security.json'}"
+
+
+def _plugin() -> Path:
+    """Return where the plugin lies: beside Debian's libraries, whatever the machine's kind, unless it is found elsewhere."""
+    known = (*sorted(Path("/usr/lib").glob(f"*/{_PLUGIN}")), Path("/usr/lib") / _PLUGIN, Path("/usr/local/lib") / _PLUGIN)
+    return next((path for path in known if path.exists()), known[0])
 
 
 def _certificate(folder: Path) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy import and_, delete, func, select, true
 from sqlalchemy.orm import Session
 
 from app.assets.models import Device
+from app.assets.placements import former_stays
 from app.core.clock import to_ms
 from app.core.db import Database, insert_into, now
 from app.core.fault_points import FaultPoint, passed
@@ -82,14 +83,15 @@ def _move_horizon(session: Session, name: str, days: int) -> int:
 
 
 def _retire_of(session: Session, asset_id: str, horizon_ms: int, time_zone: tzinfo) -> tuple[int, bool]:
-    """Retire one slice of an asset's readings. Return how many are gone, and whether there may be more."""
+    """Retire one slice of the readings of an asset's devices, wherever they were. Return how many, and if there may be more."""
     device_ids = session.scalars(select(Device.id).where(Device.asset_id == asset_id).order_by(Device.id)).all()
     kinds = [(device_id, metric) for device_id in device_ids for metric in _metrics_of(session, device_id)]
     oldest = [at_ms for kind in kinds if (at_ms := _oldest_ms(session, *kind)) is not None and at_ms < horizon_ms]
     if not oldest:
         return sum(_forget_ahead(session, *kind, horizon_ms) for kind in kinds), False
     before_ms = min(horizon_ms, min(oldest) + _STRIDE_MS)
-    folds.settle(session, watched_in(session, active_rules(session), [asset_id], time_zone), before_ms)
+    asset_ids = {asset_id, *(stay.asset_id for stay in former_stays(session, device_ids=device_ids))}
+    folds.settle(session, watched_in(session, active_rules(session), sorted(asset_ids), time_zone), before_ms)
     gone = 0
     for device_id, metric in kinds:
         gone += _roll_up(session, device_id, metric, before_ms, time_zone)

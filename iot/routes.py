@@ -9,6 +9,7 @@ from flask import request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.assets import placements
 from app.assets import queries as assets
 from app.core.clock import EARLIEST, LATEST, from_ms, to_ms
 from app.core.db import now
@@ -22,7 +23,7 @@ from app.rules import queries as rules
 from app.rules.documents import Document
 from app.rules.operations import check_document
 from app.users.rights import Actor
-from iot import closings, commands, operations, pauses, profile_trials, queries, rule_trials, schemas, steps
+from iot import closings, commands, emqx, operations, pauses, profile_trials, queries, rule_trials, schemas, steps
 from iot.alarms import reading_id
 from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, DeviceStorm, Incident, Telemetry
 from iot.store import Rollup
@@ -51,7 +52,8 @@ def list_readings(session: Session, actor: Actor, query: dict[str, Any], device_
     A ``step`` is made longer where what is left of old readings is coarser, or where there would be more than ``limit`` sums.
     """
     device = assets.access_device(session, actor, device_id)
-    since, until = to_ms(query.get("since", EARLIEST)), to_ms(query.get("until", LATEST))
+    seen_since = placements.seen_since(session, actor, device) or EARLIEST
+    since, until = to_ms(max(query.get("since", EARLIEST), seen_since)), to_ms(query.get("until", LATEST))
     metric, limit = query["metric"], query["limit"]
     if "step" in query:
         if "since" not in query:
@@ -85,7 +87,8 @@ def _rollup(one: Rollup) -> dict[str, Any]:
 def list_latest(session: Session, actor: Actor, device_id: str) -> dict[str, Any]:
     """List the newest reading of every metric of a device, by event time."""
     device = assets.access_device(session, actor, device_id)
-    return {"items": [_reading(row) for row in queries.latest_of(session, device)]}
+    seen_ms = to_ms(placements.seen_since(session, actor, device) or EARLIEST)
+    return {"items": [_reading(row) for row in queries.latest_of(session, device) if row.at_ms >= seen_ms]}
 
 
 @routes.door("GET", "/devices/<device_id>/rate", policy="telemetry.read", answer=schemas.DeviceRateSchema)
@@ -234,6 +237,25 @@ def take_telemetry(actor: None, token: str) -> None:
         operations.take_telemetry(edge_database(), edge_settings(), token, body, request.remote_addr or "-")
     except WireError as fault:
         raise Malformed("malformed", reason=fault.reason) from None
+
+
+@routes.door(
+    "POST",
+    "/broker/emqx/authentication",
+    policy=PUBLIC,
+    answer=schemas.SignInVerdictSchema,
+    idempotent=False,
+    own_transactions=True,
+)
+def authenticate_client(actor: None) -> dict[str, Any]:
+    """Tell EMQX whether an MQTT client may sign in, and what it may say and hear.
+
+    The broker shows the deployment's token in the header ``X-Broker-Token``. The body holds ``username``, ``password``,
+    ``clientid`` and ``peerhost``. A client that may not is answered 200 and
+    ``deny``. Only a broker that does not show the token is refused.
+    """
+    token = request.headers.get("X-Broker-Token", "")
+    return emqx.authenticate(edge_database(), edge_settings(), token, request.get_data(cache=False))
 
 
 @routes.door(

@@ -213,6 +213,16 @@ class CommandSchema(fields.TrackedSchema):
     answer = fields.Facts(dump_only=True, allow_none=True)
 
 
+class SignInVerdictSchema(fields.Schema):
+    """What EMQX is told of a client: Unix seconds in ``expire_at``, further names as EMQX has them."""
+
+    result = fields.OneOf("allow", "deny")
+    is_superuser = fields.Flag()
+    client_attrs = fields.Facts()
+    expire_at = fields.Int()
+    acl = fields.Listing(fields.Facts(), most=1000)
+
+
 class ReadingTrialBodySchema(fields.Schema):
     """A device profile, and one message to try it on: its payload as a text, or any bytes in Base64."""
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from functools import cached_property
 from itertools import chain
 from typing import Literal
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, false, or_, select
 from sqlalchemy.orm import Session
 
 from app.assets.models import Asset, Component, Device, DeviceProfile, Fitting
+from app.assets.placements import Stay, former_stays
 from app.calendar.days import ORDINARY
 from app.calendar.queries import calendar_of
 from app.core.clock import to_ms
@@ -44,14 +45,22 @@ class Subject:
     part: str
     windows: list[Window]
     context: Context
-    device_ids: list[str]
+    stays: list[Stay]
 
     @cached_property
     def fittings(self) -> str:
         """A digest of all that its readings and its rules' settings depend on."""
-        told: tuple[object, ...] = (self.windows, self.device_ids, self.context.value_holds, sorted(self.context.limits.items()))
-        if self.context.calendar.days:
-            told += (self.context.calendar.days,)
+        device_ids = sorted({stay.device_id for stay in self.stays})
+        moved = sorted(tuple(map(str, stay)) for stay in self.stays if stay.from_ms or stay.until_ms is not None)
+        told: tuple[object, ...] = (
+            self.windows,
+            device_ids,
+            self.context.value_holds,
+            sorted(self.context.limits.items()),
+            *moved,
+        )
+        if context.calendar.days:
+            told += (context.calendar.days,)
         return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
     @cached_property
@@ -153,9 +162,9 @@ def _assets(session: Session, asset_ids: Sequence[str], here: Context) -> list[S
 
 @dataclass
 class _Sources:
-    """The devices of an asset, and the levels that are its own."""
+    """The devices of an asset and when they were in it, and the levels that are its own."""
 
-    device_ids: list[str] = field(default_factory=list)
+    stays: list[Stay] = field(default_factory=list)
     value_holds: bool = False
     limits: dict[str, float] = field(default_factory=dict)
 
@@ -163,37 +172,50 @@ class _Sources:
 def _sources(session: Session, asset_ids: set[str]) -> dict[str, _Sources]:
     found: dict[str, _Sources] = defaultdict(_Sources)
     rows = session.execute(
-        select(Asset.id, Asset.limits, Device.id, DeviceProfile.sends_only_changes, DeviceProfile.limits)
+        select(Asset.id, Asset.limits, Device.id, Device.placed_at, DeviceProfile.sends_only_changes, DeviceProfile.limits)
         .outerjoin(Device, Device.asset_id == Asset.id)
         .outerjoin(DeviceProfile, DeviceProfile.id == Device.profile_id)
         .where(among(session, Asset.id, sorted(asset_ids)))
         .order_by(Asset.id, Device.id)
     )
-    for asset_id, own, device_id, sends_only_changes, of_profile in rows:
+    for asset_id, own, device_id, placed_at, sends_only_changes, of_profile in rows:
         source = found[asset_id]
         source.limits = source.limits | (of_profile or {}) | (own or {})
         if device_id is not None:
-            source.device_ids.append(device_id)
+            source.stays.append(Stay(device_id, asset_id, to_ms(placed_at) if placed_at else 0, None))
             source.value_holds |= bool(sends_only_changes)
+    former = former_stays(session, asset_ids=asset_ids) if asset_ids else []
+    profiles = _profiles_of(session, {stay.device_id for stay in former}) if former else {}
+    for stay in former:
+        source, (sends_only_changes, of_profile) = found[stay.asset_id], profiles[stay.device_id]
+        source.limits = of_profile | source.limits
+        source.stays.append(stay)
+        source.value_holds |= sends_only_changes
     return found
 
 
-def _known(spans: Sequence[Window], sources: dict[str, _Sources], here: Context) -> tuple[Context, list[str]]:
+def _profiles_of(session: Session, device_ids: set[str]) -> dict[str, tuple[bool, dict[str, float]]]:
+    rows = session.execute(
+        select(Device.id, DeviceProfile.sends_only_changes, DeviceProfile.limits)
+        .join(DeviceProfile, DeviceProfile.id == Device.profile_id)
+        .where(among(session, Device.id, sorted(device_ids)))
+    )
+    return {device_id: (bool(sends_only_changes), limits or {}) for device_id, sends_only_changes, limits in rows}
+
+
+def _known(spans: Sequence[Window], sources: dict[str, _Sources], here: Context) -> tuple[Context, list[Stay]]:
     of = [sources[window.asset_id] for window in spans]
     holds = any(source.value_holds for source in of)
     limits = of[-1].limits if of else {}
-    return replace(here, value_holds=holds, limits=limits), sorted(
-        {device_id for source in of for device_id in source.device_ids}
-    )
+    stays = list(dict.fromkeys(stay for source in of for stay in source.stays))
+    return replace(here, value_holds=holds, limits=limits), stays
 
 
-def with_readings(news: Iterable[News], rows: Iterable[Row], asset_of: dict[str, str]) -> None:
-    """Give new readings to those that they speak of."""
+def with_readings(news: Iterable[News], placed: Iterable[tuple[str, Row]]) -> None:
+    """Give new readings, each with the asset it is of, to those that they speak of."""
     told: dict[str, dict[str, list[Reading]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        told[asset_of[row.device_id]][row.metric].append(
-            Reading(row.at_ms, row.message_key, row.value, row.device_id, row.metric)
-        )
+    for asset_id, row in placed:
+        told[asset_id][row.metric].append(Reading(row.at_ms, row.message_key, row.value, row.device_id, row.metric))
     for by_metric in told.values():
         for readings in by_metric.values():
             readings.sort()
@@ -234,27 +256,39 @@ def load_items(
     for window in watched.subject.windows:
         if (window.until_ms is not None and window.until_ms < from_ms) or (before_ms is not None and window.from_ms >= before_ms):
             continue
-        query = (
-            select(Telemetry.at_ms, Telemetry.message_key, Telemetry.value, Telemetry.device_id, Telemetry.metric)
-            .join(Device, Device.id == Telemetry.device_id)
-            .where(
-                Device.asset_id == window.asset_id,
-                Telemetry.metric.in_(metrics),
-                Telemetry.ahead.is_(False),
-                Telemetry.at_ms >= max(window.from_ms, from_ms),
-            )
-        )
         ends = [end_ms for end_ms in (window.until_ms, before_ms) if end_ms is not None]
-        if ends:
-            query = query.where(Telemetry.at_ms < min(ends))
+        begins_ms = max(window.from_ms, from_ms)
+        stays = [_within(stay, begins_ms, ends) for stay in watched.subject.stays if stay.asset_id == window.asset_id]
+        query = select(Telemetry.at_ms, Telemetry.message_key, Telemetry.value, Telemetry.device_id, Telemetry.metric).where(
+            or_(false(), *stays), Telemetry.metric.in_(metrics), Telemetry.ahead.is_(False)
+        )
         items += sorted(Reading(*row) for row in session.execute(query))
         if window.until_ms is not None and (before_ms is None or window.until_ms < before_ms):
             items.append(Removal(window.until_ms))
     return items
 
 
-def due(session: Session, time_zone: tzinfo, limit: int = 200) -> list[News]:
-    """Return what to look at although no reading came: held values that matured, fittings that ended."""
+def _within(stay: Stay, from_ms: int, ends: Sequence[int]) -> ColumnElement[bool]:
+    """Return the condition for what a device measured while it was in an asset, from an instant up to the first of the ends."""
+    ends = [*ends, stay.until_ms] if stay.until_ms is not None else ends
+    began = and_(Telemetry.device_id == stay.device_id, Telemetry.at_ms >= max(from_ms, stay.from_ms))
+    return and_(began, Telemetry.at_ms < min(ends)) if ends else began
+
+
+def _assets_of(session: Session, moved: Collection[str]) -> set[str]:
+    """Return all assets in which some devices are or were."""
+    if not moved:
+        return set()
+    present = session.scalars(select(Device.asset_id).where(Device.id.in_(sorted(moved))))
+    return {*present, *(stay.asset_id for stay in former_stays(session, device_ids=moved))}
+
+
+def due(session: Session, time_zone: tzinfo, moved: Collection[str] = (), limit: int = 200) -> list[News]:
+    """Return what to look at although no reading came: held values that matured, fittings that ended, devices that moved.
+
+    Args:
+        moved: devices whose moves the alarms do not follow yet: all assets they were in are looked at.
+    """
     held = session.scalars(select(SubjectState.subject_id).where(SubjectState.due_ms <= to_ms(now(session))).limit(limit)).all()
     still_fitted = select(Fitting.component_id).where(Fitting.removed_at.is_(None), Fitting.deleted_at.is_(None))
     removed_since = select(Fitting.component_id).where(
@@ -271,9 +305,10 @@ def due(session: Session, time_zone: tzinfo, limit: int = 200) -> list[News]:
         .limit(limit)
     ).all()
     ids = {*held, *ended}
-    if not ids:
+    concerned = _assets_of(session, moved)
+    if not ids and not concerned:
         return []
     fitted = session.scalars(select(Fitting.asset_id).where(Fitting.component_id.in_(sorted(ids))).distinct())
     assets = session.scalars(select(Asset.id).where(Asset.id.in_(sorted(ids))))
-    watched = watched_in(session, active_rules(session), sorted({*fitted, *assets}), time_zone)
-    return [one for one in watched if one.subject.id in ids]
+    watched = watched_in(session, active_rules(session), sorted({*fitted, *assets, *concerned}), time_zone)
+    return [one for one in watched if one.subject.id in ids or any(of.asset_id in concerned for of in one.subject.windows)]

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, UniqueC
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.assets.mappings import ADAPTERS
-from app.core.db import JsonValue, Moment
+from app.core.db import Base, JsonValue, Moment
 from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
 from app.customers.models import ways_by_customer
@@ -86,10 +86,13 @@ class DeviceProfile(Tracked):
 
 
 class Device(Tracked):
-    """A source of telemetry in an asset. ``address`` is its name in topics: the id, or an adapter's own.
+    """A source of telemetry in an asset, since ``placed_at``, or from the first on.
+
+    ``address`` is its name in topics: the id, or an adapter's own.
 
     ``gateway``: its broker account may speak for all devices of its convention. ``token_hash``: SHA-256 of the secret, for
-    conventions that bring the secret over HTTP.
+    conventions that bring the secret over HTTP. ``secret_no``: which of its two user names the secret belongs to; the other
+    one belongs to the old secret until ``old_secret_until``. See ``app.assets.credentials``.
     """
 
     __tablename__ = "devices"
@@ -97,6 +100,7 @@ class Device(Tracked):
         UniqueConstraint("adapter", "address"),
         CheckConstraint("state IN ('active', 'revoked')", name="state"),
         CheckConstraint("shard BETWEEN 0 AND 255", name="shard"),
+        CheckConstraint("secret_no IN (1, 2)", name="secret_no"),
     )
     STATES = {"active": frozenset({"revoked"}), "revoked": frozenset({"active"})}
 
@@ -110,6 +114,63 @@ class Device(Tracked):
     secret_hash: Mapped[str] = mapped_column(String(200), default="")
     token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     gateway: Mapped[bool] = mapped_column(default=False)
+    placed_at: Mapped[datetime | None] = mapped_column(Moment)
+    secret_no: Mapped[int] = mapped_column(default=1, server_default="1")
+    old_secret_hash: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    old_token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    old_secret_until: Mapped[datetime | None] = mapped_column(Moment, index=True)
+
+    @property
+    def username(self) -> str:
+        """Return the user name the newest secret belongs to. No id has a ``~``, so it is nobody else's."""
+        return self.id if self.secret_no == 1 else f"{self.id}~2"
+
+    @property
+    def old_username(self) -> str:
+        """Return the user name the old secret belongs to."""
+        return f"{self.id}~2" if self.secret_no == 1 else self.id
+
+
+class Placement(Base):
+    """A stay of a device in an asset that has ended. ``placed_at``: None for its first one, which has no beginning.
+
+    ``followed``: alarms were brought in line with the move that ended it.
+    """
+
+    __tablename__ = "placements"
+    __table_args__ = (
+        CheckConstraint("placed_at IS NULL OR removed_at > placed_at", name="order"),
+        Index(
+            "ix_placements_unfollowed",
+            "recorded_at",
+            postgresql_where=text("NOT followed"),
+            sqlite_where=text("NOT followed"),
+        ),
+    )
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"), index=True)
+    asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"), index=True)
+    placed_at: Mapped[datetime | None] = mapped_column(Moment)
+    removed_at: Mapped[datetime] = mapped_column(Moment)
+    recorded_at: Mapped[datetime] = mapped_column(Moment)
+    followed: Mapped[bool] = mapped_column(default=False)
+
+
+class DeviceClaim(Base):
+    """A device that was prepared for a customer to claim; its id is the device's. Of its code and secret hashes are kept."""
+
+    __tablename__ = "device_claims"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    profile_id: Mapped[str] = mapped_column(ForeignKey("device_profiles.id"), index=True)
+    address: Mapped[str] = mapped_column(String(120))
+    shard: Mapped[int]
+    secret_hash: Mapped[str] = mapped_column(String(200))
+    token_hash: Mapped[str | None] = mapped_column(String(64))
+    code_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    prepared_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment)
+    claimed_at: Mapped[datetime | None] = mapped_column(Moment)
+    claimed_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
 
 
 class FaultCode(Tracked):

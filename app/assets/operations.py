@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.assets import mappings
+from app.assets.credentials import broker_hash, token_hash
 from app.assets.models import Asset, Component, Device, DeviceProfile, Fitting
 from app.core import history
 from app.core.db import now
@@ -294,6 +293,32 @@ def create_device(session: Session, actor: Actor, asset: Asset, values: dict[str
     Raises:
         FieldsInvalid: ``already_exists`` or ``unknown_reference``.
     """
+    profile, device_id, address = check_device(session, values)
+    secret = secrets.random_token()
+    device = Device(
+        id=device_id,
+        adapter=profile.adapter,
+        address=address,
+        profile_id=profile.id,
+        asset_id=asset.id,
+        installed_at=values.get("installed_at") or now(session),
+        shard=values.get("shard", 0),
+        secret_hash=broker_hash(secret),
+        token_hash=token_hash(profile.adapter, secret),
+        gateway=values.get("gateway", False),
+    )
+    return add_device(session, actor, device), secret
+
+
+def check_device(session: Session, values: dict[str, Any]) -> tuple[DeviceProfile, str, str]:
+    """Return the profile, the id and the address of a device to be.
+
+    Args:
+        values: profile_id, and optionally id and address.
+
+    Raises:
+        FieldsInvalid: ``already_exists``, ``unknown_reference`` or ``native_address``, or a fault of the address.
+    """
     profile = session.get(DeviceProfile, values["profile_id"])
     if profile is None:
         raise FieldsInvalid({"profile_id": ["unknown_reference"]})
@@ -305,24 +330,15 @@ def create_device(session: Session, actor: Actor, asset: Asset, values: dict[str
         raise FieldsInvalid({"id": ["already_exists"]})
     if session.scalar(select(Device).where(Device.adapter == profile.adapter, Device.address == address)):
         raise FieldsInvalid({"address": ["already_exists"]})
-    secret = secrets.random_token()
-    device = add(
-        session,
-        Device(
-            id=device_id,
-            adapter=profile.adapter,
-            address=address,
-            profile_id=profile.id,
-            asset_id=asset.id,
-            installed_at=values.get("installed_at") or now(session),
-            shard=values.get("shard", 0),
-            secret_hash=broker_hash(secret),
-            token_hash=_token_hash(profile.adapter, secret),
-            gateway=values.get("gateway", False),
-        ),
-    )
-    history.record(session, "device.registered", history.Subject("device", device.id), actor_id=actor.id, asset_id=asset.id)
-    return device, secret
+    return profile, device_id, address
+
+
+def add_device(session: Session, actor: Actor, device: Device, causes: Sequence[history.HistoryEntry | None] = ()) -> Device:
+    """Add a device that was checked."""
+    add(session, device)
+    about = history.Subject("device", device.id)
+    history.record(session, "device.registered", about, causes=causes, actor_id=actor.id, asset_id=device.asset_id)
+    return device
 
 
 def _address(profile: DeviceProfile, given: str | None, device_id: str) -> str:
@@ -345,34 +361,8 @@ def _address(profile: DeviceProfile, given: str | None, device_id: str) -> str:
     return address
 
 
-def broker_hash(secret: str) -> str:
-    """Return the hash of a device's secret in the form Mosquitto's password file takes.
-
-    Source: mosquitto_passwd(1), ``$7$iterations$salt$hash``: PBKDF2-HMAC-SHA-512, 64 bytes. The
-    secret has 256 random bits, so few rounds are enough.
-    """
-    salt = os.urandom(12)
-    digest = hashlib.pbkdf2_hmac("sha512", secret.encode(), salt, 101, 64)
-    return f"$7$101${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
-
-
-def _token_hash(adapter: str, secret: str) -> str | None:
-    """Return what a secret is found by, for the convention whose devices bring it in a URL. It has 256 random bits."""
-    return secrets.token_hash(secret) if adapter == "thingsboard" else None
-
-
-def renew_secret(session: Session, actor: Actor, device: Device) -> str:
-    """Give a device a new secret and return it; the old one ends when the broker reloads its users."""
-    secret = secrets.random_token()
-    device.secret_hash = broker_hash(secret)
-    device.token_hash = _token_hash(device.adapter, secret)
-    touch(session, device)
-    history.record(session, "device.secret_renewed", history.Subject("device", device.id), actor_id=actor.id)
-    return secret
-
-
 def revoke_device(session: Session, actor: Actor, device: Device) -> Device:
-    """Refuse everything the device sends from now on.
+    """Refuse everything the device sends from now on, and every secret it has.
 
     Raises:
         Conflict: ``state_conflict`` when it is revoked already.

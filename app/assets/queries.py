@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from app.assets.models import Asset, Component, Device, DeviceProfile, FaultCode, Fitting
+from app.core.db import now
 from app.core.errors import NotFound, Unauthenticated
 from app.core.history import HistoryEntry
 from app.customers import queries as customers
@@ -108,10 +109,9 @@ def device_of_token(session: Session, token: str) -> Device:
     Raises:
         Unauthenticated: ``unauthenticated`` when there is none.
     """
-    query = select(Device).where(
-        Device.token_hash == secrets.token_hash(token), Device.state == "active", Device.deleted_at.is_(None)
-    )
-    device = session.scalar(query)
+    hashed = secrets.token_hash(token)
+    valid = or_(Device.token_hash == hashed, and_(Device.old_token_hash == hashed, Device.old_secret_until > now(session)))
+    device = session.scalar(select(Device).where(valid, Device.state == "active", Device.deleted_at.is_(None)))
     if device is None:
         raise Unauthenticated("unauthenticated")
     return device

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.assets import operations, queries, schemas
+from app.assets import claims, credentials, operations, placements, queries, schemas
 from app.assets.mappings import telemetry_topic
 from app.assets.models import Asset, Component, Device, DeviceProfile, FaultCode, Fitting
 from app.core.errors import FieldsInvalid
@@ -161,6 +162,42 @@ def create_device(session: Session, actor: Actor, body: dict[str, Any], asset_id
     return _with_secret(session, device, secret)
 
 
+@routes.door(
+    "POST",
+    "/device-claims",
+    policy="devices.manage",
+    body=schemas.PreparationSchema,
+    answer=schemas.PreparedSchema,
+    status=201,
+    idempotent=False,
+)
+def prepare_device(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
+    """Prepare a device that a customer will claim; the answer shows its secret and the code this once."""
+    valid_for = timedelta(days=body.pop("valid_days"))
+    claim, secret, code = claims.prepare_device(session, actor, body, valid_for)
+    return {
+        "id": claim.id,
+        "username": claim.id,
+        "secret": secret,
+        "topic": f"devices/{claim.shard}/{claim.id}/telemetry",
+        "code": code,
+        "expires_at": claim.expires_at,
+    }
+
+
+@routes.door(
+    "POST",
+    "/assets/<asset_id>/device-claims",
+    policy="devices.claim",
+    body=schemas.ClaimSchema,
+    answer=schemas.DeviceSchema,
+    status=201,
+)
+def claim_device(session: Session, actor: Actor, body: dict[str, Any], asset_id: str) -> Device:
+    """Bring an own device into an own asset, by the code on its label. A code works once."""
+    return claims.claim_device(session, actor, queries.access_asset(session, actor, asset_id), body["code"])
+
+
 @routes.door("GET", "/devices/<device_id>", policy="devices.read", answer=schemas.DeviceSchema)
 def read_device(session: Session, actor: Actor, device_id: str) -> Device:
     """Read one device."""
@@ -171,9 +208,52 @@ def read_device(session: Session, actor: Actor, device_id: str) -> Device:
     "POST", "/devices/<device_id>/secret", policy="devices.manage", answer=schemas.DeviceWithSecretSchema, idempotent=False
 )
 def renew_secret(session: Session, actor: Actor, device_id: str) -> dict[str, Any]:
-    """Give a device a new broker secret; the answer shows it this once."""
+    """Give a device a new broker secret; the answer shows it this once. Older ones end within seconds."""
     device = queries.access_device(session, actor, device_id)
-    return _with_secret(session, device, operations.renew_secret(session, actor, device))
+    return _with_secret(session, device, credentials.renew_secret(session, actor, device))
+
+
+@routes.door(
+    "POST",
+    "/devices/<device_id>/secret-rotations",
+    policy="devices.manage",
+    body=schemas.RotationSchema,
+    answer=schemas.DeviceWithSecretSchema,
+    idempotent=False,
+)
+def rotate_secret(session: Session, actor: Actor, body: dict[str, Any], device_id: str) -> dict[str, Any]:
+    """Give a device a new user name and secret, shown this once; the present ones stay valid for some hours."""
+    device = queries.access_device(session, actor, device_id)
+    return _with_secret(session, device, credentials.rotate_secret(session, actor, device, timedelta(hours=body["overlap_h"])))
+
+
+@routes.door("GET", "/devices/<device_id>/placements", policy="devices.read", answer=schemas.PlacementsSchema)
+def list_placements(session: Session, actor: Actor, device_id: str) -> dict[str, Any]:
+    """List where a device was and is: in which assets, from when to when."""
+    device = queries.access_device(session, actor, device_id)
+    return {"items": placements.stays_to_see(session, actor, device)}
+
+
+@routes.door(
+    "POST",
+    "/devices/<device_id>/placements",
+    policy="devices.manage",
+    body=schemas.PlacementSchema,
+    answer=schemas.PlacementSchema,
+    status=201,
+)
+def place_device(session: Session, actor: Actor, body: dict[str, Any], device_id: str) -> dict[str, Any]:
+    """Record that a device went into another asset, also if that was a while ago.
+
+    What it measured from then on is that asset's, and what it measured before stays with the one it was in. The alarms of both
+    follow within seconds.
+    """
+    device = queries.access_device(session, actor, device_id)
+    asset = session.scalar(queries.visible_to(actor).where(Asset.id == body["asset_id"]))
+    if asset is None:
+        raise FieldsInvalid({"asset_id": ["unknown_reference"]})
+    device = placements.place_device(session, actor, device, asset, body["at"])
+    return {"device_id": device.id, "asset_id": device.asset_id, "placed_at": device.placed_at, "removed_at": None}
 
 
 @routes.door("DELETE", "/devices/<device_id>", policy="devices.manage", answer=schemas.DeviceSchema)

@@ -114,7 +114,7 @@ class ProfileEditSchema(fields.Schema):
 
 
 class DeviceSchema(fields.TrackedSchema):
-    """A source of telemetry. ``secret`` is shown once, when it is made."""
+    """A source of telemetry. ``username`` belongs to its newest secret, which is shown once, when it is made."""
 
     id = fields.Id()
     adapter = fields.Text(dump_only=True)
@@ -122,16 +122,68 @@ class DeviceSchema(fields.TrackedSchema):
     profile_id = fields.Id(required=True)
     asset_id = fields.Id(dump_only=True)
     installed_at = fields.Instant()
+    placed_at = fields.Instant(dump_only=True, allow_none=True)
     shard = fields.Int(0, 255)
     gateway = fields.Flag(load_default=False)
     state = fields.Text(dump_only=True)
+    username = fields.Text(dump_only=True)
+    old_secret_until = fields.Instant(dump_only=True, allow_none=True)
+
+
+class PlacementSchema(fields.Schema):
+    """A device in an asset: from ``placed_at`` on, or from the first on, up to ``removed_at``, or still."""
+
+    device_id = fields.Id(dump_only=True)
+    asset_id = fields.Id(required=True)
+    at = fields.Instant(required=True, load_only=True)
+    placed_at = fields.Instant(dump_only=True, allow_none=True)
+    removed_at = fields.Instant(dump_only=True, allow_none=True)
+
+
+class PlacementsSchema(fields.Schema):
+    """Where a device was, oldest first; the last one is where it is."""
+
+    items = fields.Listing(fields.Nested(PlacementSchema), most=1000)
+
+
+class RotationSchema(fields.Schema):
+    """For how many hours a device's old secret stays valid beside the new one: at most a week."""
+
+    overlap_h = fields.Int(0, 168, load_default=24)
 
 
 class DeviceWithSecretSchema(DeviceSchema):
-    """A device, the secret it signs in to the broker with, and the topic (filter) on which its values come."""
+    """A device, the user name and secret it signs in to the broker with, and the topic (filter) on which its values come."""
 
     secret = fields.Text(dump_only=True)
     topic = fields.Text(dump_only=True)
+
+
+class PreparationSchema(fields.Schema):
+    """A device to be claimed by a customer; ``valid_days``: for how long its code can be used."""
+
+    id = fields.Id()
+    profile_id = fields.Id(required=True)
+    address = fields.Text(120, 1)
+    shard = fields.Int(0, 255)
+    valid_days = fields.Int(1, 730, load_default=90)
+
+
+class PreparedSchema(fields.Schema):
+    """A prepared device: secret and user name go into it, the code onto its label. Both are shown this once."""
+
+    id = fields.Id()
+    username = fields.Text()
+    secret = fields.Text()
+    topic = fields.Text()
+    code = fields.Text()
+    expires_at = fields.Instant()
+
+
+class ClaimSchema(fields.Schema):
+    """The code on a device's label; case, blanks and hyphens do not matter."""
+
+    code = fields.Text(60, 1, required=True)
 
 
 class FaultCodeSchema(fields.TrackedSchema):

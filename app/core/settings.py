@@ -88,6 +88,8 @@ class Settings:
     mqtt_shards: tuple[int, ...]
     mqtt_broker: str
     mqtt_socket: str
+    mqtt_access: str
+    emqx_token: str
     ingest_batch: int
     ingest_linger_ms: int
     ingest_window: int
@@ -170,6 +172,8 @@ def read_settings(**overrides: object) -> Settings:
         "mqtt_shards": read.shards(),
         "mqtt_broker": read.choice("MQTT_BROKER", "embedded", "external"),
         "mqtt_socket": read.choice("MQTT_SOCKET", "fast", "plain"),
+        "mqtt_access": read.choice("MQTT_ACCESS", "files", "dynsec"),
+        "emqx_token": read.text("EMQX_TOKEN", ""),
         "argon2_profile": read.choice("ARGON2_PROFILE", "standard", "test"),
         "smtp_host": read.text("SMTP_HOST", ""),
         "smtp_starttls": read.flag("SMTP_STARTTLS"),
@@ -183,7 +187,7 @@ def read_settings(**overrides: object) -> Settings:
         "vapid_subject": read.vapid_subject(),
         "web_push_services": read.origins("WEB_PUSH_SERVICES"),
     }
-    for name in ("secret_key", "mqtt_password", "smtp_password", "metrics_token"):
+    for name in ("secret_key", "mqtt_password", "smtp_password", "metrics_token", "emqx_token"):
         values[name] = str(values[name]).strip()  # a file written by echo ends in a newline
     values.update(overrides)
     settings = Settings(**values)  # type: ignore[arg-type]

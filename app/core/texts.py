@@ -194,6 +194,12 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
         "优惠券无效",
         "本站没有与该券码对应的可用优惠券。",
     ),
+    "claim_invalid": (
+        "Code not valid",
+        "This code is unknown, was used already or has expired.",
+        "认领码无效",
+        "该认领码不存在、已被使用或已过期。",
+    ),
     "coupon_redeemed": ("Coupon used already", "It was redeemed on {at}.", "优惠券已使用", "该券已于 {at} 核销。"),
     "part_unavailable": (
         "Part not in stock",

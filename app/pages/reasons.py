@@ -143,6 +143,12 @@ REASONS: dict[str, tuple[str, str]] = {
         "运维人员已恢复消息发送，放弃较早的消息 {discarded} 条。",
     ),
     "device.registered": ("The device was registered.", "设备已登记。"),
+    "device.prepared": (
+        "The device was prepared for a customer to claim until {until}.",
+        "设备已备好，客户可在 {until} 之前认领。",
+    ),
+    "device.claimed": ("The owner claimed the device with the code on its label.", "车主已凭标签上的认领码认领该设备。"),
+    "device.claim_refused": ("A claim code was refused.", "认领码被拒绝。"),
     "device.revoked": ("The device was revoked.", "设备已停用。"),
     "device.secret_renewed": ("The device got a new secret.", "设备密钥已更新。"),
     "device.storm_began": (
@@ -153,6 +159,15 @@ REASONS: dict[str, tuple[str, str]] = {
         "The device keeps to its rate again; {not_taken} messages were not taken.",
         "设备发送频率恢复正常，期间有 {not_taken} 条消息未入库。",
     ),
+    "device.secret_rotated": (
+        "The device got a new user name and secret; the old ones stay valid until {until}.",
+        "设备已启用新的用户名和密钥，旧的在 {until} 之前仍可使用。",
+    ),
+    "device.placed": (
+        "The device was moved to another asset at {at}; what it measured from then on is that asset's.",
+        "设备于 {at} 改装到另一资产，此后的读数归入新资产。",
+    ),
+    "device.old_secret_ended": ("The device's old secret ended.", "设备的旧密钥已失效。"),
     "device_profile.created": ("The device profile was added.", "设备档案已创建。"),
     "device_command.queued": ("A command to the device was queued.", "设备指令已进入队列。"),
     "device_command.answered": ("The device answered the command.", "设备已应答指令。"),

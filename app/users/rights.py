@@ -36,6 +36,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "devices.command": _OFFICE,
     "calendar.read": _EVERYBODY,
     "calendar.manage": _OFFICE,
+    "devices.claim": frozenset({CUSTOMER}),
     "stations.read": _EVERYBODY,
     "stations.manage": _OFFICE,
     "stock.manage": frozenset({ADMIN, MANAGER, STAFF}),

@@ -29,8 +29,8 @@ from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy.orm import Session
 
+from app.assets.credentials import broker_hash
 from app.assets.models import Device
-from app.assets.operations import broker_hash
 from app.core.ids import new_id
 from app.core.settings import Settings
 from iot import mosquitto

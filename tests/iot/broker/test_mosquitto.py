@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from app.assets.credentials import broker_hash
 from app.assets.models import Device
-from app.assets.operations import broker_hash
 from iot import mosquitto
 from tests.iot.broker.brokers import Client, RunningBroker, Site, accepts, free_port, make_certificate, wait_until
 
@@ -421,6 +421,7 @@ def test_the_operators_own_lines_stay(site: Site) -> None:
         {"secret_hash": broker_hash("x") + "\nroot-user:"},
         {"id": "fieldloop-ingest"},
         {"id": "fieldloop-ingest-1"},
+        {"id": "fieldloop-keeper"},
         {"id": "device-1\nuser x"},
         {"id": "device:1"},
         {"id": "device/+"},
