@@ -52,13 +52,8 @@ class Subject:
         """A digest of all that its readings and its rules' settings depend on."""
         device_ids = sorted({stay.device_id for stay in self.stays})
         moved = sorted(tuple(map(str, stay)) for stay in self.stays if stay.from_ms or stay.until_ms is not None)
-        told: tuple[object, ...] = (
-            self.windows,
-            device_ids,
-            self.context.value_holds,
-            sorted(self.context.limits.items()),
-            *moved,
-        )
+        context = self.context
+        told: tuple[object, ...] = (self.windows, device_ids, context.value_holds, sorted(context.limits.items()), *moved)
         if context.calendar.days:
             told += (context.calendar.days,)
         return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
