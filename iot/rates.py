@@ -1,4 +1,4 @@
-"""How often a device may speak. What is beyond its rate is not taken: counted to the message, told once a storm. ADR 0021.
+"""How often a device may speak. What is beyond its rate is not taken: counted to the message, told once a storm. ADR 0019.
 
 Each device has a bucket (Turner's leaky bucket as a meter, ITU-T I.371 annex A: the virtual scheduling form): a message costs
 its share of a minute, and what a device owes melts with time. The bucket is two numbers of its presence, which the ingest reads

@@ -28,6 +28,7 @@ log = get_log(__name__)
 _WINDOWS = 2
 _UNREADABLE = "\ufffd"
 _MOST_TOPICS = 10_000
+_CATCHING_UP_MS = 60_000
 _DROPPED = "$SYS/broker/publish/messages/dropped"
 
 
@@ -68,6 +69,7 @@ class Subscriber:
         self._leaving: dict[int, set[str]] = {}
         self._left: set[str] = set()
         self._topics: dict[bytes, str] = {}
+        self._heard: dict[str, int] = {}
         options: dict[str, Any] = {
             "client_id": f"fieldloop-ingest-{shard}",
             "clean_session": False,
@@ -224,11 +226,12 @@ class Subscriber:
             topic = message.topic
         except UnicodeDecodeError:
             topic = _UNREADABLE
-        received = Message(topic, bytes(message.payload), bool(message.retain), self._now_ms())
+        received_ms = self._arrival(topic, self._now_ms())
+        received = Message(topic, bytes(message.payload), bool(message.retain), received_ms)
         self._add([(received, message.mid, message.qos)])
 
     def _on_published(self, published: list[Published]) -> None:
-        received_ms, topics = self._now_ms(), self._topics
+        now_ms, topics = self._now_ms(), self._topics
         taken = []
         for topic, payload, qos, retained, packet_id in published:
             told = topics.get(topic)
@@ -236,8 +239,21 @@ class Subscriber:
                 if len(topics) >= _MOST_TOPICS:
                     topics.clear()
                 told = topics[topic] = _read_topic(topic)
-            taken.append((Message(told, payload, retained, received_ms), packet_id, qos))
+            taken.append((Message(told, payload, retained, self._arrival(told, now_ms)), packet_id, qos))
         self._add(taken)
+
+    def _arrival(self, topic: str, now_ms: int) -> int:
+        """Return when a message came, each of a topic later than the one before.
+
+        Some makers' values have no other time: two that are handed over at once would be one.
+        """
+        last_ms = self._heard.get(topic, 0)
+        if last_ms >= now_ms > last_ms - _CATCHING_UP_MS:
+            now_ms = last_ms + 1
+        if len(self._heard) >= _MOST_TOPICS:
+            self._heard.clear()
+        self._heard[topic] = now_ms
+        return now_ms
 
     def _add(self, received: Sequence[tuple[Message, int, int]]) -> None:
         with self._arrived:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iot.adapters import Sample, decode
 from iot.frames import FrameSocket, Published
 from iot.ingest import Message
 from iot.subscriber import Subscriber
@@ -83,6 +84,35 @@ def test_frames_are_read_whole_over_tls(site: Site) -> None:
             assert [delivery.message.payload.decode() for delivery in _take(subscriber, 2_000)] == sent
         finally:
             subscriber.stop()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_values_of_one_topic_that_are_handed_over_at_once_are_told_apart(site: Site, way: str) -> None:
+    """OVMS has no time of its own: what waited at the broker comes in one go, and no value may stand for another."""
+    car = site.add_device("ovms", address="u1/car1")
+    site.write(mqtt_socket=way)
+    with site.running():
+        subscriber = Subscriber(site.settings, 0, lambda: 1_772_000_000_000)
+        subscriber.start()
+        try:
+            assert subscriber.wait_connected(10)
+            site.client(car).publish("ovms/u1/car1/metric/v/b/soh", "80", "79", "80", "78")
+            messages = _messages(subscriber, 4)
+        finally:
+            subscriber.stop()
+    samples = [one for message in messages for one in decode(*message[:2], retained=False, received_ms=message.received_ms)]
+    assert len({one.key for one in samples if isinstance(one, Sample)}) == 4
+    assert max(samples, key=lambda one: one.at_ms).values == {"v/b/soh": 78.0}  # type: ignore[union-attr]
+
+
+def test_a_clock_that_is_put_back_is_followed(site: Site) -> None:
+    times = iter([1_772_000_000_000, 1_772_000_000_000, 1_771_000_000_000])
+    subscriber = Subscriber(site.settings, 0, lambda: next(times))
+    for i in range(3):
+        subscriber._on_published([Published(b"t", b"", 1, False, i + 1)])
+
+    found = [delivery.message.received_ms for delivery in subscriber.take(3, 0, 0)]
+    assert found == [1_772_000_000_000, 1_772_000_000_001, 1_771_000_000_000]
 
 
 def _mixture(device_id: str) -> list[tuple[str, bytes, int]]:
