@@ -29,6 +29,7 @@ _WINDOWS = 2
 _UNREADABLE = "\ufffd"
 _MOST_TOPICS = 10_000
 _CATCHING_UP_MS = 60_000
+_OWN_TIME = ("devices/", "spBv1.0/")
 _DROPPED = "$SYS/broker/publish/messages/dropped"
 
 
@@ -226,7 +227,7 @@ class Subscriber:
             topic = message.topic
         except UnicodeDecodeError:
             topic = _UNREADABLE
-        received_ms = self._arrival(topic, self._now_ms())
+        received_ms = self._arrival(topic, self._now_ms(), bool(message.retain))
         received = Message(topic, bytes(message.payload), bool(message.retain), received_ms)
         self._add([(received, message.mid, message.qos)])
 
@@ -239,14 +240,16 @@ class Subscriber:
                 if len(topics) >= _MOST_TOPICS:
                     topics.clear()
                 told = topics[topic] = _read_topic(topic)
-            taken.append((Message(told, payload, retained, self._arrival(told, now_ms)), packet_id, qos))
+            taken.append((Message(told, payload, retained, self._arrival(told, now_ms, retained)), packet_id, qos))
         self._add(taken)
 
-    def _arrival(self, topic: str, now_ms: int) -> int:
-        """Return when a message came, each of a topic later than the one before.
+    def _arrival(self, topic: str, now_ms: int, retained: bool) -> int:
+        """Return when a message came, each of a topic later than the one before where messages may have no other time.
 
-        Some makers' values have no other time: two that are handed over at once would be one.
+        Of two values that are handed over at once, the first would stand for both.
         """
+        if retained or topic.startswith(_OWN_TIME):
+            return now_ms
         last_ms = self._heard.get(topic, 0)
         if last_ms >= now_ms > last_ms - _CATCHING_UP_MS:
             now_ms = last_ms + 1

@@ -64,7 +64,7 @@ SCENARIOS: dict[FaultPoint, str] = {
     FaultPoint.RUN_DONE: _JOBS,
     FaultPoint.ANSWER_STORED: f"{_HERE}:test_a_request_whose_answer_died_with_the_web_process_gets_it_on_the_next_try",
     FaultPoint.FILE_IN_PLACE: (
-        "tests.sync.test_attachments:test_killed_between_rename_and_commit_no_row_says_stored_and_the_upload_is_finished_later"
+        "tests.sync.test_attachments_faults:test_killed_between_rename_and_commit_no_row_says_stored_and_the_upload_is_finished_later"
     ),
 }
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from app.core.db import Database
 from app.core.history import Subject, record
 from app.core.settings import Settings
-from app.doctor import _of_outbox
+from app.findings import of_outbox
 from app.meta import gauges
 from app.users.models import User
 from push.channels import Accepted, Outcome, Retry
@@ -239,7 +239,7 @@ def test_what_waits_for_the_morning_is_not_reported_as_stuck(
 
     def stuck() -> bool:
         with db.reading() as session:
-            return any("wait in the outbox" in finding.what[0] for finding in _of_outbox(session, db, settings))
+            return any("wait in the outbox" in finding.what[0] for finding in of_outbox(session, db, settings))
 
     assert "fieldloop_outbox_oldest_seconds 0.0" in gauges(db)
     assert not stuck()

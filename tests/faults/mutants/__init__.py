@@ -37,8 +37,8 @@ MUTANTS = (
         "the broker forgets the session",
         "what came while the ingest was away is handed over",
         "iot/subscriber.py",
-        "clean_session=False",
-        "clean_session=True",
+        '"clean_session": False,',
+        '"clean_session": True,',
         _DIES,
     ),
     Mutant(

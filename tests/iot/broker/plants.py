@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,8 @@ from tests.people import Http
 def ingesting(db: Database, settings: Settings) -> Iterator[None]:
     """Run the ingest of shard 0 in a thread for the length of a block."""
     loop = IngestLoop(db, settings, 0)
+    # The clock of the tests stands still; the chores of the loop are done by the second.
+    db.clock.monotonic = time.monotonic  # type: ignore[method-assign]
     thread = threading.Thread(target=loop.run)
     thread.start()
     try:

@@ -133,6 +133,7 @@ def test_the_will_of_a_car_tells_that_it_is_gone_and_is_no_sign_of_life(car: Mak
         assert [value for value, _ in values(car, "s/v3/connected")] == [1.0, 0.0]
         assert heard(plant.db, car.device) == last
         assert silent() == ["raised"]
+        clock.advance(minutes=1)
         car.client = plant.client(car.account)
         car.client.publish(CONNECTED, "yes", qos=0, retain=True)
         wait_until(lambda: silent() == ["cleared"], "the end of the silence")

@@ -109,7 +109,7 @@ def test_a_clock_that_is_put_back_is_followed(site: Site) -> None:
     times = iter([1_772_000_000_000, 1_772_000_000_000, 1_771_000_000_000])
     subscriber = Subscriber(site.settings, 0, lambda: next(times))
     for i in range(3):
-        subscriber._on_published([Published(b"t", b"", 1, False, i + 1)])
+        subscriber._on_published([Published(b"ovms/a/b/metric/c", b"", 1, False, i + 1)])
 
     found = [delivery.message.received_ms for delivery in subscriber.take(3, 0, 0)]
     assert found == [1_772_000_000_000, 1_772_000_000_001, 1_771_000_000_000]
