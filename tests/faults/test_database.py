@@ -30,7 +30,7 @@ from iot.models import Telemetry
 from tests.conftest import MONDAY_MORNING, SetClock
 from tests.databases import copy_sqlite, empty
 from tests.factories import World, make_world
-from tests.faults.plant import SECRET, SOAK, OwnPostgres, wait_until
+from tests.faults.plant import LATITUDE, SECRET, SOAK, OwnPostgres, wait_until
 from tests.faults.told import count
 from tests.iot.vehicles import DAY, message, values
 from tests.people import Http
@@ -212,7 +212,7 @@ def test_a_hundred_slow_requests_are_answered_or_refused_in_bounded_time_and_lea
     try:
         assert set(found) <= {201, 503}
         assert found[503] >= 60
-        assert max(health) < 1.0
+        assert max(health) < 1.0 * LATITUDE
         assert pool_now.checkedout() == 0
         assert writers[0].write() == 201, "the same request works again at once"
         assert {code for writer in writers for code in writer.acked} <= codes(world.db)
@@ -257,7 +257,7 @@ def test_while_the_server_is_gone_requests_are_503_and_it_is_used_again_as_soon_
                 acked = sum(writer.found[201] for writer in writers)
                 own_postgres.start_again()
                 began = time.monotonic()
-                wait_until(lambda acked=acked: sum(w.found[201] for w in writers) > acked, 5, "writes after the start")
+                wait_until(lambda acked=acked: sum(w.found[201] for w in writers) > acked, 5 * LATITUDE, "writes after the start")
                 back_s.append(time.monotonic() - began)
         finally:
             stopping.set()
@@ -268,7 +268,7 @@ def test_while_the_server_is_gone_requests_are_503_and_it_is_used_again_as_soon_
         assert pool_now.checkedout() == 0
         assert {code for writer in writers for code in writer.acked} <= codes(database)
         slowest_s = max(writer.longest_s for writer in writers)
-        assert slowest_s < 2.0
+        assert slowest_s < 2.0 * LATITUDE
     finally:
         database.close()
     total = sum((writer.found for writer in writers), Counter[int]())

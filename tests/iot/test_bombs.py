@@ -37,7 +37,7 @@ NATIVE, OVMS, BOARD, NODE = (
 )
 TESLA, PLACE = "teslamate/cars/1/speed", "teslamate/cars/1/location"
 # Of one message: its own bytes, what it decodes to, and the parser's working memory.
-MOST_BYTES, MOST_SECONDS = 80_000_000, 3.0
+MOST_BYTES, MOST_SECONDS = 80_000_000, 20.0
 
 
 def form(code: str, payload: str, source: str, **mapping: Any) -> MappedForm:
