@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
 from evaluation.sparkplug import metric, payload
@@ -19,7 +20,7 @@ class Spoken(NamedTuple):
     retain: bool = False
 
 
-class Convention:
+class Convention(ABC):
     """How one maker's device speaks. Its own account publishes, or that of ``speaker``, a node or a gateway above it.
 
     ``timed``: its messages carry a time of their own; else a value was measured when it arrived.
@@ -48,9 +49,9 @@ class Convention:
         """Return what comes before the first value of a connection."""
         return []
 
+    @abstractmethod
     def value(self, soh: float, at_ms: int) -> list[Spoken]:
         """Return what tells one state of health in per cent, measured then (Unix ms)."""
-        raise NotImplementedError
 
 
 class Ovms(Convention):

@@ -17,7 +17,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from app.rules.detectors import Reading
-from app.rules.detectors.levels import Level, LevelSettings, Shape, in_messages
+from app.rules.detectors.levels import Level, LevelSettings, Memory, Shape, in_messages
 from app.rules.parts import Context, Severity
 from app.rules.queries import ActiveRule
 
@@ -65,7 +65,7 @@ class _Group:
             assert settings.shape is not None  # noqa: S101 - it is a group of shapes
             shapes.append(settings.shape(None if shapes else kept))
             shapes[-1].memory = shapes[0].memory
-        memory = shapes[0].memory
+        memory: Memory = shapes[0].memory
         least, most = [math.inf] * len(shapes), [-math.inf] * len(shapes)
         for reading, whole in in_messages(items) if shapes[0].joins else ((reading, True) for reading in items):
             assert isinstance(reading, Reading)  # noqa: S101 - nothing else is new

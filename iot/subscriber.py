@@ -1,4 +1,4 @@
-"""One persistent MQTT session per shard; messages wait here until they are acknowledged. Paho is imported here and in ``frames``.
+"""One persistent MQTT session per shard; messages wait here until they are acknowledged. Its socket is in ``frames``.
 
 MQTT 3.1.1, QoS 1, clean session off, stable client id, acknowledgement by hand after the commit
 [MQTT-4.4.0-1]: what was not acknowledged comes again when the session is resumed, and only then.
