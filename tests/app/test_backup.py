@@ -326,7 +326,11 @@ def test_the_commands_back_up_restore_and_let_messages_leave(
 
     def run(on: Settings, *arguments: str) -> tuple[int, str]:
         monkeypatch.setattr(command_line, "settings_or_exit", lambda: on)
-        code = command_line.main(list(arguments))
+        before = os.umask(0o022)
+        try:
+            code = command_line.main(list(arguments))
+        finally:
+            os.umask(before)  # a command makes its process strict; the tests that follow in this one are not
         said = capsys.readouterr()
         return code, said.out + said.err
 
