@@ -355,6 +355,9 @@ def test_a_level_comes_from_the_asset_where_it_has_one() -> None:
     assert document.settings(Context(limits={"floor": 60})).raising.value == 60
 
 
+DOUBLED = ".map(a, a + a + a + a + a + a + a + a)"
+
+
 @pytest.mark.parametrize(
     ("document", "said"),
     [
@@ -363,6 +366,9 @@ def test_a_level_comes_from_the_asset_where_it_has_one() -> None:
         ({"detector": "condition", "metrics": ["x"], "raise_when": "x + 1.0"}, "true or false"),
         ({"detector": "condition", "metrics": ["x"], "raise_when": ""}, "1 to 1000"),
         ({"detector": "condition", "metrics": ["x"], "raise_when": "(" * 40 + "true" + ")" * 40}, "recursion limit"),
+        # 306 characters that stand for a text of 10 ** 12: it was compiled, and the first reading ended the process.
+        ({"detector": "condition", "metrics": ["x"], "raise_when": f"['a']{DOUBLED * 12}[0] == 'b'"}, "map is not allowed"),
+        ({"detector": "condition", "metrics": ["x"], "raise_when": "[x]. map//\n(a, a * 2.0)[0] > 1.0"}, "map is not allowed"),
         ({"detector": "fence", "when": "inside"}, "exactly one of circle and polygon"),
         ({"detector": "fence", "when": "inside", "polygon": [[0, 0], [1, 1]]}, "3 to 200"),
         ({"detector": "fence", "when": "inside", "circle": {"lat": 91, "lon": 0, "radius_m": 50}}, "in degrees"),
