@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from app.accounts.links import purge_links
 from app.assets.credentials import end_old_secrets
 from app.attachments.uploads import Uploads
-from app.core.db import Database, database_now, is_busy
+from app.core.db import Database, database_now, first_line, is_away, is_busy
 from app.core.fault_points import FaultPoint, passed
 from app.core.idempotency import forget_answers
 from app.core.leases import JobRun, claim_run, give_up_lead, lead
@@ -176,6 +176,8 @@ class Scheduler:
             JOB_RUNS.labels(job.id, "failed").inc()
             if is_busy(fault):
                 log.warning("database busy", work=job.id)
+            elif is_away(fault):
+                log.error("database unavailable", work=job.id, problem=first_line(fault))
             else:
                 log.exception("job failed", job=job.id)
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 
-from app.core.db import Database, is_busy
+from app.core.db import Database, first_line, is_away, is_busy
 from app.core.leases import beat
 from app.core.logs import get_log, set_up_logs
 from app.core.settings import Settings
@@ -33,6 +33,8 @@ def work(database: Database, settings: Settings, stopping: threading.Event) -> N
             except Exception as fault:
                 if is_busy(fault):
                     log.warning("database busy", work="delivery")
+                elif is_away(fault):
+                    log.error("database unavailable", work="delivery", problem=first_line(fault))
                 else:
                     log.exception("delivery paused")
                 stopping.wait(_FAULT_S)

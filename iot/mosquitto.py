@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from app.assets.credentials import broker_hash
 from app.assets.models import Device, DeviceProfile
-from app.core.db import Database, now
+from app.core.db import Database, first_line, is_away, now
 from app.core.logs import get_log
 from app.core.settings import Settings
 from app.users import secrets
@@ -176,8 +176,11 @@ def keep_current(database: Database, keeper: Keeper, stopping: threading.Event) 
         try:
             with database.reading() as session:
                 keeper.refresh(session)
-        except Exception:
-            log.exception("broker_files_not_refreshed")
+        except Exception as fault:
+            if is_away(fault):
+                log.error("broker_files_not_refreshed", problem=first_line(fault))
+            else:
+                log.exception("broker_files_not_refreshed")
         stopping.wait(REFRESH_S)
 
 

@@ -48,7 +48,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.sql.functions import FunctionElement
@@ -390,6 +391,29 @@ def is_busy(fault: Exception) -> bool:
     cause = getattr(fault, "orig", None)
     code = getattr(cause, "sqlite_errorcode", None)
     return getattr(cause, "sqlstate", None) == "55P03" or (code is not None and code & 0xFF == sqlite3.SQLITE_BUSY)
+
+
+# Of SQLite: SQLITE_IOERR, SQLITE_FULL, SQLITE_CANTOPEN. Of PostgreSQL (appendix A): no connection, ended, or not taken now.
+_SQLITE_AWAY = frozenset({10, 13, 14})
+_POSTGRES_AWAY = ("08", "57P", "53")
+
+
+def is_away(fault: BaseException) -> bool:
+    """Tell whether the database could not be reached, or has no room: it is the operator's to mend, and no fault of ours."""
+    if isinstance(fault, InterfaceError | PoolTimeout):
+        return True
+    if not isinstance(fault, OperationalError):
+        return False
+    code = getattr(fault.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _SQLITE_AWAY
+    state = getattr(fault.orig, "sqlstate", "")  # None: it never came to a connection
+    return fault.connection_invalidated or state is None or state.startswith(_POSTGRES_AWAY)
+
+
+def first_line(fault: BaseException) -> str:
+    """Return what a fault says, for one line of a log."""
+    return (str(fault).splitlines() or [type(fault).__name__])[0][:200]
 
 
 def _make_engine(url: str, pool_size: int) -> Engine:

@@ -55,3 +55,46 @@ def test_a_busy_database_is_one_warning_and_no_traceback(
         ("database busy", "warning", "busy", False),
         ("job failed", "error", "broken", True),
     ]
+
+
+def test_a_database_that_is_away_is_one_line_a_try_and_no_traceback(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For as long as it is away: with tracebacks the log alone filled a disk."""
+    away, stopping = Database("postgresql://nobody@127.0.0.1:1/none"), threading.Event()
+    tries = iter([False, False, True])
+    monkeypatch.setattr(worker, "_FAULT_S", 0)
+    monkeypatch.setattr(worker, "Scheduler", lambda *_: Idle())
+    monkeypatch.setattr(stopping, "is_set", lambda: next(tries))
+    with structlog.testing.capture_logs() as told:
+        worker.work(away, settings, stopping)
+        assert not Scheduler(away, settings, ()).run(Job("late", 5, lambda *_: 0))
+    away.close()
+
+    found = [(e["event"], e["log_level"], e["work"], "exc_info" in e) for e in told if e["log_level"] == "error"]
+    assert found == [("database unavailable", "error", work, False) for work in ("delivery", "delivery", "late")]
+    assert all("127.0.0.1" in e["problem"] and "\n" not in e["problem"] for e in told if e["log_level"] == "error")
+
+
+def test_a_file_without_room_is_one_line_too(db: Database, settings: Settings) -> None:
+    def fills(database: Database, _: Settings) -> int:
+        with database.transaction() as session:
+            pages = session.connection().exec_driver_sql("PRAGMA page_count").scalar_one()
+            session.connection().exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+            session.connection().exec_driver_sql("CREATE TABLE filler AS SELECT randomblob(100000) AS x")
+        return 1
+
+    with structlog.testing.capture_logs() as told:
+        assert not Scheduler(db, settings, ()).run(Job("fills", 5, fills))
+
+    [entry] = [entry for entry in told if entry["log_level"] == "error"]
+    assert (entry["event"], entry["work"], "exc_info" in entry) == ("database unavailable", "fills", False)
+    assert "full" in entry["problem"]
+
+
+class Idle:
+    """A scheduler with nothing to do."""
+
+    holder = "idle"
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
