@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -201,10 +202,16 @@ def _of_processes(session: Session, settings: Settings) -> Iterator[Finding]:
                 "silent": (f"{name}: not heard for {BEAT_S:.0f} s", f"{name}：已 {BEAT_S:.0f} 秒没有心跳"),
                 "no_broker": (f"{name}: no session with the broker", f"{name}：未与 MQTT 代理建立会话"),
             }[cause],
-            (
-                "start it (python -m app up starts everything), or see its log",
-                "请启动该进程（python -m app up 会启动全部进程），或查看其日志",
-            ),
+            {
+                "silent": (
+                    "start it (python -m app up starts everything), or see its log",
+                    "请启动该进程（python -m app up 会启动全部进程），或查看其日志",
+                ),
+                "no_broker": (
+                    "it runs, and its log says what the broker answered; is passwd made with the present password?",
+                    "该进程在运行，其日志会说明代理的答复；请检查 passwd 是否用当前密码生成",
+                ),
+            }[cause],
         )
     for shard, n in session.execute(
         select(Device.shard, func.count())
@@ -282,7 +289,18 @@ def _of_broker(settings: Settings) -> Iterator[Finding]:
                 "连接真实设备请使用 Mosquitto：python -m app mosquitto <目录>，并设置 FIELDLOOP_MQTT_BROKER=external",
             ),
         )
-    elif not settings.mqtt_tls and settings.mqtt_host not in {"127.0.0.1", "localhost", "::1"}:
+        return
+    if (fault := _fault_of_broker(settings)) is not None:
+        where = f"{settings.mqtt_host}:{settings.mqtt_port}"
+        yield Finding(
+            "problem",
+            (f"nothing takes connections at the broker's address {where}: {fault}", f"MQTT 代理地址 {where} 无法连接：{fault}"),
+            (
+                "start the broker (mosquitto -c FOLDER/mosquitto.conf), or correct FIELDLOOP_MQTT_HOST and FIELDLOOP_MQTT_PORT",
+                "请启动代理（mosquitto -c 目录/mosquitto.conf），或更正 FIELDLOOP_MQTT_HOST 与 FIELDLOOP_MQTT_PORT",
+            ),
+        )
+    if not settings.mqtt_tls and settings.mqtt_host not in {"127.0.0.1", "localhost", "::1"}:
         yield Finding(
             "problem",
             ("the connection to the broker is not encrypted", "与代理之间的连接没有加密"),
@@ -291,3 +309,12 @@ def _of_broker(settings: Settings) -> Iterator[Finding]:
                 "请为接收进程配置单独的 TLS 监听端口，并设置 FIELDLOOP_MQTT_TLS=true（docs/operation.zh-CN.md）",
             ),
         )
+
+
+def _fault_of_broker(settings: Settings) -> str | None:
+    """Return why no connection to the broker can be opened, None where one can; signing in is the ingest's to try."""
+    try:
+        socket.create_connection((settings.mqtt_host, settings.mqtt_port), timeout=_WEB_PATIENCE_S).close()
+    except OSError as fault:
+        return str(fault)[:160]
+    return None

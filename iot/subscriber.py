@@ -7,6 +7,7 @@ MQTT 3.1.1, QoS 1, clean session off, stable client id, acknowledgement by hand 
 from __future__ import annotations
 
 import ssl
+import sys
 import threading
 import time
 from collections import deque
@@ -89,6 +90,7 @@ class Subscriber:
         self._client.max_inflight_messages_set(max(settings.ingest_window, 20))
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
+        self._client.on_connect_fail = self._on_connect_fail
         self._client.on_subscribe = self._on_subscribe
         self._client.on_unsubscribe = self._on_unsubscribe
         self._client.on_message = self._on_message
@@ -216,6 +218,13 @@ class Subscriber:
             self._is_up = False
         self._connected.clear()
         log.warning("lost the broker", reason=str(reason), shard=self._shard)
+
+    def _on_connect_fail(self, _client: mqtt.Client, _data: Any) -> None:
+        # Each try, at most 30 s apart. Paho keeps the fault to itself: the exception that made it call this.
+        settings, fault = self._settings, sys.exc_info()[1]
+        log.error(
+            "broker not reached", host=settings.mqtt_host, port=settings.mqtt_port, problem=str(fault or ""), shard=self._shard
+        )
 
     def _on_dropped(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         """Note how many messages the broker says it dropped since its start. It is no delivery, and needs no acknowledgement."""

@@ -78,7 +78,7 @@ def well(db: Database, settings: Settings, web_port: int) -> Settings:
         beat(session, "worker", holder="w")
         beat(session, "ingest-0", holder="i", connected=True)
     today.close()
-    return replace(settings, **WELL, http_port=web_port)
+    return replace(settings, **WELL, http_port=web_port, mqtt_port=web_port)  # whoever takes connections there
 
 
 def told(settings: Settings) -> tuple[int, str]:
@@ -99,7 +99,8 @@ def test_a_sound_deployment_has_no_problem(well: Settings) -> None:
         ({"secret_key": "short"}, "FIELDLOOP_SECRET_KEY"),
         ({"mqtt_password": "short"}, "FIELDLOOP_MQTT_PASSWORD"),
         ({"public_url": "http://field.example"}, "FIELDLOOP_PUBLIC_URL"),
-        ({"mqtt_host": "broker.example"}, "FIELDLOOP_MQTT_TLS"),
+        ({"mqtt_host": "127.0.0.2"}, "FIELDLOOP_MQTT_TLS"),
+        ({"mqtt_port": 1}, "nothing takes connections at the broker's address 127.0.0.1:1: "),
         ({"mqtt_broker": "embedded"}, "FIELDLOOP_MQTT_BROKER=external"),
         ({"mqtt_shards": (0, 7)}, "ingest-7"),
         ({"mqtt_shards": (7,)}, "shard 0"),
@@ -251,11 +252,12 @@ def test_messages_that_were_too_old_and_those_the_broker_dropped_are_notes(well:
 def test_it_speaks_the_language_of_the_terminal(well: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
 
-    code, text = told(replace(well, mqtt_host="broker.example"))
+    code, text = told(replace(well, mqtt_host="127.0.0.2"))
 
     assert code == 1
     assert "与代理之间的连接没有加密" in text
-    assert "共 1 个问题" in text
+    assert f"MQTT 代理地址 127.0.0.2:{well.mqtt_port} 无法连接" in text
+    assert "共 2 个问题" in text
 
 
 def test_a_database_that_was_not_migrated_is_told(well: Settings, tmp_path: Path) -> None:
@@ -305,7 +307,7 @@ def test_a_web_server_is_found_where_app_up_put_it(well: Settings) -> None:
 
 
 def test_no_secret_is_printed(well: Settings) -> None:
-    _, text = told(replace(well, metrics_token="", mqtt_host="broker.example"))
+    _, text = told(replace(well, metrics_token="", mqtt_host="127.0.0.2"))
 
     assert well.secret_key not in text
     assert well.mqtt_password not in text

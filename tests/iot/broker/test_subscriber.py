@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog.testing
+
 from app.core.settings import Settings, read_settings
 from iot.subscriber import Subscriber, former_topics_of
-from tests.iot.broker.brokers import Client, RunningBroker, Site, wait_until
+from tests.iot.broker.brokers import Client, RunningBroker, Site, free_port, wait_until
 
 DEVICE = "0190aaaa-bbbb-7ccc-8ddd-eeeeffff0000"
 KINDS = ["telemetry", "events", "responses/command-1", "telemetry/battery", "status", "commands/command-1"]
@@ -112,3 +114,18 @@ def test_the_ingest_hears_what_mosquitto_dropped(site: Site) -> None:
             assert subscriber.take(10, 0.1, 0.1) == []
         finally:
             subscriber.stop()
+
+
+def test_a_broker_that_takes_no_connection_is_told_with_its_address_and_why() -> None:
+    port = free_port()
+    with structlog.testing.capture_logs() as told:
+        subscriber = Subscriber(read_settings(mqtt_port=port), 0, lambda: 0)
+        subscriber.start()
+        try:
+            wait_until(lambda: any(entry["log_level"] == "error" for entry in told), "a line about it")
+        finally:
+            subscriber.stop()
+
+    entry = next(entry for entry in told if entry["log_level"] == "error")
+    assert (entry["event"], entry["host"], entry["port"]) == ("broker not reached", "127.0.0.1", port)
+    assert "refused" in entry["problem"]
