@@ -84,6 +84,7 @@ PRINCIPAL_ONLY = frozenset(
         "work_orders.assign",
         "work_orders.cancel",
         "offers.decide",
+        "alarms.acknowledge",  # it ends the reminders of the principal's own people
         "alarms.snooze",
         "alarms.close",
         "rules.manage",
