@@ -348,12 +348,14 @@ def new_vapid_key() -> str:
 
 
 def weak_secrets(settings: Settings) -> list[str]:
-    """Name the settings whose secret is missing, shorter than 32 characters or the default one."""
+    """Name the settings whose secret is missing, too short or the default one: 32 characters, for brokers 16."""
     weak = []
     if settings.secret_key == DEVELOPMENT_SECRET or len(settings.secret_key) < 32:
         weak.append("FIELDLOOP_SECRET_KEY")
     if settings.mqtt_broker == "external" and len(settings.mqtt_password) < 16:
         weak.append("FIELDLOOP_MQTT_PASSWORD")
+    if settings.emqx_token and len(settings.emqx_token) < 16:  # whoever shows it may try every device's secret
+        weak.append("FIELDLOOP_EMQX_TOKEN")
     return weak
 
 

@@ -64,6 +64,25 @@ def test_a_setting_that_is_not_allowed_is_named_with_what_is(
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SECRET_KEY", "k" * 31), ("MQTT_PASSWORD", ""), ("MQTT_PASSWORD", "p" * 15), ("EMQX_TOKEN", "t" * 15), ("EMQX_TOKEN", "1")],
+)
+def test_a_secret_that_could_be_guessed_refuses_the_start_in_production(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strong = {"SECRET_KEY": "k" * 32, "MQTT_PASSWORD": "p" * 16, "EMQX_TOKEN": "t" * 16}
+    for setting, given in {"ENVIRONMENT": "production", "MQTT_BROKER": "external", "LC_ALL": "C.UTF-8", **strong}.items():
+        monkeypatch.setenv(setting if setting == "LC_ALL" else f"FIELDLOOP_{setting}", given)
+    read_settings()
+    monkeypatch.delenv("FIELDLOOP_EMQX_TOKEN")
+    read_settings()  # EMQX is not asked for
+
+    monkeypatch.setenv(f"FIELDLOOP_{name}", value)
+    with pytest.raises(ValueError, match=f"FIELDLOOP_{name} is missing, too short or the default"):
+        read_settings()
+
+
 def test_it_is_said_in_the_language_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     monkeypatch.setenv("FIELDLOOP_HTTP_PORT", "0")
