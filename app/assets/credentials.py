@@ -76,7 +76,12 @@ def valid_credentials(device: Device, at: datetime) -> Iterator[Credential]:
 
 
 def renew_secret(session: Session, actor: Actor, device: Device) -> str:
-    """Give a device a new secret under the same user name and return it; all old ones end as soon as the broker knows."""
+    """Give a device a new secret under the same user name and return it; all old ones end as soon as the broker knows.
+
+    Raises:
+        Conflict: ``state_conflict`` for a revoked device: no broker would take it.
+    """
+    device = _hold_active(session, device)
     secret = secrets.random_token()
     device.secret_hash = broker_hash(secret)
     device.token_hash = token_hash(device.adapter, secret)
@@ -94,9 +99,7 @@ def rotate_secret(session: Session, actor: Actor, device: Device, overlap: timed
     Raises:
         Conflict: ``state_conflict`` for a revoked device.
     """
-    device = hold(session, Device, device.id)
-    if device.state != "active":
-        raise Conflict("state_conflict", state=device.state, wanted="active")
+    device = _hold_active(session, device)
     secret = secrets.random_token()
     until = now(session) + overlap
     _forget_old(device)
@@ -122,6 +125,13 @@ def end_old_secrets(session: Session) -> int:
         touch(session, device)
         history.record(session, "device.old_secret_ended", about, causes=[rotated])
     return len(ended)
+
+
+def _hold_active(session: Session, device: Device) -> Device:
+    device = hold(session, Device, device.id)
+    if device.state != "active":
+        raise Conflict("state_conflict", state=device.state, wanted="active")
+    return device
 
 
 def _forget_old(device: Device) -> None:

@@ -163,7 +163,8 @@ def answer_database_error(error: Exception) -> Response:
 
 def answer_unexpected(error: Exception) -> Response:
     """Log a fault of ours in full and tell the caller only its request id."""
-    log.error("request failed", exc_info=error, path=request.path, method=request.method)
+    # The route and not the path: in one path stands a device's secret.
+    log.error("request failed", exc_info=error, route=str(request.url_rule or "unknown"), method=request.method)
     return problem(500, "internal", {})
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import structlog.testing
 
 from app.assets.credentials import broker_hash, end_old_secrets, secret_fits
 from app.assets.models import Device
 from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.settings import Settings
+from iot import operations
 from tests.conftest import SetClock
 from tests.factories import World, make_world
 from tests.people import Http
@@ -131,3 +133,25 @@ def test_a_new_secret_keeps_the_device_where_it_was(office: Http, world: World, 
 
     same = ("asset_id", "profile_id", "address", "shard", "state", "installed_at")
     assert {name: before[name] for name in same} == {name: rotated[name] for name in same}
+
+
+def test_a_revoked_device_gets_no_new_secret(office: Http, http: Http, thing: Any) -> None:
+    office.edit(f"/devices/{thing['id']}", None, thing["version"], method="DELETE")
+
+    office.refused("POST", f"/devices/{thing['id']}/secret", 409, "state_conflict")
+    office.refused("POST", f"/devices/{thing['id']}/secret-rotations", 409, "state_conflict", {})
+    assert sends(http, thing) == 401
+
+
+def test_a_fault_of_ours_writes_no_secret_into_the_log(http: Http, thing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device's secret stands in the path of its call."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(operations, "take_telemetry", fail)
+    with structlog.testing.capture_logs() as told:
+        assert sends(http, thing) == 500
+
+    assert [entry["route"] for entry in told if entry["event"] == "request failed"] == ["/api/v1/<token>/telemetry"]
+    assert thing["secret"] not in str(told)
