@@ -23,6 +23,7 @@ from app.core.clock import to_ms
 from app.core.db import Database, database_now, last_change
 from app.core.http import PUBLIC
 from app.core.leases import LeaderLease, ProcessBeat, overdue_jobs
+from app.core.problems import DATABASE_AWAY
 from app.core.settings import Settings
 from app.link_page import LINK_PAGE, LINK_SCRIPT
 from app.migrate import revisions
@@ -59,7 +60,7 @@ def install(app: Flask, database: Database, settings: Settings) -> None:
         given = flask.request.headers.get("Authorization", "").removeprefix("Bearer ")
         if settings.metrics_token and not hmac.compare_digest(given.encode(), settings.metrics_token.encode()):
             return Response("a metrics token is needed\n", status=401, mimetype="text/plain")
-        return Response(_counters() + gauges(database).encode(), content_type=CONTENT_TYPE_LATEST)
+        return Response(_counters() + _gauges_if_any(database).encode(), content_type=CONTENT_TYPE_LATEST)
 
     def docs() -> Response:
         """Show the API in a browser; every file comes from here."""
@@ -137,6 +138,14 @@ def _counters() -> bytes:
     return generate_latest(registry)
 
 
+def _gauges_if_any(database: Database) -> str:
+    """Return the gauges, or that there are none: the counters of the web server are shown while its database is away, too."""
+    try:
+        return gauges(database)
+    except DATABASE_AWAY:
+        return "# TYPE fieldloop_database_up gauge\nfieldloop_database_up 0\n"
+
+
 def gauges(database: Database) -> str:
     """Return what only the database knows, as Prometheus text: backlogs, ages, alarms, fates of messages."""
     with database.reading() as session:
@@ -147,7 +156,7 @@ def gauges(database: Database) -> str:
                 OutboxMessage.state, func.count(), func.min(func.coalesce(OutboxMessage.quiet_until, OutboxMessage.queued_at))
             ).group_by(OutboxMessage.state)
         ).all()
-        lines = ["# TYPE fieldloop_outbox_messages gauge"]
+        lines = ["# TYPE fieldloop_database_up gauge", "fieldloop_database_up 1", "# TYPE fieldloop_outbox_messages gauge"]
         lines += [f'fieldloop_outbox_messages{{state="{state}"}} {n}' for state, n, _ in outbox]
         oldest = next((since for state, _, since in outbox if state == "queued"), None)
         lines += ["# TYPE fieldloop_outbox_oldest_seconds gauge", f"fieldloop_outbox_oldest_seconds {_age(oldest, present)}"]

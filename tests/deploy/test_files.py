@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import REGISTRY
 
 from app.core.db import Database
+from app.core.http import LARGEST_BODY
 from app.core.leases import beat
 from app.core.settings import Settings
 from app.jobs import JOBS, Scheduler
@@ -164,6 +165,15 @@ def test_every_figure_of_the_deployment_is_documented(shown: dict[str, set[str]]
     docs = [(DEPLOY.parent / "docs" / name).read_text() for name in ("operation.md", "operation.zh-CN.md")]
     names = {re.sub(r"_(bucket|sum|count)$", "", name) for name in shown if not name.endswith("_created")}
     assert {name for name in names for text in docs if name not in text} == set()
+
+
+@pytest.mark.parametrize("name", ["operation.md", "operation.zh-CN.md"])
+def test_the_proxies_of_the_documents_let_the_largest_body_through(name: str) -> None:
+    """A phone's push after weeks, and a part of an upload: what the proxy refuses the phone sends again for ever."""
+    text = (DEPLOY.parent / "docs" / name).read_text()
+    sizes = re.findall(r"(?:client_max_body_size|max_size|request_buffers) (\d+)(?:m|MB)", text)
+    assert len(sizes) == 3
+    assert min(map(int, sizes)) * 1_000_000 > LARGEST_BODY
 
 
 UNITS = sorted(path.name for path in (DEPLOY / "systemd").iterdir() if path.suffix != ".conf")

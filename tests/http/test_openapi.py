@@ -168,6 +168,20 @@ def test_health_and_metrics_answer(app: Flask, world: World, db: Database) -> No
     assert metrics.status_code == 200
     assert "fieldloop_alarms" in metrics.get_data(as_text=True)
     assert "fieldloop_outbox_oldest_seconds 0.0" in metrics.get_data(as_text=True)
+    assert "fieldloop_database_up 1" in metrics.get_data(as_text=True)
+
+
+def test_metrics_of_the_web_server_are_shown_while_its_database_is_away(settings: Settings) -> None:
+    away = Database("postgresql://nobody@127.0.0.1:1/none")
+    client = create_app(settings, away).test_client()
+    client.get("/health/live")
+
+    shown = client.get("/metrics")
+
+    assert shown.status_code == 200
+    assert "fieldloop_database_up 0" in shown.get_data(as_text=True)
+    assert "fieldloop_http_requests_total" in shown.get_data(as_text=True)
+    away.close()
 
 
 def test_a_deployment_whose_processes_are_heard_is_ready(app: Flask, world: World, db: Database) -> None:
