@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -55,16 +55,34 @@ def of_messages(session: Session, settings: Settings) -> Iterator[Finding]:
     ).all()
     if dead:
         n, reasons = sum(row[1] for row in dead), ", ".join(f"{reason} {n}" for reason, n in dead)
+        sources = ", ".join(f"{source} {n}" for source, n in _loudest(session))
         yield Finding(
             "problem",
-            (f"{n} open dead letter(s): {reasons}", f"有 {n} 条未处理的死信：{reasons}"),
+            (
+                f"{n} open dead letter(s): {reasons}" + (f"; from {sources}" if sources else ""),
+                f"有 {n} 条未处理的死信：{reasons}" + (f"；来源：{sources}" if sources else ""),
+            ),
             (
                 "GET /api/v1/dead-letters says why; mend the cause, then POST .../replay",
                 "GET /api/v1/dead-letters 会说明原因；排除后调用 POST .../replay 重放",
             ),
         )
-    counters = session.scalars(select(IngestCounter).where(IngestCounter.name.in_(("unknown_device", "too_old"))))
+    counters = session.scalars(
+        select(IngestCounter).where(IngestCounter.name.in_(("unknown_device", "too_old", "poison_dropped")))
+    )
     fates = {counter.name: counter.n for counter in counters}
+    if dropped := fates.get("poison_dropped"):
+        yield Finding(
+            "note",
+            (
+                f"{dropped} unusable message(s) were counted and not kept, for their sources had too many dead letters",
+                f"有 {dropped} 条无法处理的消息只计数、未保存，因其来源的死信过多",
+            ),
+            (
+                "GET /api/v1/dead-letters?source=... of those named above; mend the device, then dismiss or replay its letters",
+                "按上面列出的来源查询 GET /api/v1/dead-letters?source=...；修复设备后忽略或重放其死信",
+            ),
+        )
     if unknown := fates.get("unknown_device"):
         yield Finding(
             "note",
@@ -99,6 +117,13 @@ def of_messages(session: Session, settings: Settings) -> Iterator[Finding]:
                 "其日志会说明来源；请重新生成其配置（python -m app mosquitto），并检查接收进程是否滞后、设备是否被拒绝",
             ),
         )
+
+
+def _loudest(session: Session) -> Sequence[tuple[str, int]]:
+    """Return the sources with the most open dead letters, and how many each has."""
+    query = select(DeadLetter.source, func.count()).where(DeadLetter.state == "open", DeadLetter.source != "")
+    loudest = query.group_by(DeadLetter.source).order_by(func.count().desc(), DeadLetter.source).limit(_NAMED)
+    return [(source, n) for source, n in session.execute(loudest)]
 
 
 def _of_storms(session: Session) -> Iterator[Finding]:

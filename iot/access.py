@@ -11,7 +11,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.assets.credentials import valid_credentials
-from app.assets.mappings import ADAPTERS, FILTERS_OF, filter_of, topic_of
+from app.assets.mappings import ADAPTERS, FILTERS_OF, filter_of, fits_topics, is_level, topic_of
 from app.assets.models import Device, DeviceProfile
 from app.core.db import now
 from app.core.logs import get_log
@@ -25,7 +25,6 @@ INGEST_CLIENT = "fieldloop-ingest-"
 KEEPER = "fieldloop-keeper"
 _NODE_TELLS = ("BIRTH", "DATA", "DEATH")
 _HASH = re.compile(r"\$7\$[1-9][0-9]{0,8}\$[A-Za-z0-9+/]{16}\$[A-Za-z0-9+/]{86}==")
-_ADDRESS_LEVEL = re.compile(r"[^\s\x00-\x1f\x7f/+#]+")
 
 
 class Account(NamedTuple):
@@ -96,14 +95,9 @@ def _fault(settings: Settings, account: Account) -> str:
     # Mosquitto lets a user without a hash in with any password.
     if not _HASH.fullmatch(account.secret_hash):
         return "hash"
-    levels = account.address.split("/")
-    if account.adapter == "ovms" and (len(levels) != 2 or not all(map(_ADDRESS_LEVEL.fullmatch, levels))):
+    if not fits_topics(account.adapter, account.address):
         return "address"
-    if account.adapter == "teslamate" and not (len(levels) <= 2 and all(map(_ADDRESS_LEVEL.fullmatch, levels))):
-        return "address"
-    if account.adapter == "sparkplug" and not (2 <= len(levels) <= 3 and all(map(_ADDRESS_LEVEL.fullmatch, levels))):
-        return "address"
-    if account.adapter == "mapped" and not (account.mapping and _ADDRESS_LEVEL.fullmatch(levels[-1])):
+    if account.adapter == "mapped" and not (account.mapping and is_level(account.address.rpartition("/")[2])):
         return "address"
     return ""
 

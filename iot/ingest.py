@@ -5,7 +5,6 @@ The caller acknowledges the messages after ``ingest_batch`` has returned, never 
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -30,12 +29,12 @@ from app.core.tracked import add
 from app.core.wire import WireError
 from app.rules.queries import ActiveRule, active_rules
 from iot import actions, alarms, commands, derived, nodes, rates, silence, store, subjects
-from iot.adapters import Answer, Decoded, FaultReport, Ignored, NodeMessage, Sample, decode, is_mapped
+from iot.adapters import Answer, Decoded, FaultReport, Ignored, NodeMessage, Sample, decode, is_mapped, source_of
 from iot.models import DevicePresence, TelemetryHorizon
 from iot.rates import Bucket
-from iot.store import Row
+from iot.store import Letter, Row
 from iot.subjects import News
-from iot.words import Words
+from iot.words import Words, is_usable
 
 log = get_log(__name__)
 
@@ -99,7 +98,7 @@ def ingest_batch(
     try:
         with database.transaction() as session:
             counts = _ingest(session, settings, messages, limited)
-    except (IntegrityError, DataError, StatementError, DomainError, ValueError, LookupError, TypeError) as fault:
+    except (IntegrityError, DataError, StatementError, DomainError, ValueError, LookupError, TypeError, ArithmeticError) as fault:
         if isinstance(fault, OperationalError | InterfaceError) or (
             isinstance(fault, StatementError) and getattr(fault, "connection_invalidated", False)
         ):
@@ -117,7 +116,8 @@ def ingest_batch(
 
 
 def _ingest(session: Session, settings: Settings, messages: Sequence[Message], limited: bool) -> Counter[str]:
-    batch = _decode(messages, mapped_forms(session, messages))
+    forms = mapped_forms(session, messages)
+    batch = _decode(messages, forms)
     devices = _known_devices(session, batch)
     answers = _follow_nodes(session, batch, devices)
     within = rates.keep_within(settings, batch.decoded, batch.heard, devices) if limited else rates.Within()
@@ -150,12 +150,12 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message], l
     for change in alarms.evaluate(session, _news(session, settings, rules, usable, devices)):
         actions.apply(session, settings, change)
     passed(FaultPoint.ALARMS_FOLLOWED)
-    # In one order everywhere, so that two writers with the same poison wait for each other instead of deadlocking.
-    for message, reason, detail in sorted(batch.poison, key=lambda poison: poison[0][:2]):
-        kept = store.bury(
-            session, message.topic, message.payload, reason, detail, message.received_ms, settings.payload_limit_bytes
-        )
-        batch.counts["poison" if kept else "poison_dropped"] += 1
+    letters = [
+        Letter(message.topic, message.payload, message.received_ms, source_of(message.topic, forms), reason, detail)
+        for message, reason, detail in sorted(batch.poison, key=lambda poison: poison[0][:2])
+    ]
+    kept = store.bury(session, letters, settings.payload_limit_bytes)
+    batch.counts.update({"poison": kept, "poison_dropped": len(letters) - kept})
     store.add_counts(session, batch.counts)
     return batch.counts
 
@@ -290,10 +290,10 @@ def _rows(batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> list[Row
             batch.counts["ahead"] += 1
         for source, value in one.values.items():
             metric, value = device.words.told(source, value)
-            if math.isfinite(value):
+            if is_usable(value):
                 rows.append(Row(device.id, one.key, metric[:60], one.at_ms, value, message.received_ms, ahead))
             elif not batch.poison or batch.poison[-1][0] is not message:
-                batch.poison.append((message, "number_out_of_range", f"{metric[:60]}: too great once scaled"))
+                batch.poison.append((message, "number_out_of_range", f"{metric[:60]}: too great"))
     return rows
 
 
@@ -355,12 +355,12 @@ def _bury_alone(database: Database, settings: Settings, message: Message, fault:
     log.error("message could not be stored", topic=message.topic[:200], problem=repr(fault)[:300])
     with database.transaction() as session:
         detail = f"{type(fault).__name__}: {str(fault).partition(chr(10))[0]}"
-        store.bury(
-            session, message.topic, message.payload, "not_storable", detail, message.received_ms, settings.payload_limit_bytes
-        )
-        store.add_counts(session, {"message": 1, "poison": 1})
-    INGEST_MESSAGES.labels("poison").inc()
-    return Counter({"message": 1, "poison": 1})
+        source = source_of(message.topic, mapped_forms(session, [message]))
+        letter = Letter(message.topic, message.payload, message.received_ms, source, "not_storable", detail)
+        fate = "poison" if store.bury(session, [letter], settings.payload_limit_bytes) else "poison_dropped"
+        store.add_counts(session, {"message": 1, fate: 1})
+    INGEST_MESSAGES.labels(fate).inc()
+    return Counter({"message": 1, fate: 1})
 
 
 def follow_due(database: Database, settings: Settings) -> int:

@@ -223,12 +223,19 @@ class AlarmReminder(Base):
 
 
 class DeadLetter(Base):
-    """A message that could not be used: why, and its first bytes. The same bytes on the same topic are one row."""
+    """A message that could not be used: why, and its first bytes. The same bytes on the same topic are one row.
+
+    ``source``: who sent it, see ``iot.adapters.source_of``; empty for what came before sources were told apart.
+    """
 
     __tablename__ = "dead_letters"
-    __table_args__ = (CheckConstraint("state IN ('open', 'replayed', 'dismissed')", name="state"),)
+    __table_args__ = (
+        CheckConstraint("state IN ('open', 'replayed', 'dismissed')", name="state"),
+        Index(None, "source", "state"),
+    )
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     fingerprint: Mapped[str] = mapped_column(String(64), unique=True)
+    source: Mapped[str] = mapped_column(String(160), default="", server_default="")
     topic: Mapped[str] = mapped_column(String(300))
     payload: Mapped[bytes] = mapped_column(LargeBinary)
     size: Mapped[int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.assets import queries as assets
@@ -22,6 +23,7 @@ from iot.models import Alarm, DeadLetter
 from push import fallback
 
 _TOKEN_TRIES = 30
+_LETTERS = Subject("dead_letters", "dead_letters")
 
 
 def acknowledge(session: Session, actor: Actor, alarm: Alarm) -> Alarm:
@@ -51,7 +53,8 @@ def take_telemetry(database: Database, settings: Settings, token: str, payload: 
     Raises:
         Unauthenticated: ``unauthenticated`` when the token is no active device's; its trace counts the failure.
         TooMany: ``too_many_requests`` instead, while the address is locked.
-        WireError: with the reason, when the payload cannot be used; nothing was stored.
+        WireError: with the reason, when the payload cannot be used; nothing was stored. ``not_storable``: it was understood,
+            but not all of its values can be stored.
         TooMany: ``rate_limited`` when the device sends more than its rate allows; counted, and nothing was stored.
     """
     subject = tries.subject_of("device-token-address", origin)
@@ -67,8 +70,11 @@ def take_telemetry(database: Database, settings: Settings, token: str, payload: 
         raise WireError("too_large", f"{len(payload)} bytes, at most {settings.payload_limit_bytes}")
     message = Message(thingsboard.TELEMETRY, thingsboard.telemetry_of(address, payload), False, to_ms(database.clock.now()))
     decode(*message[:2], retained=False, received_ms=message.received_ms)
-    if ingest_batch(database, settings, [message])["rate_limited"]:
+    fates = ingest_batch(database, settings, [message])
+    if fates["rate_limited"]:
         raise TooMany("rate_limited", retry_after_s=60)
+    if fates["poison"] or fates["poison_dropped"]:
+        raise WireError("not_storable")
 
 
 def dismiss(session: Session, letter_id: str) -> DeadLetter:
@@ -83,6 +89,22 @@ def dismiss(session: Session, letter_id: str) -> DeadLetter:
     letter.state = "dismissed"
     session.flush()
     return letter
+
+
+def dismiss_all(session: Session, actor: Actor, source: str, reason: str | None) -> int:
+    """Close the open dead letters of a source, of one reason if named; the same messages again open them again.
+
+    Returns:
+        How many.
+    """
+    of_no_use = update(DeadLetter).where(DeadLetter.state == "open", DeadLetter.source == source)
+    if reason is not None:
+        of_no_use = of_no_use.where(DeadLetter.reason == reason)
+    done = session.execute(of_no_use.values(state="dismissed").execution_options(synchronize_session=False))
+    n = int(done.rowcount)  # type: ignore[attr-defined]
+    if n:
+        record(session, "dead_letters.dismissed", _LETTERS, actor_id=actor.id, n=n, source=source)
+    return n
 
 
 def replay(database: Database, settings: Settings, letter_id: str) -> DeadLetter:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from typing import Any
 
 from app.assets.mappings import find_faults, read_form
@@ -12,7 +11,7 @@ from app.core.clock import from_ms
 from app.core.errors import FieldsInvalid
 from app.core.wire import WireError
 from iot.adapters import Ignored, Sample, decode, is_mapped
-from iot.words import Words
+from iot.words import Words, is_usable
 
 
 def try_message(body: dict[str, Any], received_ms: int) -> dict[str, Any]:
@@ -52,8 +51,8 @@ def _readings(sample: Sample, words: Words) -> list[dict[str, Any]]:
     readings = []
     for source, value in sample.values.items():
         metric, told = words.told(source, value)
-        if not math.isfinite(told):
-            raise WireError("number_out_of_range", f"{metric[:60]}: too great once scaled")
+        if not is_usable(told):
+            raise WireError("number_out_of_range", f"{metric[:60]}: too great")
         readings.append(
             {"address": sample.address, "metric": metric[:60], "at": from_ms(sample.at_ms), "value": told, "key": sample.key}
         )

@@ -172,9 +172,10 @@ def _trial(session: Session, document: Document, span: dict[str, Any], since: da
     if document.watches == "device":
         raise Invalid("rule_invalid", reason="silence is judged by arrival: there is nothing stored to try it on")
     until = min(span.get("until", LATEST), now(session))
-    found = rule_trials.try_out(
-        session, document, edge_settings().time_zone, since=span.get("since", since), until=until, after=span["after"]
-    )
+    with rule_trials.taking_turns():
+        found = rule_trials.try_out(
+            session, document, edge_settings().time_zone, since=span.get("since", since), until=until, after=span["after"]
+        )
     return {
         "items": [
             {
@@ -276,10 +277,13 @@ def try_profile(actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
         return profile_trials.try_message(body, to_ms(now(session)))
 
 
-@routes.door("GET", "/dead-letters", policy="dead_letters.read", query=PageQuery, answer=page_of(schemas.DeadLetterSchema))
+@routes.door(
+    "GET", "/dead-letters", policy="dead_letters.read", query=schemas.DeadLetterQuery, answer=page_of(schemas.DeadLetterSchema)
+)
 def list_dead_letters(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
     """List messages that could not be used, with the reason and their first bytes."""
-    found = page(session, queries.dead_letters(), DeadLetter, query)
+    wanted = {name: query[name] for name in ("state", "reason", "source") if name in query}
+    found = page(session, queries.dead_letters().filter_by(**wanted), DeadLetter, query)
     return {"items": [_letter(row) for row in found["items"]], "next": found["next"]}
 
 
@@ -304,6 +308,14 @@ def replay(actor: Actor, letter_id: str) -> dict[str, Any]:
 def dismiss(session: Session, actor: Actor, letter_id: str) -> dict[str, Any]:
     """Close a dead letter that is of no use."""
     return _letter(operations.dismiss(session, letter_id))
+
+
+@routes.door(
+    "POST", "/dead-letters/dismiss", policy="dead_letters.replay", body=schemas.DismissalSchema, answer=schemas.DismissedSchema
+)
+def dismiss_all(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
+    """Close all open dead letters of a source that are of no use; it has room for new ones then."""
+    return {"dismissed": operations.dismiss_all(session, actor, body["source"], body.get("reason"))}
 
 
 @routes.door(

@@ -6,7 +6,9 @@ is its dry run: what is folded is what the ingest stores, so the answer is what 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import NamedTuple
@@ -16,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from app.assets.models import Asset, Component, Fitting
 from app.core.clock import to_ms
+from app.core.errors import TooMany
 from app.rules.detectors import DETECTORS, Episode, Reading, State
 from app.rules.documents import Document
 from app.rules.parts import Severity
@@ -35,6 +38,24 @@ class Raised(NamedTuple):
     asset_id: str
     episode: Episode
     severity: Severity
+
+
+_TURN = threading.Lock()
+
+
+@contextmanager
+def taking_turns() -> Iterator[None]:
+    """Let one trial run at a time in this process: each keeps a processor and one of its few threads busy for seconds.
+
+    Raises:
+        TooMany: ``trial_running`` while another one runs; nobody waits, for who waits holds a thread, too.
+    """
+    if not _TURN.acquire(blocking=False):
+        raise TooMany("trial_running", retry_after_s=5)
+    try:
+        yield
+    finally:
+        _TURN.release()
 
 
 @dataclass

@@ -185,10 +185,19 @@ class TrialSchema(fields.Schema):
     next = fields.Text(36, allow_none=True)
 
 
+class DeadLetterQuery(PageQuery):
+    """A page of dead letters, of one state, reason or source if named."""
+
+    state = fields.OneOf("open", "replayed", "dismissed")
+    reason = fields.Text(60, 1)
+    source = fields.Text(160, 1)
+
+
 class DeadLetterSchema(fields.Schema):
-    """A message that could not be used."""
+    """A message that could not be used. ``source``: the device, node or gateway whose topic it came on."""
 
     id = fields.Id()
+    source = fields.Text(160)
     topic = fields.Text(300)
     head = fields.Text(8000)
     size = fields.Int()
@@ -200,6 +209,19 @@ class DeadLetterSchema(fields.Schema):
     last_at = fields.Instant()
     times = fields.Int()
     state = fields.Text(20)
+
+
+class DismissalSchema(fields.Schema):
+    """Which open dead letters are of no use: those of one source, of one reason if named."""
+
+    source = fields.Text(160, 1, required=True)
+    reason = fields.Text(60, 1)
+
+
+class DismissedSchema(fields.Schema):
+    """How many were closed."""
+
+    dismissed = fields.Int()
 
 
 class CommandSchema(fields.TrackedSchema):

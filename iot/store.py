@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import JSON, Text, and_, bindparam, case, cast, column, func, or_, select, update
@@ -18,6 +18,8 @@ from iot.models import DeadLetter, DeviceLatest, DevicePresence, IngestCounter, 
 
 _HEAD = 4096
 _MOST_DEAD_LETTERS = 100_000
+_MOST_OF_ONE_SOURCE = 1_000
+_LONGEST_SOURCE = 160
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -207,44 +209,98 @@ def add_counts(session: Session, counts: dict[str, int]) -> None:
         _COUNTS.run(session, rows)
 
 
-def bury(session: Session, topic: str, payload: bytes, reason: str, detail: str, received_ms: int, keep_bytes: int) -> bool:
-    """Keep a message that could not be used; the same one again only counts up.
+class Letter(NamedTuple):
+    """A message that could not be used, and why. ``source``: who sent it; ``received_ms``: its arrival, Unix ms."""
+
+    topic: str
+    payload: bytes
+    received_ms: int
+    source: str
+    reason: str
+    detail: str
+
+
+def bury(session: Session, letters: Iterable[Letter], keep_bytes: int) -> int:
+    """Keep messages that could not be used; the same one again only counts up.
+
+    Args:
+        letters: in one order everywhere, so that two writers with the same ones wait for each other instead of deadlocking.
+        keep_bytes: of a longer payload only its head is kept.
 
     Returns:
-        Whether there was room: beyond 100,000 open dead letters a message is only counted, never blocks.
+        For how many there was room: beyond 1,000 open dead letters of one source, or 100,000 of all, a message is only
+        counted. It never blocks, and one that sends nothing else does not take the room of the others.
     """
-    fingerprint = hashlib.sha256(topic.encode(errors="replace") + b"\x00" + payload).hexdigest()
-    received = from_ms(received_ms)
+    kept = 0
+    room = _Room(session)
+    for letter in letters:
+        fingerprint = hashlib.sha256(letter.topic.encode(errors="replace") + b"\x00" + letter.payload).hexdigest()
+        if _bury_again(session, fingerprint, letter):
+            kept += 1
+        elif room.take(_storable(letter.source, _LONGEST_SOURCE)):
+            _bury_first(session, fingerprint, letter, keep_bytes)
+            kept += 1
+    return kept
+
+
+class _Room:
+    """How many open dead letters there are, of all and of a source; each is counted once a batch."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._of: dict[str | None, int] = {}
+
+    def take(self, source: str) -> bool:
+        """Take room for one more letter of a source, if there is any."""
+        if self._open(None) >= _MOST_DEAD_LETTERS or self._open(source) >= _MOST_OF_ONE_SOURCE:
+            return False
+        self._of[None] += 1
+        self._of[source] += 1
+        return True
+
+    def _open(self, source: str | None) -> int:
+        if source not in self._of:
+            query = select(func.count()).select_from(DeadLetter).where(DeadLetter.state == "open")
+            self._of[source] = self._session.scalar(query if source is None else query.where(DeadLetter.source == source)) or 0
+        return self._of[source]
+
+
+def _bury_again(session: Session, fingerprint: str, letter: Letter) -> bool:
     again = session.execute(
         update(DeadLetter)
         .where(DeadLetter.fingerprint == fingerprint)
-        .values(times=DeadLetter.times + 1, last_at=received, state="open", reason=reason, detail=_storable(detail))
+        .values(
+            times=DeadLetter.times + 1,
+            last_at=from_ms(letter.received_ms),
+            state="open",
+            reason=letter.reason,
+            detail=_storable(letter.detail),
+        )
         .execution_options(synchronize_session=False)
     )
-    if again.rowcount:  # type: ignore[attr-defined]
-        return True
-    if (
-        session.scalar(select(func.count()).select_from(DeadLetter).where(DeadLetter.state == "open")) or 0
-    ) >= _MOST_DEAD_LETTERS:
-        return False
-    whole = len(payload) <= keep_bytes
+    return bool(again.rowcount)  # type: ignore[attr-defined]
+
+
+def _bury_first(session: Session, fingerprint: str, letter: Letter, keep_bytes: int) -> None:
+    received = from_ms(letter.received_ms)
+    whole = len(letter.payload) <= keep_bytes
     insert = insert_into(session, DeadLetter).values(
         id=new_id(),
         fingerprint=fingerprint,
-        topic=_storable(topic),
-        payload=payload if whole else payload[:_HEAD],
-        size=len(payload),
+        source=_storable(letter.source, _LONGEST_SOURCE),
+        topic=_storable(letter.topic),
+        payload=letter.payload if whole else letter.payload[:_HEAD],
+        size=len(letter.payload),
         whole=whole,
-        reason=reason,
-        detail=_storable(detail),
+        reason=letter.reason,
+        detail=_storable(letter.detail),
         received_at=received,
         last_at=received,
         times=1,
         state="open",
     )
     session.execute(insert.on_conflict_do_update(index_elements=[DeadLetter.fingerprint], set_={"times": DeadLetter.times + 1}))
-    return True
 
 
-def _storable(text: str) -> str:
-    return text.encode(errors="replace").decode().replace("\x00", "\ufffd")[:300]
+def _storable(text: str, longest: int = 300) -> str:
+    return text.encode(errors="replace").decode().replace("\x00", "\ufffd")[:longest]

@@ -1,9 +1,17 @@
-"""A device's values under the names and in the units of its profile. Pure."""
+"""A device's values under the names and in the units of its profile, and how great one may be. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+
+LARGEST = 1e100
+"""No measurement is greater. Folds square values, roll-ups add them up: what no float can hold would stay in them for ever."""
+
+
+def is_usable(value: float) -> bool:
+    """Tell whether a value can be stored and calculated with: a number, and not beyond ``LARGEST`` on either side."""
+    return -LARGEST <= value <= LARGEST
 
 
 @dataclass(frozen=True)

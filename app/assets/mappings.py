@@ -34,6 +34,8 @@ FILTERS_OF = {
     "teslamate": ("teslamate/#",),
     "sparkplug": ("spBv1.0/#",),
 }
+# How many levels an address has: of <user>/<vehicle>; of <id>, or <namespace>/<id>; of <group>/<node>, or .../<device>.
+_LEVELS_OF = {"ovms": (2, 2), "teslamate": (1, 2), "sparkplug": (2, 3)}
 _RESERVED = ("devices/#", "v1/gateway/#", *(topic for topics in FILTERS_OF.values() for topic in topics))
 
 _MOST_LEVELS = 16
@@ -132,6 +134,18 @@ def overlap(one: str, other: str) -> bool:
 def is_level(text: str) -> bool:
     """Tell whether a text can stand as one level of a topic."""
     return bool(_LEVEL.fullmatch(text))
+
+
+def fits_topics(adapter: str, address: str) -> bool:
+    """Tell whether the topics of a convention can hold an address: each of its levels without wildcards, blanks and controls.
+
+    A name at a ThingsBoard gateway stands in the payload and may be any.
+    """
+    levels = address.split("/")
+    if adapter not in _LEVELS_OF:
+        return True
+    fewest, most = _LEVELS_OF[adapter]
+    return fewest <= len(levels) <= most and all(map(is_level, levels))
 
 
 def read_pattern(pattern: str) -> tuple[str, ...]:

@@ -345,11 +345,11 @@ def _address(profile: DeviceProfile, given: str | None, device_id: str) -> str:
     """Return what a device is known by in topics; with the profile's code before it where the profile says which topics.
 
     Raises:
-        FieldsInvalid: ``invalid``, ``node_address`` or ``too_long``.
+        FieldsInvalid: ``invalid``, ``node_address``, ``topic_address`` or ``too_long``.
     """
     address = given or device_id
-    if profile.adapter == "sparkplug" and not (2 <= len(levels := address.split("/")) <= 3 and all(levels)):
-        raise FieldsInvalid({"address": ["node_address"]})
+    if not mappings.fits_topics(profile.adapter, address):
+        raise FieldsInvalid({"address": ["node_address" if profile.adapter == "sparkplug" else "topic_address"]})
     if profile.adapter != "mapped":
         return address
     level = address.removeprefix(f"{profile.code}/")

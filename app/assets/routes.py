@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.assets import claims, credentials, operations, placements, queries, schemas
 from app.assets.mappings import telemetry_topic
-from app.assets.models import Asset, Component, Device, DeviceProfile, FaultCode, Fitting
+from app.assets.models import Asset, Component, Device, DeviceClaim, DeviceProfile, FaultCode, Fitting
 from app.core.errors import FieldsInvalid
 from app.core.http import Routes, check_version
 from app.core.paging import PageQuery, page, page_of
@@ -179,7 +179,7 @@ def prepare_device(session: Session, actor: Actor, body: dict[str, Any]) -> dict
         "id": claim.id,
         "username": claim.id,
         "secret": secret,
-        "topic": f"devices/{claim.shard}/{claim.id}/telemetry",
+        "topic": _topic(session, claim),
         "code": code,
         "expires_at": claim.expires_at,
     }
@@ -266,9 +266,12 @@ def revoke_device(session: Session, actor: Actor, device_id: str) -> Device:
 
 def _with_secret(session: Session, device: Device, secret: str) -> dict[str, Any]:
     shown = {name: getattr(device, name) for name in schemas.DeviceSchema().fields}
-    if device.adapter == "native":
-        topic = f"devices/{device.shard}/{device.id}/telemetry"
-    else:
-        profile = session.get_one(DeviceProfile, device.profile_id)
-        topic = telemetry_topic(device.adapter, device.address, profile.mapping)
-    return shown | {"secret": secret, "topic": topic}
+    return shown | {"secret": secret, "topic": _topic(session, device)}
+
+
+def _topic(session: Session, device: Device | DeviceClaim) -> str:
+    """Return where the values of a device are expected, be it registered or still to be claimed."""
+    profile = session.get_one(DeviceProfile, device.profile_id)
+    if profile.adapter == "native":
+        return f"devices/{device.shard}/{device.id}/telemetry"
+    return telemetry_topic(profile.adapter, device.address, profile.mapping)

@@ -44,6 +44,12 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
         "该渠道在最近 30 分钟内未发送过此验证码。",
     ),
     "validation_failed": ("Please check your input", "Some fields are not valid.", "请检查输入", "部分字段无效。"),
+    "trial_running": (
+        "A trial is running",
+        "Rules are tried out one after the other. Try again in a few seconds.",
+        "正在试运行规则",
+        "规则试运行须逐个进行，请几秒后重试。",
+    ),
     "malformed": (
         "Request cannot be read",
         "The body is not acceptable: {reason}.",
@@ -330,6 +336,10 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
     "amount_invalid": ("must be an amount with at most two decimals, as a text", "须为最多两位小数的金额文本"),
     "native_address": ("is for other conventions; here the id is the address", "仅用于其他协议，此处以设备编号为地址"),
     "one_payload": ("is needed, or payload_base64, but not both", "须提供 payload 或 payload_base64 之一"),
+    "topic_address": (
+        "does not fit the topics: user/vehicle for OVMS, id or namespace/id for TeslaMate, without + # or blanks",
+        "不符合该约定的主题：OVMS 为 用户/车辆，TeslaMate 为 编号 或 命名空间/编号，且不含 +、# 与空格",
+    ),
     "node_address": ("must be group/node, or group/node/device", "须为 组/节点 或 组/节点/设备"),
     "not_mapped": ("is only for profiles of the adapter “mapped”", "仅适用于协议为“mapped”的设备档案"),
     "pattern_invalid": (
@@ -416,6 +426,7 @@ FACTS: dict[str, tuple[str, str]] = {
     "empty": ("it is empty", "内容为空"),
     "not_json": ("it is not JSON", "不是有效的 JSON"),
     "number_out_of_range": ("a number is out of range", "数字超出范围"),
+    "not_storable": ("a value in it cannot be stored", "其中有无法存储的数值"),
     "text_invalid": ("a text contains characters that cannot be stored", "文本包含无法存储的字符"),
     "text_too_long": ("a text is too long", "文本过长"),
     "too_deep": ("it is nested too deeply", "嵌套层数过多"),

@@ -209,6 +209,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "{n} days of the calendar were set, from {since} to {until}.",
         "已设置日历 {n} 天，自 {since} 至 {until}。",
     ),
+    "dead_letters.dismissed": (
+        "{n} dead letters of {source} were closed as of no use.",
+        "已将来源 {source} 的 {n} 条死信作为无用信息关闭。",
+    ),
     "calendar.day_removed": ("{day} is an ordinary day again.", "{day} 恢复为普通日期。"),
     "territory.created": ("The territory was added.", "区域已创建。"),
     "partner.created": ("The partner was added.", "合作方已创建。"),

@@ -49,4 +49,41 @@ def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int, form
     return mapped.decode(form, topic, payload, retained=retained, received_ms=received_ms)
 
 
-__all__ = ["Answer", "Decoded", "FaultReport", "Ignored", "NodeMessage", "NodeMetric", "Sample", "decode", "is_mapped"]
+def source_of(topic: str, forms: Sequence[MappedForm] = ()) -> str:
+    """Return who speaks on a topic, as far as the broker's rights make one account stay below it: a device, a node, a gateway.
+
+    Whoever writes on topics of their own choice below it is still one source. Topics of no known convention are one by their
+    first level.
+
+    Args:
+        topic: as received.
+        forms: how profiles read topics that have no adapter of their own.
+    """
+    levels = topic.split("/")
+    match levels:
+        case ["devices", _, device, *_]:
+            return f"devices/{device}"
+        case ["ovms", user, vehicle, *_]:
+            return f"ovms/{user}/{vehicle}"
+        case ["spBv1.0", group, _, node, *_]:
+            return f"spBv1.0/{group}/{node}"
+        case ["teslamate", *_, _] | ["v1", "gateway", _]:
+            return "/".join(levels[:-1])
+    for form in forms:
+        if (matched := form.matched(topic)) is not None:
+            return form.full_address(matched[0])
+    return levels[0]
+
+
+__all__ = [
+    "Answer",
+    "Decoded",
+    "FaultReport",
+    "Ignored",
+    "NodeMessage",
+    "NodeMetric",
+    "Sample",
+    "decode",
+    "is_mapped",
+    "source_of",
+]

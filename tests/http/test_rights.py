@@ -176,6 +176,7 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "GET /dead-letters": "dead_letters.read",
         "POST /dead-letters/<letter_id>/replay": "dead_letters.replay",
         "POST /dead-letters/<letter_id>/dismiss": "dead_letters.replay",
+        "POST /dead-letters/dismiss": "dead_letters.replay",
         "POST /devices/<device_id>/commands": "devices.command",
         "GET /device-commands/<command_id>": "devices.read",
         "GET /devices/<device_id>/commands": "devices.read",

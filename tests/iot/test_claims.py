@@ -128,3 +128,16 @@ def test_what_cannot_be_registered_is_not_prepared(world: World, office: Http) -
     ):
         answer = office.refused("POST", "/device-claims", 422, "validation_failed", body)
         assert [error["field"] for error in answer["errors"]] == [field]
+
+
+def test_the_answer_names_the_topic_of_the_devices_own_convention(world: World, office: Http) -> None:
+    assert prepare(office, world, id="my-device-1")["topic"] == "devices/0/my-device-1/telemetry"
+    for adapter, address, topic in (
+        ("ovms", "anna/CAR1", "ovms/anna/CAR1/metric/#"),
+        ("sparkplug", "plant/press", "spBv1.0/plant/NDATA/press"),
+        ("thingsboard", "Van 7", "v1/gateway/telemetry"),
+    ):
+        body = {"code": adapter, "name": adapter, "adapter": adapter, "metrics": {}}
+        profile = office.post("/device-profiles", body, expect=201)
+        prepared = office.post("/device-claims", {"profile_id": profile["id"], "address": address}, expect=201)
+        assert prepared["topic"] == topic

@@ -703,3 +703,30 @@ def test_the_request_for_a_birth_is_read_as_it_was_written(at: int) -> None:
 
     assert found[1] == at
     assert sparkplug._metric(found[2])[:5] == ("Node Control/Rebirth", None, at, 11, 1)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "address"),
+    [
+        ("ovms", "anna"),
+        ("ovms", "+/CAR1"),
+        ("ovms", "anna/#"),
+        ("ovms", "anna/CAR 1"),
+        ("ovms", "anna/CAR1/more"),
+        ("teslamate", "a/b/1"),
+        ("teslamate", "#"),
+        ("sparkplug", "plant/+"),
+        ("sparkplug", "plant/press/#"),
+        ("sparkplug", "plant//press"),
+    ],
+)
+def test_an_address_that_no_topic_can_hold_is_refused_when_it_is_registered(
+    world: World, office: Http, adapter: str, address: str
+) -> None:
+    """No broker would let such a device speak; so its owner hears of it at once."""
+    body = {"code": adapter, "name": adapter, "adapter": adapter, "metrics": {}}
+    profile = office.post("/device-profiles", body, expect=201)["id"]
+    for path in (f"/assets/{world.asset}/devices", "/device-claims"):
+        asked = {"profile_id": profile, "address": address}
+        answer = office.refused("POST", path, 422, "validation_failed", asked)
+        assert [error["field"] for error in answer["errors"]] == ["address"]

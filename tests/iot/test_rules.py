@@ -16,7 +16,7 @@ from app.core.db import Database
 from app.core.settings import Settings
 from app.jobs import remind_due
 from app.work_orders.models import WorkOrder
-from iot import folds
+from iot import folds, rule_trials
 from iot.ingest import Message, follow_due
 from iot.models import Alarm, Incident
 from iot.silence import notice_silence
@@ -315,6 +315,18 @@ def test_a_draft_is_tried_on_what_is_stored_and_on_what_arrives_and_tells_nobody
     silence = {"name": NAME, "severity": "minor", "detector": "silence", "silent_after_h": 1}
     manager.refused("POST", "/rule-trials", 422, "rule_invalid", {"document": silence})
     http.as_(world.rep).refused("POST", "/rule-trials", 403, "forbidden", {"document": HOT})
+
+
+def test_trials_take_turns_so_that_many_at_once_do_not_stop_the_web_server(world: World, http: Http) -> None:
+    manager = http.as_(world.manager)
+    draft = new_rule(world, http, HOT, enabled=False)
+    with rule_trials.taking_turns():  # as another request's, in the middle of its readings
+        answer = manager.call("POST", "/rule-trials", {"document": HOT})
+        assert (answer.status_code, answer.get_json()["code"], answer.headers["Retry-After"]) == (429, "trial_running", "5")
+        manager.refused("GET", f"/rules/{draft['id']}/trial", 429, "trial_running")
+    assert manager.post("/rule-trials", {"document": HOT})["items"] == []
+    manager.refused("POST", "/rule-trials", 422, "rule_invalid", {"document": HOT | {"metric": ""}})
+    assert manager.get(f"/rules/{draft['id']}/trial")["items"] == [], "one that ended, however it ended, leaves the turn"
 
 
 def test_another_device_in_the_same_asset_speaks_for_it_too(world: World, http: Http) -> None:
