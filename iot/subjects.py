@@ -51,7 +51,8 @@ class Subject:
     def fittings(self) -> str:
         """A digest of all that its readings and its rules' settings depend on."""
         device_ids = sorted({stay.device_id for stay in self.stays})
-        moved = sorted(tuple(map(str, stay)) for stay in self.stays if stay.from_ms or stay.until_ms is not None)
+        # "left": what was folded before departures were looked at is folded anew.
+        moved = sorted(("left", *map(str, stay)) for stay in self.stays if stay.from_ms or stay.until_ms is not None)
         context = self.context
         told: tuple[object, ...] = (self.windows, device_ids, context.value_holds, sorted(context.limits.items()), *moved)
         if context.calendar.days:

@@ -172,6 +172,28 @@ def test_a_trial_tells_one_alarm_of_a_rule_that_latches_until_somebody_closed_it
     assert of_document == ("raised", 70, 75, "major", None), "of a document alone nobody has closed anything"
 
 
+def test_what_an_alarm_that_latches_went_through_between_its_episodes_makes_it_no_worse(
+    world: World, http: Http, clock: SetClock
+) -> None:
+    manager, start = http.as_(world.manager), clock.now()
+    worse = [{"severity": "major", "above": 80}]
+    document = DOCUMENTS["threshold-latched"] | {"raise_if": {"above": 60, "readings": 2}, "escalate": worse}
+    manager.post("/rules", {"code": "latched", "document": document}, 201)
+
+    def severities() -> list[str]:
+        found = manager.get("/alarms")["items"] + manager.post("/rule-trials", {"document": document})["items"]
+        return [one["severity"] for one in found]
+
+    for hour, heat in enumerate((70, 70, 40, 90, 40, 70, 70)):
+        world.send(message(world.device, start, 2 * hour, {"x": heat}, clock.now()))
+        clock.advance(hours=2)
+    assert severities() == ["warning", "warning"]
+    world.send(message(world.device, start, 3, {"x": 70}, clock.now()))
+    assert severities() == ["warning", "warning"], "nor where all is folded again"
+    world.send(message(world.device, start, 13, {"x": 90}, clock.now()))
+    assert severities() == ["major", "major"]
+
+
 def test_each_of_these_rules_can_raise(world: World, http: Http, clock: SetClock) -> None:
     """Else the property above would hold for nothing."""
     start = clock.now() - timedelta(hours=SPAN_H)
