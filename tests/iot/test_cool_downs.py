@@ -6,11 +6,14 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
+from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.settings import Settings
 from app.jobs import act_after_cool_downs, wake_snoozed
+from iot.ingest import Message
 from tests.conftest import SetClock
 from tests.factories import World, make_world
 from tests.iot.test_rules import HOT, Sender, alarms_of, new_rule
@@ -143,15 +146,19 @@ def test_late_data_that_moves_the_end_of_the_alarm_before_moves_the_end_of_the_c
     for heat in (70, 40, 40):
         device.say(t_c=heat)
     clock.advance(hours=5)
-    device.say(t_c=70)
+    for heat in (70, 55):  # the second neither violates nor ends it: readings do not ask again whether people must be told
+        device.say(t_c=heat)
     early = alarms_of(world.db)[-1].held_until
     assert early is not None
 
     clock.set(early - timedelta(hours=1))
-    say_at(world, "late", early - timedelta(hours=10, seconds=30), t_c=70)  # between the two readings that had ended it
-    say_at(world, "later", early - timedelta(hours=7), t_c=40)
-    say_at(world, "latest", early - timedelta(hours=6, minutes=30), t_c=40)
-    [first, second] = [alarm for alarm in alarms_of(world.db) if alarm.state != "withdrawn"]
+    # One between the two readings that had ended it, and one that ends it later: heard at once, so that the next one stays.
+    late = ((early - timedelta(hours=10, seconds=30), 70), (early - timedelta(hours=7), 40))
+    bodies = [{"ts": to_ms(at), "boot": "late", "seq": i, "m": {"t_c": heat}} for i, (at, heat) in enumerate(late)]
+    topic, received = f"devices/0/{world.device}/telemetry", to_ms(clock.now())
+    world.send(*[Message(topic, msgspec.json.encode(body), False, received) for body in bodies])
+    first, second = alarms_of(world.db)
+    assert second.held_until == early
     assert first.cleared_at is not None
     assert first.cleared_at > early - timedelta(hours=8)
     clock.set(early)
@@ -160,12 +167,6 @@ def test_late_data_that_moves_the_end_of_the_alarm_before_moves_the_end_of_the_c
 
     assert act(world) == 1
     assert alarms_of(world.db)[-1].id == second.id
-
-
-def say_at(world: World, boot: str, at: Any, **metrics: float) -> None:
-    present = world.db.clock.now()
-    Sender(world, boot).say(ago=present - at, **metrics)
-    world.db.clock.set(present)  # type: ignore[attr-defined]
 
 
 def test_what_was_last_seen_to_violate_too_long_ago_is_history_until_a_fresh_reading(
