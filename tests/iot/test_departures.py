@@ -217,21 +217,30 @@ def test_a_departure_recorded_after_its_time_was_settled_ends_what_stood_at_the_
     assert shown(world, old) == []
 
 
+@pytest.mark.parametrize(("late", "rose"), [(False, 68), (True, 61)])
 def test_a_device_that_came_back_before_the_horizon_goes_on_holding_its_values(
-    world: World, office: Http, clock: SetClock
+    world: World, office: Http, clock: SetClock, late: bool, rose: int
 ) -> None:
+    """Where both moves are recorded after that time was settled, what stood at the horizon is all that is known of it."""
     office.post("/rules", {"code": "lasting", "document": LASTING | {"raise_if": {"above": 60, "for_min": 60 * 60}}}, expect=201)
     home, away = make_vehicle(world, "home"), make_vehicle(world, "away")
+
+    def move() -> None:
+        place(office, home.device, away.asset, at(2))
+        place(office, home.device, home.asset, at(6))
+
     clock.set(at(30))
-    place(office, home.device, away.asset, at(2))
-    place(office, home.device, home.asset, at(6))
     say(world, home.device, 1, t_c=70)
     say(world, home.device, 8, t_c=70)
+    if not late:
+        move()
     follow(world)
-    clock.set(at(30) + 1 * DAY + timedelta(minutes=1))
+    clock.set(at(30) + DAY + timedelta(minutes=1))
     retire_telemetry(world.db, replace(world.settings, telemetry_days=1))
+    if late:
+        move()
     clock.set(at(95))
     say(world, home.device, 94, t_c=70)
     follow(world)
 
-    assert shown(world, home) == [(68, None)]
+    assert shown(world, home) == [(rose, None)]
