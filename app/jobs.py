@@ -21,6 +21,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from app.accounts.links import purge_links
+from app.assets.claims import purge_claims
 from app.assets.credentials import end_old_secrets
 from app.attachments.uploads import Uploads
 from app.core.db import Database, database_now, first_line, is_away, is_busy
@@ -34,7 +35,8 @@ from app.core.settings import Settings
 from app.service_offers.operations import expire_offers, follow_cancelled_orders
 from app.users import auth, tries
 from app.work_orders.operations import lapse_tasks
-from iot import pauses, reminders
+from iot import cool_downs, pauses, reminders
+from iot.ahead import take_in_due
 from iot.commands import time_out_commands
 from iot.ingest import follow_due
 from iot.rates import end_storms
@@ -64,7 +66,7 @@ def _in_transaction(work: Callable[[Session, Settings], Any]) -> Callable[[Datab
 
 
 def _one_by_one(
-    find: Callable[[Session], Sequence[str]], verb: Callable[[Session, str], bool]
+    find: Callable[[Session], Sequence[str]], verb: Callable[[Session, Settings, str], bool]
 ) -> Callable[[Database, Settings], int]:
     """Run a verb on each row that is found, in a transaction of its own: who holds one of them waits for no other."""
 
@@ -74,20 +76,22 @@ def _one_by_one(
         done = 0
         for row_id in found:
             with database.transaction() as session:
-                done += verb(session, row_id)
+                done += verb(session, settings, row_id)
         return done
 
     return run
 
 
-remind_due = _one_by_one(reminders.due, reminders.remind)
-wake_snoozed = _one_by_one(pauses.due_to_wake, pauses.wake)
+remind_due = _one_by_one(reminders.due, lambda session, _, alarm_id: reminders.remind(session, alarm_id))
+wake_snoozed = _one_by_one(pauses.due_to_wake, lambda session, _, alarm_id: pauses.wake(session, alarm_id))
+act_after_cool_downs = _one_by_one(cool_downs.due, cool_downs.act)
 
 
 def _forget(session: Session, settings: Settings) -> int:
-    """Delete what has served its time: stored answers, old tokens, old failed tries, old job runs."""
+    """Delete what has served its time: stored answers, old tokens, links and claims, old failed tries, old job runs."""
     auth.purge_tokens(session)
     purge_links(session)
+    purge_claims(session)
     tries.purge_tries(session)
     session.execute(delete(JobRun).where(JobRun.scheduled_for < database_now(session) - timedelta(days=7)))
     forget_removals(session, settings.sync_keep_days)
@@ -105,6 +109,8 @@ JOBS: tuple[Job, ...] = (
     Job("follow_due_alarms", 5, follow_due),
     Job("remind_of_alarms", 5, remind_due),
     Job("wake_snoozed_alarms", 15, wake_snoozed),
+    Job("act_after_cool_downs", 5, act_after_cool_downs),
+    Job("take_in_ahead", 30, take_in_due),
     Job("expire_offers", 30, _in_transaction(lambda session, _: expire_offers(session))),
     Job("follow_cancelled_orders", 5, _in_transaction(lambda session, _: follow_cancelled_orders(session))),
     Job("fall_back", 5, _in_transaction(lambda session, _: fall_back(session))),

@@ -15,10 +15,9 @@ from app.core.clock import from_ms, to_ms
 from app.core.db import among, now
 from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.tracked import add, touch, transition
-from app.rules.closing import closed_at, latched, stands_on
+from app.rules.closing import closed_at, latched, state_of
 from app.rules.detectors import Episode, Reading
 from app.rules.detectors.episodes import Keep, KnownAlarm, Raise, Step, Withdraw, reconcile, should_act
-from app.rules.documents import Document
 from app.rules.parts import SEVERITIES, Severity
 from app.rules.queries import ActiveRule
 from app.rules.severity import RANK, grown, reached, worst
@@ -170,7 +169,7 @@ def _apply(
 def _grade(session: Session, found: Found, alarm: Alarm, episode: Episode, present_ms: int) -> list[Change]:
     """Make an alarm as severe as its readings and the time it has stood say; tell people only where that is more."""
     document = found.watched.rule.document
-    by_level = reached(document, episode, found.steps)
+    by_level = reached(document, episode, found.folded.episodes, found.steps)
     if not _is_whole(found, alarm):
         by_level = worst([by_level, _known(alarm.reached)])  # what was reached before is not in what was folded now
     severity = worst([by_level, grown(document, episode, present_ms)])
@@ -214,7 +213,7 @@ def _raise(
     highest = select(func.max(Alarm.episode)).where(Alarm.rule_id == rule.id, Alarm.subject_id == subject.id)
     number = (session.scalar(highest) or 0) + 1
     ended_at = from_ms(episode.cleared_at_ms) if episode.cleared_at_ms is not None else None
-    by_level = reached(document, episode, found.steps)
+    by_level = reached(document, episode, found.folded.episodes, found.steps)
     alarm = Alarm(
         rule_id=rule.id,
         rule_number=rule.number,
@@ -226,7 +225,7 @@ def _raise(
         reached=by_level,
         metric=document.metric,
         # One that is over already is never open: a later one may be, and there is one open alarm at a time.
-        state=_state(document, episode, closed_ms),
+        state=state_of(document, episode, closed_ms),
         raised_at=from_ms(episode.raised_at_ms),
         first_value=episode.causes[0].value,
         last_at=from_ms(episode.last.at_ms),
@@ -258,13 +257,6 @@ def _raise(
     if closed_ms is not None:
         _note_closed(session, watched, alarm)
     return alarm, entry
-
-
-def _state(document: Document, episode: Episode, closed_ms: int | None) -> str:
-    """Return the state that an alarm has by its episode and its closing, acknowledged or not."""
-    if closed_ms is not None:
-        return "closed"
-    return "raised" if episode.cleared_at_ms is None or stands_on(document, episode) else "cleared"
 
 
 def _foreseen(found: Found) -> dict[str, Any]:
@@ -314,7 +306,7 @@ def _keep(session: Session, found: Found, alarm: Alarm, episode: Episode, closed
         for name, value in fresh.items():
             setattr(alarm, name, value)
         touch(session, alarm)
-    state = _state(watched.rule.document, episode, closed_ms)
+    state = state_of(watched.rule.document, episode, closed_ms)
     if state == ("raised" if alarm.state in OPEN_STATES else alarm.state):
         _move_end(session, watched, alarm, episode)
         return []

@@ -14,14 +14,14 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.core.db import among, insert_into
-from app.rules.detectors import DETECTORS, Folded, Reading, Removal, State, fold_new
+from app.rules.detectors import DETECTORS, Folded, Item, State, fold_new
 from app.rules.parts import Severity
 from app.rules.queries import ActiveRule
 from app.rules.severity import grows_at
 from iot import store
 from iot.models import SubjectCheckpoint, SubjectState
 from iot.plans import Message, Plan, Plans
-from iot.subjects import News, Watched, load_items
+from iot.subjects import News, Settled, Watched, load_items
 
 
 class KeptFold(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -78,10 +78,16 @@ class RuleCheckpoint(msgspec.Struct, frozen=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """What is settled of one subject. ``removals``: those that were folded, event time in ms."""
+    """What is settled of one subject. ``removals``, ``departures`` by device: those that were folded, event time in ms."""
 
     removals: tuple[int, ...] = ()
+    departures: tuple[tuple[str, int], ...] = ()
     rules: dict[str, RuleCheckpoint] = {}
+
+    @property
+    def settled(self) -> Settled:
+        """What need not be folded again."""
+        return Settled(self.removals, self.departures)
 
     def states_of(self, watched: Watched) -> tuple[State, ...]:
         """Return the states a rule's folds begin with; empty ones where it is another version than it was then."""
@@ -245,13 +251,13 @@ class _Stored:
     def __init__(self, session: Session, subject_id: str, before_ms: int) -> None:
         self._session, self._subject_id, self._before_ms = session, subject_id, before_ms
         self._checkpoint: Checkpoint | None = None
-        self._found: dict[tuple[str, ...], list[Reading | Removal]] = {}
+        self._found: dict[tuple[str, ...], list[Item]] = {}
 
-    def read_by(self, one: Watched) -> list[Reading | Removal]:
+    def read_by(self, one: Watched) -> list[Item]:
         """Return what a rule reads; rules that read the same share it."""
         metrics = one.rule.document.metrics
         if metrics not in self._found:
-            self._found[metrics] = load_items(self._session, one, self._before_ms, settled=self.checkpoint.removals)
+            self._found[metrics] = load_items(self._session, one, self._before_ms, settled=self.checkpoint.settled)
         return self._found[metrics]
 
     @property
@@ -299,9 +305,11 @@ def settle(session: Session, news: Sequence[News], before_ms: int) -> int:
         kept = _checkpoint(session, subject.id, from_ms)
         ends = {window.until_ms for window in subject.windows if window.until_ms is not None}
         removals = tuple(sorted(end_ms for end_ms in ends if end_ms < before_ms))
+        left = {(stay.device_id, stay.until_ms) for stay in subject.stays if stay.until_ms is not None}
+        departures = tuple(sorted((device_id, end_ms) for device_id, end_ms in left if end_ms < before_ms))
         rules = {rule.id: _settled(session, Watched(rule, subject), kept, from_ms, before_ms) for rule in one.rules}
         insert = insert_into(session, SubjectCheckpoint).values(
-            subject_id=subject.id, folds=_encoder.encode(Checkpoint(removals, rules)).decode()
+            subject_id=subject.id, folds=_encoder.encode(Checkpoint(removals, departures, rules)).decode()
         )
         session.execute(insert.on_conflict_do_update(index_elements=["subject_id"], set_={"folds": insert.excluded.folds}))
         session.execute(update(SubjectState).where(SubjectState.subject_id == subject.id).values(before_ms=before_ms))
@@ -311,7 +319,7 @@ def settle(session: Session, news: Sequence[News], before_ms: int) -> int:
 def _settled(session: Session, one: Watched, kept: Checkpoint, from_ms: int, before_ms: int) -> RuleCheckpoint:
     document, context = one.rule.document, one.subject.context
     levels = [document.settings(context), *(step for _, step in document.steps(context))]
-    items = load_items(session, one, from_ms, before_ms, kept.removals)
+    items = load_items(session, one, from_ms, before_ms, kept.settled)
     fold = DETECTORS[document.detector]
     states = zip(kept.states_of(one), levels, strict=True)
     return RuleCheckpoint(

@@ -6,7 +6,7 @@ The caller acknowledges the messages after ``ingest_batch`` has returned, never 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.assets.mappings import RANGE_HEALTH, MappedForm, read_form
 from app.assets.models import Device, DeviceProfile, FaultCode
-from app.assets.placements import Stay, former_stays, mark_followed, unfollowed
+from app.assets.placements import Stay, asset_then, mark_followed, stays_of, unfollowed
 from app.core.clock import from_ms
 from app.core.db import Database, among
 from app.core.errors import DomainError
@@ -63,7 +63,7 @@ class KnownDevice:
 
     def asset_at(self, at_ms: int) -> str:
         """Return the asset it was in at an instant of event time."""
-        return next((stay.asset_id for stay in self.stays if stay.until_ms is not None and at_ms < stay.until_ms), self.asset_id)
+        return asset_then(self.stays, self.asset_id, at_ms) if self.stays else self.asset_id
 
 
 @dataclass
@@ -206,7 +206,8 @@ def _known_devices(session: Session, batch: Batch) -> dict[tuple[str, str], Know
         .outerjoin(DevicePresence, DevicePresence.device_id == Device.id)
         .where(or_(*asked), Device.deleted_at.is_(None))
     ).all()
-    stays = _stays_of(session, [row.id for row in rows if row.placed_at is not None])
+    moved = [row.id for row in rows if row.placed_at is not None]
+    stays = stays_of(session, moved) if moved else {}
     known: dict[tuple[str, str], KnownDevice] = {}
     revoked = set()
     for adapter, address, device_id, asset_id, shard, state, metrics, horizon_ms, _, *bucket in rows:
@@ -244,13 +245,6 @@ def _note_heard(batch: Batch, message: Message, one: Decoded, known: dict[tuple[
         device = known.get((one.adapter, address))
         if device is not None:
             batch.heard[device.id] = max(batch.heard.get(device.id, 0), message.received_ms)
-
-
-def _stays_of(session: Session, moved: Collection[str]) -> dict[str, list[Stay]]:
-    stays: dict[str, list[Stay]] = defaultdict(list)
-    for stay in former_stays(session, device_ids=moved) if moved else ():
-        stays[stay.device_id].append(stay)
-    return stays
 
 
 def _follow_nodes(session: Session, batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> list[tuple[str, Answer]]:
@@ -336,19 +330,14 @@ def _store_faults(session: Session, batch: Batch, devices: dict[tuple[str, str],
 def _news(
     session: Session, settings: Settings, rules: list[ActiveRule], rows: list[Row], devices: dict[tuple[str, str], KnownDevice]
 ) -> list[News]:
-    """Return the components and assets the new readings speak of, under all rules that watch them, with those readings.
-
-    And those of the same assets whose fittings were recorded since, for readings known before may be theirs now.
-    """
+    """Return what the new readings speak of."""
     metrics = {metric for rule in rules for metric in rule.document.metrics}
     spoken = [row for row in rows if row.metric in metrics]
     if not spoken:
         return []
     by_id = {device.id: device for device in devices.values()}
     placed = [(by_id[row.device_id].asset_at(row.at_ms), row) for row in spoken]
-    news = subjects.watched_in(session, rules, sorted({asset_id for asset_id, _ in placed}), settings.time_zone)
-    subjects.with_readings(news, placed)
-    return news
+    return subjects.news_of(session, rules, placed, settings.time_zone)
 
 
 def _bury_alone(database: Database, settings: Settings, message: Message, fault: Exception) -> Counter[str]:

@@ -21,11 +21,17 @@ _OPEN = text("state IN ('raised', 'acknowledged')")
 class Telemetry(Base):
     """One reading: one metric of one message. Its key makes a message sent twice one message.
 
-    ``ahead``: the device's clock was more than 5 minutes ahead of ours, so no rule and no latest value looks at it.
+    ``ahead``: it came more than 5 minutes before its own time by our clock, and that time has not come yet: no rule and no
+    latest value looks at it until then, see ``iot.ahead``.
     """
 
     __tablename__ = "telemetry"
-    __table_args__ = (Index("ix_telemetry_device_metric_at", "device_id", "metric", "at_ms"), {"sqlite_with_rowid": False})
+    __table_args__ = (
+        Index("ix_telemetry_device_metric_at", "device_id", "metric", "at_ms"),
+        # As the dialects write the condition: other words for the same, and the index is not used.
+        Index("ix_telemetry_ahead", "at_ms", postgresql_where=text("ahead IS true"), sqlite_where=text("ahead IS 1")),
+        {"sqlite_with_rowid": False},
+    )
     device_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     message_key: Mapped[str] = mapped_column(String(80), primary_key=True)
     metric: Mapped[str] = mapped_column(String(60), primary_key=True)
@@ -159,7 +165,8 @@ class Alarm(Tracked):
 
     Times are event time. ``acted_at``: when people were told; None for an episode that is history only. ``reached``: how
     severe it is by its readings alone, whatever time it has stood. ``cleared_at``: when its condition ended; an alarm of a rule
-    that latches stands on, and one that a person closed may have been closed before. ``closed_at``: our clock.
+    that latches stands on, and one that a person closed may have been closed before. ``closed_at``: our clock. ``held_until``:
+    when the cool-down of its rule is over, which alone keeps people from hearing of it; see ``iot.cool_downs``.
     """
 
     __tablename__ = "alarms"
@@ -202,6 +209,7 @@ class Alarm(Tracked):
     close_reason: Mapped[str | None] = mapped_column(String(200))
     snoozed_until: Mapped[datetime | None] = mapped_column(Moment, index=True)
     snoozed_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
+    held_until: Mapped[datetime | None] = mapped_column(Moment, index=True)
 
 
 class AlarmClosing(Base):

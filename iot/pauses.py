@@ -123,10 +123,13 @@ def cools_until(session: Session, rule: ActiveRule, alarm: Alarm) -> datetime | 
 
 
 def hold_back(session: Session, rule: ActiveRule, alarm: Alarm) -> bool:
-    """Tell whether nothing is to follow from an alarm now, and write down why, once."""
+    """Tell whether nothing is to follow from an alarm now, and write down why, once, and until when."""
     if is_snoozed(session, alarm):
         return True
     until = cools_until(session, rule, alarm)
+    if alarm.held_until != until:
+        alarm.held_until = until
+        touch(session, alarm)
     about = Subject("alarm", alarm.id)
     if until is not None and last_entry(session, about, "alarm.held_back") is None:
         causes = [last_entry(session, about)]

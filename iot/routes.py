@@ -168,13 +168,19 @@ def read_incident(session: Session, actor: Actor, incident_id: str) -> Incident:
     return queries.access_incident(session, actor, incident_id)
 
 
-def _trial(session: Session, document: Document, span: dict[str, Any], since: datetime) -> dict[str, Any]:
+def _trial(session: Session, document: Document, span: dict[str, Any], since: datetime, rule_id: str = "") -> dict[str, Any]:
     if document.watches == "device":
         raise Invalid("rule_invalid", reason="silence is judged by arrival: there is nothing stored to try it on")
     until = min(span.get("until", LATEST), now(session))
     with rule_trials.taking_turns():
         found = rule_trials.try_out(
-            session, document, edge_settings().time_zone, since=span.get("since", since), until=until, after=span["after"]
+            session,
+            document,
+            edge_settings().time_zone,
+            since=span.get("since", since),
+            until=until,
+            after=span["after"],
+            rule_id=rule_id,
         )
     return {
         "items": [
@@ -183,6 +189,8 @@ def _trial(session: Session, document: Document, span: dict[str, Any], since: da
                 "subject_id": raised.subject_id,
                 "asset_id": raised.asset_id,
                 "severity": raised.severity,
+                "state": raised.state,
+                "closed_at": None if raised.closed_ms is None else from_ms(raised.closed_ms),
                 "raised_at": from_ms(raised.episode.raised_at_ms),
                 "cleared_at": None if raised.episode.cleared_at_ms is None else from_ms(raised.episode.cleared_at_ms),
                 "end_reason": raised.episode.clear_reason,
@@ -221,7 +229,7 @@ def try_document(actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
 def try_rule(session: Session, actor: Actor, query: dict[str, Any], rule_id: str) -> dict[str, Any]:
     """Try a rule, such as one that is not switched on yet, on what has arrived since it was saved: its dry run."""
     version = rules.version_of(session, rules.access_rule(session, rule_id))
-    return _trial(session, check_document(version.document), query, version.since)
+    return _trial(session, check_document(version.document), query, version.since, rule_id)
 
 
 @routes.door("POST", "/<token>/telemetry", policy=PUBLIC, idempotent=False, own_transactions=True)

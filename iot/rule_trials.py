@@ -19,11 +19,13 @@ from sqlalchemy.orm import Session
 from app.assets.models import Asset, Component, Fitting
 from app.core.clock import to_ms
 from app.core.errors import TooMany
+from app.rules.closing import closed_at, latched, state_of
 from app.rules.detectors import DETECTORS, Episode, Reading, State
 from app.rules.documents import Document
 from app.rules.parts import Severity
 from app.rules.queries import ActiveRule
 from app.rules.severity import grown, reached, worst
+from iot.closings import closings_of
 from iot.subjects import Watched, load_items, watched_in
 
 _PAGE = 200
@@ -38,6 +40,8 @@ class Raised(NamedTuple):
     asset_id: str
     episode: Episode
     severity: Severity
+    state: str
+    closed_ms: int | None
 
 
 _TURN = threading.Lock()
@@ -83,6 +87,7 @@ def try_out(
     until: datetime,
     after: str = "",
     most_readings: int = 1_000_000,
+    rule_id: str = "",
 ) -> Trial:
     """Fold all stored readings that a rule would have seen, subject by subject.
 
@@ -92,9 +97,10 @@ def try_out(
         until: the end, as if it were the present.
         after: go on after this subject.
         most_readings: stop after the subject at which so many were read; the rest is told by another call.
+        rule_id: of the rule whose document it is, if it is one's; what people closed of it counts as closed.
     """
     trial = Trial([])
-    rule = ActiveRule("", "", 1, since, document)
+    rule = ActiveRule(rule_id, "", 1, since, document)
     since_ms, until_ms = to_ms(since), to_ms(until)
     for watched in _subjects(session, rule, time_zone, after):
         context, fold = watched.subject.context, DETECTORS[document.detector]
@@ -104,11 +110,14 @@ def try_out(
         trial.subjects += 1
         trial.readings += sum(isinstance(item, Reading) for item in items)
         subject = watched.subject
-        for episode in folded.episodes:
-            if episode.cleared_at_ms is None or episode.cleared_at_ms >= since_ms:
+        closings = closings_of(session, [subject.id])[rule_id, subject.id] if rule_id and folded.episodes else []
+        for episode in latched(folded.episodes, closings) if document.latch else folded.episodes:
+            closed_ms = closed_at(document, episode, closings)
+            state = state_of(document, episode, closed_ms)
+            if state == "raised" or episode.cleared_at_ms is None or episode.cleared_at_ms >= since_ms:
                 asset_id = subject.asset_at(episode.raised_at_ms)
-                severity = worst([reached(document, episode, steps), grown(document, episode, until_ms)])
-                trial.raised.append(Raised(subject.kind, subject.id, asset_id, episode, severity))
+                severity = worst([reached(document, episode, folded.episodes, steps), grown(document, episode, until_ms)])
+                trial.raised.append(Raised(subject.kind, subject.id, asset_id, episode, severity, state, closed_ms))
         if trial.readings >= most_readings or len(trial.raised) >= _MOST_RAISED:
             trial.following = subject.id
             break

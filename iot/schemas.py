@@ -35,6 +35,7 @@ class AlarmSchema(fields.TrackedSchema):
     closed_by = fields.Id(allow_none=True)
     close_reason = fields.Text(200, allow_none=True)
     snoozed_until = fields.Instant(allow_none=True)
+    held_until = fields.Instant(allow_none=True)
 
 
 class CloseAlarmSchema(fields.Schema):
@@ -162,14 +163,19 @@ class TrialBodySchema(TrialSpanSchema):
 
 
 class RaisedSchema(fields.Schema):
-    """An alarm that a rule would have raised. Times are event time."""
+    """An alarm that a rule would have raised. Times are event time, but ``closed_at``: our clock.
+
+    ``state``: ``raised`` where it would stand now; ``closed`` where a person closed what the rule had raised.
+    """
 
     subject_kind = fields.Text(20)
     subject_id = fields.Id()
     asset_id = fields.Id()
     severity = fields.Text(20)
+    state = fields.OneOf("raised", "cleared", "closed")
     raised_at = fields.Instant()
     cleared_at = fields.Instant(allow_none=True)
+    closed_at = fields.Instant(allow_none=True)
     end_reason = fields.Text(60, allow_none=True)
     first_value = fields.Real()
     last_value = fields.Real()

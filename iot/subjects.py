@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from functools import cached_property
 from itertools import chain
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, false, or_, select
 from sqlalchemy.orm import Session
@@ -20,7 +20,7 @@ from app.calendar.days import ORDINARY
 from app.calendar.queries import calendar_of
 from app.core.clock import to_ms
 from app.core.db import among, now
-from app.rules.detectors import Reading, Removal
+from app.rules.detectors import Departure, Item, Reading, Removal
 from app.rules.parts import Context
 from app.rules.queries import ActiveRule, active_rules
 from iot.models import OPEN_STATES, Alarm, SubjectState, Telemetry
@@ -51,7 +51,8 @@ class Subject:
     def fittings(self) -> str:
         """A digest of all that its readings and its rules' settings depend on."""
         device_ids = sorted({stay.device_id for stay in self.stays})
-        moved = sorted(tuple(map(str, stay)) for stay in self.stays if stay.from_ms or stay.until_ms is not None)
+        # "left": what was folded before departures were looked at is folded anew.
+        moved = sorted(("left", *map(str, stay)) for stay in self.stays if stay.from_ms or stay.until_ms is not None)
         context = self.context
         told: tuple[object, ...] = (self.windows, device_ids, context.value_holds, sorted(context.limits.items()), *moved)
         if context.calendar.days:
@@ -60,8 +61,9 @@ class Subject:
 
     @cached_property
     def removed_ms(self) -> int:
-        """When it was taken out last; 0: never."""
-        return max((window.until_ms for window in self.windows if window.until_ms is not None), default=0)
+        """When it was taken out last, or a device of its assets was; 0: never."""
+        ends = [*(window.until_ms for window in self.windows), *(stay.until_ms for stay in self.stays)]
+        return max((end_ms for end_ms in ends if end_ms is not None), default=0)
 
     def asset_at(self, at_ms: int) -> str:
         """Return the asset it was in; a value that held past its removal belongs to the last one before."""
@@ -86,7 +88,7 @@ class Watched:
 
     @property
     def has_new_before_removal(self) -> bool:
-        """Tell whether a new reading is of a time that ended with a removal: the removal was folded, so fold again."""
+        """Tell whether a new reading is of a time that ended with a removal, which was folded, so fold again."""
         removed_ms = self.subject.removed_ms
         return bool(removed_ms) and any(reading.at_ms < removed_ms for reading in self.new)
 
@@ -206,7 +208,22 @@ def _known(spans: Sequence[Window], sources: dict[str, _Sources], here: Context)
     return replace(here, value_holds=holds, limits=limits), stays
 
 
-def with_readings(news: Iterable[News], placed: Iterable[tuple[str, Row]]) -> None:
+def news_of(session: Session, rules: Sequence[ActiveRule], placed: Sequence[tuple[str, Row]], time_zone: tzinfo) -> list[News]:
+    """Return the components and assets new readings speak of, under all rules that watch them, with those readings.
+
+    And those of the same assets whose fittings were recorded since, for readings known before may be theirs now.
+
+    Args:
+        placed: readings that some rule reads, each with the asset it is of.
+    """
+    if not placed:
+        return []
+    news = watched_in(session, rules, sorted({asset_id for asset_id, _ in placed}), time_zone)
+    _with_readings(news, placed)
+    return news
+
+
+def _with_readings(news: Iterable[News], placed: Iterable[tuple[str, Row]]) -> None:
     """Give new readings, each with the asset it is of, to those that they speak of."""
     told: dict[str, dict[str, list[Reading]]] = defaultdict(lambda: defaultdict(list))
     for asset_id, row in placed:
@@ -229,38 +246,65 @@ def with_readings(news: Iterable[News], placed: Iterable[tuple[str, Row]]) -> No
                     one.new[metric] = sorted([*one.new[metric], *own]) if metric in one.new else own
 
 
+class Settled(NamedTuple):
+    """Removals, and departures by device, that are in the states that folds begin with; event time in ms."""
+
+    removals: Sequence[int] = ()
+    departures: Collection[tuple[str, int]] = ()
+
+
+_NOTHING = Settled()
+
+
 def load_items(
-    session: Session, watched: Watched, from_ms: int = 0, before_ms: int | None = None, settled: Sequence[int] = ()
-) -> list[Reading | Removal]:
-    """Return every stored reading of a subject that its rule reads, and its removals, in event-time order.
+    session: Session, watched: Watched, from_ms: int = 0, before_ms: int | None = None, settled: Settled = _NOTHING
+) -> list[Item]:
+    """Return every stored reading of a subject that its rule reads, its removals, and devices that left, in event-time order.
 
     A reading belongs to the component that was fitted to the device's asset at the reading's own time.
 
     Args:
         from_ms, before_ms: only of this span of event time.
-        settled: removals before ``from_ms`` that are known there; one that is not, for it was recorded late, is taken to
+        settled: what happened before ``from_ms`` and is known there; what is not, for it was recorded late, is taken to
             have been at ``from_ms``.
     """
-    items: list[Reading | Removal] = []
-    if any(
-        window.until_ms is not None and window.until_ms < from_ms and window.until_ms not in settled
-        for window in watched.subject.windows
-    ):
-        items.append(Removal(from_ms))
+    items = _unsettled(watched.subject, from_ms, settled)
     metrics = watched.rule.document.metrics
     for window in watched.subject.windows:
         if (window.until_ms is not None and window.until_ms < from_ms) or (before_ms is not None and window.from_ms >= before_ms):
             continue
         ends = [end_ms for end_ms in (window.until_ms, before_ms) if end_ms is not None]
         begins_ms = max(window.from_ms, from_ms)
-        stays = [_within(stay, begins_ms, ends) for stay in watched.subject.stays if stay.asset_id == window.asset_id]
+        here = [stay for stay in watched.subject.stays if stay.asset_id == window.asset_id]
+        stays = [_within(stay, begins_ms, ends) for stay in here]
+        left = [
+            Departure(stay.until_ms, device_id=stay.device_id)
+            for stay in here
+            if stay.until_ms is not None and begins_ms <= stay.until_ms and all(stay.until_ms < end_ms for end_ms in ends)
+        ]
         query = select(Telemetry.at_ms, Telemetry.message_key, Telemetry.value, Telemetry.device_id, Telemetry.metric).where(
             or_(false(), *stays), Telemetry.metric.in_(metrics), Telemetry.ahead.is_(False)
         )
-        items += sorted(Reading(*row) for row in session.execute(query))
+        readings = sorted(Reading(*row) for row in session.execute(query))
+        # What a device measured at the instant it left is the other asset's: first it is gone.
+        items += sorted([*left, *readings], key=lambda item: item[:2]) if left else readings
         if window.until_ms is not None and (before_ms is None or window.until_ms < before_ms):
             items.append(Removal(window.until_ms))
     return items
+
+
+def _unsettled(subject: Subject, from_ms: int, settled: Settled) -> list[Item]:
+    """Return what happened before an instant and was recorded too late for it, as if it had happened then."""
+    ends = [window.until_ms for window in subject.windows if window.until_ms is not None and window.until_ms < from_ms]
+    items: list[Item] = [Removal(from_ms)] if not set(ends) <= set(settled.removals) else []
+    left = {(stay.device_id, stay.until_ms) for stay in subject.stays if stay.until_ms is not None and stay.until_ms < from_ms}
+    there = {
+        stay.device_id
+        for stay in subject.stays
+        if stay.from_ms <= from_ms and (stay.until_ms is None or stay.until_ms >= from_ms)
+    }
+    gone = {device_id for device_id, _ in left - set(settled.departures)} - there
+    return items + [Departure(from_ms, device_id=device_id) for device_id in sorted(gone)]
 
 
 def _within(stay: Stay, from_ms: int, ends: Sequence[int]) -> ColumnElement[bool]:

@@ -19,6 +19,7 @@ from app.service_offers import queries as offer_queries
 from app.users.rights import Actor, allows
 from app.work_orders import operations as orders
 from app.work_orders import queries as order_queries
+from iot import closings, pauses
 from iot import operations as alarms
 from iot import queries as alarm_queries
 from offline_sync.models import Intent
@@ -80,12 +81,32 @@ class _Alarm(fields.Schema):
     alarm_id = fields.Id(required=True)
 
 
+class _Close(_Alarm):
+    reason = fields.Text(200, 1, required=True)
+
+
+class _Snooze(_Alarm):
+    # An instant only: hours would begin when the row arrives, and not when the person asked for quiet.
+    until = fields.Instant(required=True)
+
+
 class _Notification(fields.Schema):
     notification_id = fields.Id(required=True)
 
 
 def _task(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
     return order_queries.access_task(session, actor, body["task_id"])
+
+
+def _alarm(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
+    return alarm_queries.access_alarm(session, actor, body["alarm_id"])
+
+
+def _snooze(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
+    alarm = _alarm(session, actor, body)
+    if body["until"] <= now(session):
+        raise Conflict("snooze_over")
+    return pauses.snooze(session, actor, alarm, body["until"])
 
 
 def _offer(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
@@ -114,11 +135,10 @@ INTENTS: dict[str, IntentKind] = {
     "service_offer.decline": IntentKind(
         "offers.answer", _Decline, lambda s, _, a, b: offers.decline_offer(s, a, _offer(s, a, b), b["reason"])
     ),
-    "alarm.acknowledge": IntentKind(
-        "alarms.acknowledge",
-        _Alarm,
-        lambda s, _, a, b: alarms.acknowledge(s, a, alarm_queries.access_alarm(s, a, b["alarm_id"])),
-    ),
+    # What people ask of alarms is a wish and no work done: where the alarm is over meanwhile, nothing is left to decide.
+    "alarm.acknowledge": IntentKind("alarms.acknowledge", _Alarm, lambda s, _, a, b: alarms.acknowledge(s, a, _alarm(s, a, b))),
+    "alarm.close": IntentKind("alarms.close", _Close, lambda s, _, a, b: closings.close(s, a, _alarm(s, a, b), b["reason"])),
+    "alarm.snooze": IntentKind("alarms.snooze", _Snooze, lambda s, _, a, b: _snooze(s, a, b)),
     "notification.open": IntentKind(
         "notifications.read",
         _Notification,

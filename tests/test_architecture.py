@@ -165,6 +165,7 @@ EDGES = {
     "app/__main__.py": "commands",
     "iot/retention.py": "conductor of old readings: slice after slice",
     "iot/ingest.py": "conductor of telemetry",
+    "iot/ahead.py": "conductor of readings whose time has come: slice after slice",
     "iot/emqx.py": "who may sign in: checks the secret in a snapshot, and counts only failures",
     "iot/__main__.py": "the ingest process: commands out, sign of life",
     "iot/operations.py": "replay of a dead letter: marks it, then conducts the ingest",

@@ -10,7 +10,7 @@ import os
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.assets.credentials import broker_hash, token_hash
@@ -24,6 +24,7 @@ from app.users.rights import Actor
 
 _CODE_BYTES = 10  # 80 bits, 16 letters of base32
 _TRIES = 10
+_KEPT = timedelta(days=30)
 
 
 class Prepared(NamedTuple):
@@ -111,6 +112,15 @@ def claim_device(session: Session, actor: Actor, asset: Asset, code: str) -> Dev
         token_hash=claim.token_hash,
     )
     return add_device(session, actor, device, causes=[claimed])
+
+
+def purge_claims(session: Session) -> None:
+    """Delete claims that were used, or whose time was over, more than 30 days ago.
+
+    Their codes get the answer of unknown ones, as before. Who claimed which device is in the causal log, which stays.
+    """
+    past = now(session) - _KEPT
+    session.execute(delete(DeviceClaim).where(or_(DeviceClaim.claimed_at < past, DeviceClaim.expires_at < past)))
 
 
 def _use(session: Session, claim: DeviceClaim, actor: Actor, present: datetime) -> bool:

@@ -5,6 +5,7 @@ A device says where it is now and since when; ``Placement`` holds where it was b
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -80,6 +81,24 @@ def former_stays(session: Session, *, device_ids: Collection[str] = (), asset_id
         query = query.where(among(session, Placement.asset_id, sorted(asset_ids)))
     rows = session.execute(query.order_by(Placement.removed_at, Placement.id))
     return [Stay(device, asset, to_ms(placed_at) if placed_at else 0, to_ms(ended)) for device, asset, placed_at, ended in rows]
+
+
+def stays_of(session: Session, device_ids: Collection[str]) -> dict[str, list[Stay]]:
+    """Return the former stays of those of some devices that ever moved, by time."""
+    stays: dict[str, list[Stay]] = defaultdict(list)
+    for stay in former_stays(session, device_ids=device_ids) if device_ids else ():
+        stays[stay.device_id].append(stay)
+    return stays
+
+
+def asset_then(stays: Sequence[Stay], asset_id: str, at_ms: int) -> str:
+    """Return the asset a device was in at an instant of event time.
+
+    Args:
+        stays: its former ones, by time.
+        asset_id: where it is now.
+    """
+    return next((stay.asset_id for stay in stays if stay.until_ms is not None and at_ms < stay.until_ms), asset_id)
 
 
 def stays_to_see(session: Session, actor: Actor, device: Device) -> list[Placement]:

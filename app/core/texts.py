@@ -116,6 +116,12 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
         "与现有数据冲突",
         "与已存储的内容相冲突。",
     ),
+    "snooze_over": (
+        "The quiet time is over",
+        "It had ended before your phone could send it.",
+        "静默时间已过",
+        "手机送达该请求之前，静默时间已经结束。",
+    ),
     "settled_accepted": ("The office saw to it", "{reason}", "已由管理人员处理", "{reason}"),
     "settled_rejected": ("The office decided against it", "{reason}", "管理人员未予认可", "{reason}"),
     "in_use": ("Still in use", "Something belongs to it; remove that first.", "仍在使用", "仍有内容与其关联，请先移除。"),

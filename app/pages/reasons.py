@@ -62,6 +62,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "alarm.snoozed": ("Somebody asked for quiet until {until}.", "已设为静默至 {until}。"),
     "alarm.woke": ("The quiet time is over, and the alarm still stands ({severity}).", "静默结束，告警仍未解除（{severity}）。"),
     "alarm.held_back": ("Nothing followed from it until {until}: {reason}.", "{until} 之前不采取任何措施：{reason}。"),
+    "alarm.cooled_down": (
+        "The rule's cool-down was over and the alarm still stood, so people were told.",
+        "规则冷却期已过，告警仍未解除，因此发出通知。",
+    ),
     "alarm.reopened": ("Late data moved the end of the alarm: it is open again.", "迟到数据改变了解除时间，告警重新打开。"),
     "alarm.clear_moved": ("Late data moved the moment the alarm ended.", "迟到数据改变了告警的解除时间。"),
     "alarm.withdrawn": ("The alarm should not have risen: {reason}.", "该告警本不应触发：{reason}。"),

@@ -32,6 +32,13 @@ def stands_on(document: Base, episode: Episode) -> bool:
     return document.latch and episode.cleared_at_ms is not None and episode.clear_reason != _NO_LATCH
 
 
+def state_of(document: Base, episode: Episode, closed_ms: int | None) -> str:
+    """Return the state that an alarm has by its episode and its closing, acknowledged or not."""
+    if closed_ms is not None:
+        return "closed"
+    return "raised" if episode.cleared_at_ms is None or stands_on(document, episode) else "cleared"
+
+
 def latched(episodes: Sequence[Episode], closings: Sequence[int], standing_ms: int | None = None) -> list[Episode]:
     """Join the episodes of a rule that latches as long as nobody closed what stood: they are one.
 
@@ -53,6 +60,12 @@ def latched(episodes: Sequence[Episode], closings: Sequence[int], standing_ms: i
         causes = episode.causes if before is None else joined.pop().causes
         joined.append(msgspec.structs.replace(episode, raised_at_ms=since, causes=causes))
     return joined
+
+
+def parts_of(joined: Episode, episodes: Iterable[Episode]) -> list[Episode]:
+    """Return the episodes that ``latched`` made one of; of a rule that does not latch that is the episode itself."""
+    ends = float("inf") if joined.cleared_at_ms is None else joined.cleared_at_ms
+    return [episode for episode in episodes if joined.raised_at_ms <= episode.raised_at_ms < ends]
 
 
 def _stands_since(episode: Episode) -> int | None:

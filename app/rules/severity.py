@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from app.rules.base import Base
+from app.rules.closing import parts_of
 from app.rules.detectors import Episode, Folded
 from app.rules.parts import SEVERITIES, Severity
 
@@ -16,18 +17,19 @@ def worst(severities: Iterable[Severity]) -> Severity:
     return max(severities, key=RANK.__getitem__)
 
 
-def reached(document: Base, episode: Episode, steps: Sequence[tuple[Severity, Folded]]) -> Severity:
+def reached(document: Base, episode: Episode, folded: Sequence[Episode], steps: Sequence[tuple[Severity, Folded]]) -> Severity:
     """Return the most severe level that readings reached while an episode lasted.
 
     Args:
         document: of the rule.
+        folded: the episodes as they were folded; what an alarm that latches goes through between them counts for nothing.
         steps: the episodes of each more severe level.
     """
-    ends = _end(episode)
+    parts = parts_of(episode, folded)
     lasted = [
         severity
-        for severity, folded in steps
-        if any(one.raised_at_ms < ends and episode.raised_at_ms < _end(one) for one in folded.episodes)
+        for severity, found in steps
+        if any(one.raised_at_ms < _end(part) and part.raised_at_ms < _end(one) for one in found.episodes for part in parts)
     ]
     return worst([document.severity, *lasted])
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.assets.models import Device, DeviceClaim
 from app.core.db import Database
 from app.core.settings import Settings
+from app.jobs import JOBS
 from tests.conftest import MONDAY_MORNING, SetClock
 from tests.factories import World, make_user, make_world, soh
 from tests.iot.vehicles import counted, happened
@@ -85,6 +86,34 @@ def test_a_code_works_once_and_until_its_day_and_leaves_nothing_readable(
     refused(owner, world, second["code"])
     with world.db.reading() as session:
         assert len(session.scalars(select(Device)).all()) == 2  # the world's own, and the claimed one
+
+
+def test_used_and_expired_claims_are_deleted_after_thirty_days_and_an_id_that_nobody_claimed_is_free_again(
+    world: World, office: Http, owner: Http, clock: SetClock
+) -> None:
+    forget = next(job for job in JOBS if job.id == "forget_old_rows")
+
+    def kept() -> set[str]:
+        forget.work(world.db, world.settings)
+        with world.db.reading() as session:
+            return set(session.scalars(select(DeviceClaim.id)))
+
+    used = prepare(office, world, id="used-one", valid_days=730)
+    prepare(office, world, id="expired-one", valid_days=1)
+    prepare(office, world, id="waiting-one", valid_days=90)
+    owner.post(f"/assets/{world.asset}/device-claims", {"code": used["code"]}, expect=201)
+    clock.advance(days=30)
+    assert kept() == {"used-one", "expired-one", "waiting-one"}
+    clock.advance(seconds=1)
+    assert kept() == {"expired-one", "waiting-one"}
+    clock.advance(days=1)
+    assert kept() == {"waiting-one"}
+
+    refused(owner, world, used["code"])
+    assert "device.claimed" in [entry.kind for entry in happened(world.db, "used-one")]
+    body = {"profile_id": world.profile, "id": "used-one"}
+    office.refused("POST", "/device-claims", 422, "validation_failed", body)
+    prepare(office, world, id="expired-one")
 
 
 def test_wrong_codes_are_counted_and_lock_their_person_only(

@@ -24,6 +24,7 @@ from app.rules.models import Rule
 from app.service_offers.models import Coupon
 from app.work_orders.models import WorkOrder
 from iot import store
+from iot.ahead import take_in_due
 from iot.ingest import Message, follow_due
 from iot.models import DeviceLatest, Telemetry
 from iot.store import Row
@@ -731,13 +732,17 @@ def test_five_minutes_ahead_is_still_a_reading(world: World) -> None:
     assert latest(world.db, world.device) == (MONDAY_MORNING + timedelta(minutes=5), 80.0)
 
 
-def test_readings_kept_apart_stay_apart_when_everything_is_folded_again(world: World, clock: SetClock) -> None:
-    send(world, world.device, *values(MONDAY_MORNING + 8 * DAY, DAY, 74.9, 74.5, 74.1, boot="future"))
+def test_readings_kept_apart_stay_apart_until_they_are_judged_whatever_else_is_folded(world: World, clock: SetClock) -> None:
+    found = values(MONDAY_MORNING + 8 * DAY, DAY, 74.9, 74.5, 74.1, boot="future")
+    send(world, world.device, *found)
     clock.advance(days=20)
-    send(world, world.device, Value(clock.now(), 80.0, "b:5"))
-    send(world, world.device, Value(clock.now() - DAY, 80.0, "b:4"))
-
+    good = values(clock.now() - DAY, DAY, 80.0, 80.0)
+    send(world, world.device, good[1])
+    send(world, world.device, good[0])
     assert alarms(world.db, world.pack) == []
+
+    assert take_in_due(world.db, world.settings) == 3
+    assert shown_alarms(world.db, world.pack) == expected_alarms(found + good) != []
 
 
 UNCHANGED_BUT = ("ingest_counters", "change_counter")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -49,6 +50,7 @@ RULES: dict[str, dict[str, Any]] = {
     "condition": {"metrics": ["x", "y"], "raise_when": "x > y * 10.0", "for_min": 500, "stale_after_min": 2000},
 }
 DOCUMENTS = {kind: COMMON | {"detector": kind} | document for kind, document in RULES.items()}
+DOCUMENTS |= {f"{kind}-latched": document | {"latch": True} for kind, document in DOCUMENTS.items()}
 VALUES = st.sampled_from([40.0, 50.0, 58.0, 61.0, 75.0, 90.0])
 PLACES = st.sampled_from([(22.51, 114.01), (22.513, 114.012), (22.60, 114.10)])
 SAID = st.fixed_dictionaries({"x": VALUES}, optional={"y": VALUES.map(lambda value: value / 10), "at": PLACES})
@@ -84,8 +86,7 @@ def live(world: World, rule_id: str, vehicle: Vehicle) -> list[tuple[Any, ...]]:
             .order_by(Alarm.raised_at)
         )
         return [
-            (a.raised_at, a.cleared_at, a.end_reason, a.severity, a.first_value, a.last_value, a.readings, a.state == "raised")
-            for a in found
+            (a.raised_at, a.cleared_at, a.end_reason, a.severity, a.first_value, a.last_value, a.readings, a.state) for a in found
         ]
 
 
@@ -96,8 +97,7 @@ def foretold(door: Http, document: dict[str, Any], vehicle: Vehicle) -> list[tup
         (
             datetime.fromisoformat(one["raised_at"]),
             datetime.fromisoformat(one["cleared_at"]) if one["cleared_at"] else None,
-            *(one[name] for name in ("end_reason", "severity", "first_value", "last_value", "readings")),
-            one["cleared_at"] is None,
+            *(one[name] for name in ("end_reason", "severity", "first_value", "last_value", "readings", "state")),
         )
         for one in sorted(told, key=lambda one: one["raised_at"])
     ]
@@ -136,6 +136,62 @@ def test_readings_that_came_live_in_any_order_raise_what_the_trial_says_of_histo
 
     for kind, rule_id in rules.items():
         assert live(world, rule_id, vehicle) == foretold(manager, DOCUMENTS[kind], vehicle), kind
+
+
+def test_a_trial_tells_one_alarm_of_a_rule_that_latches_until_somebody_closed_it(
+    world: World, http: Http, clock: SetClock
+) -> None:
+    manager, start = http.as_(world.manager), clock.now()
+    document = DOCUMENTS["threshold-latched"] | {"escalate": [{"severity": "major", "above": 80}]}
+    rule = manager.post("/rules", {"code": "latched", "document": document}, 201)
+
+    def say(*heats: float) -> None:
+        for heat in heats:
+            hour = round((clock.now() - start) / timedelta(hours=1))
+            world.send(message(world.device, start, hour, {"x": heat}, clock.now()))
+            clock.advance(hours=1)
+
+    def tried(path: str) -> list[tuple[Any, ...]]:
+        found = manager.post(path, {"document": document}) if path == "/rule-trials" else manager.get(path)
+        names = ("state", "first_value", "last_value", "severity", "end_reason")
+        return [tuple(one[name] for name in names) for one in found["items"]]
+
+    say(70, 40, 90, 40)
+    own = f"/rules/{rule['id']}/trial"
+    one = ("raised", 70, 90, "major", "readings_recovered")
+    assert tried(own) == tried("/rule-trials") == [one]
+    assert manager.get(own + "?since=" + quote(clock.now().isoformat()))["items"], "it stands, though its condition has ended"
+    [alarm] = manager.get("/alarms")["items"]
+    manager.post(f"/alarms/{alarm['id']}/close", {"reason": "seen to"})
+    clock.advance(hours=1)
+    say(75)
+
+    assert tried(own) == [("closed", *one[1:]), ("raised", 75, 75, "warning", None)]
+    assert [alarm["state"] for alarm in manager.get("/alarms")["items"]] == ["raised", "closed"], "the newest first"
+    [of_document] = tried("/rule-trials")
+    assert of_document == ("raised", 70, 75, "major", None), "of a document alone nobody has closed anything"
+
+
+def test_what_an_alarm_that_latches_went_through_between_its_episodes_makes_it_no_worse(
+    world: World, http: Http, clock: SetClock
+) -> None:
+    manager, start = http.as_(world.manager), clock.now()
+    worse = [{"severity": "major", "above": 80}]
+    document = DOCUMENTS["threshold-latched"] | {"raise_if": {"above": 60, "readings": 2}, "escalate": worse}
+    manager.post("/rules", {"code": "latched", "document": document}, 201)
+
+    def severities() -> list[str]:
+        found = manager.get("/alarms")["items"] + manager.post("/rule-trials", {"document": document})["items"]
+        return [one["severity"] for one in found]
+
+    for hour, heat in enumerate((70, 70, 40, 90, 40, 70, 70)):
+        world.send(message(world.device, start, 2 * hour, {"x": heat}, clock.now()))
+        clock.advance(hours=2)
+    assert severities() == ["warning", "warning"]
+    world.send(message(world.device, start, 3, {"x": 70}, clock.now()))
+    assert severities() == ["warning", "warning"], "nor where all is folded again"
+    world.send(message(world.device, start, 13, {"x": 90}, clock.now()))
+    assert severities() == ["major", "major"]
 
 
 def test_each_of_these_rules_can_raise(world: World, http: Http, clock: SetClock) -> None:

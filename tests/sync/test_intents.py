@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -21,6 +22,7 @@ from tests.iot.vehicles import DAY, first_vehicle, message, values
 from tests.people import Http
 from tests.races.together import together
 from tests.sync.phones import Phone
+from tests.sync.rxdb_phones import RxdbPhone
 
 Phones = Callable[..., Phone]
 
@@ -46,12 +48,18 @@ def story(db: Database, world: World) -> Story:
         return Story(task.id, offer.id, task.work_order_id, alarm.id, world.staff[world.stations.index(task.station_id)])
 
 
-def ask(phone: Phone, intent_id: str, kind: str, **body: str) -> None:
+def ask(phone: Phone | RxdbPhone, intent_id: str, kind: str, **body: str) -> None:
     phone.intend(intent_id, kind, json.dumps(body))
 
 
-def verdict(phone: Phone, intent_id: str) -> tuple[str | None, str | None]:
-    row = phone.rows["intents"][intent_id]
+def sync_twice(phone: Phone | RxdbPhone) -> None:
+    """Sync until the verdicts are back: one of the two protocols pulls before it pushes."""
+    for _ in range(2):
+        phone.sync()
+
+
+def verdict(phone: Phone | RxdbPhone, intent_id: str) -> tuple[str | None, str | None]:
+    row = phone.live("intents")[intent_id]
     return row["verdict"], row["code"]
 
 
@@ -286,6 +294,8 @@ def test_an_intent_is_append_only_and_an_edited_or_deleted_one_comes_back(
         ("station_task.accept", "[]", "body"),
         ("station_task.accept", "{}", "body.task_id"),
         ("station_task.finish", '{"task_id": "task-000001", "serial": 5}', "body.serial"),
+        ("alarm.close", '{"alarm_id": "alarm-000001", "reason": ""}', "body.reason"),
+        ("alarm.snooze", '{"alarm_id": "alarm-000001", "hours": 5}', "body.until"),
     ],
 )
 def test_a_malformed_intent_is_a_problem_with_a_reason_for_each_field(
@@ -313,6 +323,60 @@ def test_an_intent_beyond_ones_rights_or_on_anothers_thing_is_rejected(
 
     assert verdict(rep, "intent-steal-0") == ("rejected", "forbidden")
     assert verdict(other, "intent-steal-1") == ("rejected", "not_found")
+
+
+@pytest.mark.parametrize("protocol", [Phone, RxdbPhone])
+def test_an_alarm_is_closed_and_snoozed_from_offline_as_over_http(
+    db: Database, world: World, story: Story, http: Http, protocol: type[Phone] | type[RxdbPhone]
+) -> None:
+    rep, manager = protocol(http.as_(world.rep)), protocol(http.as_(world.manager))
+    for one in (rep, manager):
+        one.sync()
+    until = db.clock.now() + timedelta(hours=5)
+    ask(rep, "intent-snooze-1", "alarm.snooze", alarm_id=story.alarm, until=until.isoformat())
+    ask(rep, "intent-close-0", "alarm.close", alarm_id=story.alarm, reason="not mine to close")
+    ask(manager, "intent-close-1", "alarm.close", alarm_id=story.alarm, reason="the sensor was loose")
+    db.clock.advance(hours=2)  # type: ignore[attr-defined]
+    sync_twice(rep)
+    office = http.as_(world.manager)
+    shown = office.get(f"/alarms/{story.alarm}")
+    assert (shown["state"], datetime.fromisoformat(shown["snoozed_until"])) == ("raised", until)
+    assert verdict(rep, "intent-snooze-1") == ("accepted", None)
+    assert verdict(rep, "intent-close-0") == ("rejected", "forbidden")
+
+    sync_twice(manager)
+
+    assert verdict(manager, "intent-close-1") == ("accepted", None)
+    shown = office.get(f"/alarms/{story.alarm}")
+    assert (shown["state"], shown["close_reason"], shown["closed_by"]) == ("closed", "the sensor was loose", world.manager)
+    assert datetime.fromisoformat(shown["closed_at"]) == db.clock.now()
+    assert (happened(db, "alarm.closed"), happened(db, "alarm.snoozed")) == (1, 1)
+
+
+@pytest.mark.parametrize("protocol", [Phone, RxdbPhone])
+def test_what_is_asked_of_an_alarm_too_late_is_refused_in_words_and_waits_for_nobody(
+    db: Database, world: World, story: Story, http: Http, protocol: type[Phone] | type[RxdbPhone]
+) -> None:
+    manager, office = protocol(http.as_(world.manager)), http.as_(world.manager)
+    manager.sync()
+    until = (db.clock.now() + timedelta(hours=1)).isoformat()
+    ask(manager, "intent-snooze-1", "alarm.snooze", alarm_id=story.alarm, until=until)
+    db.clock.advance(hours=1)  # type: ignore[attr-defined]
+    sync_twice(manager)
+    assert verdict(manager, "intent-snooze-1") == ("rejected", "snooze_over")
+    assert "quiet time" in manager.live("intents")["intent-snooze-1"]["text"]
+    assert office.get(f"/alarms/{story.alarm}")["snoozed_until"] is None
+
+    office.post(f"/alarms/{story.alarm}/close", {"reason": "seen to"})
+    later = (db.clock.now() + timedelta(hours=1)).isoformat()
+    ask(manager, "intent-snooze-2", "alarm.snooze", alarm_id=story.alarm, until=later)
+    ask(manager, "intent-close-1", "alarm.close", alarm_id=story.alarm, reason="seen to, too")
+    sync_twice(manager)
+
+    assert verdict(manager, "intent-snooze-2") == ("rejected", "state_conflict")
+    assert verdict(manager, "intent-close-1") == ("rejected", "state_conflict")
+    assert office.get(f"/alarms/{story.alarm}")["close_reason"] == "seen to"
+    assert office.get("/sync/intents?verdict=needs_review")["items"] == []
 
 
 def test_nobody_sees_or_takes_over_anothers_intent(db: Database, world: World, story: Story, phone: Phones) -> None:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from app.rules.detectors import levels, silence
-from app.rules.detectors.episodes import Episode, Folded, Reading, Removal, State
+from app.rules.detectors.episodes import Departure, Episode, Folded, Item, Reading, Removal, State
 
 # (state, items in event-time order, settings, until_ms) -> Folded
-Fold = Callable[[State, Iterable[Reading | Removal], Any, int], Folded]
+Fold = Callable[[State, Iterable[Item], Any, int], Folded]
 # Kind of detector -> its fold. All but silence compare values with levels; what is compared, their shapes say.
 DETECTORS: dict[str, Fold] = {
     "threshold": levels.fold,
@@ -36,7 +36,7 @@ def fold_new(
     settings: Any,
     state: State | None,
     new: Sequence[Reading],
-    load_all: Callable[[], Sequence[Reading | Removal]],
+    load_all: Callable[[], Sequence[Item]],
     until_ms: int,
     start: Callable[[], State] = State,
 ) -> tuple[Folded, bool]:
@@ -60,4 +60,4 @@ def fold_new(
     return DETECTORS[kind](start(), load_all(), settings, until_ms), True
 
 
-__all__ = ["DETECTORS", "Episode", "Folded", "Reading", "Removal", "State", "fold_new"]
+__all__ = ["DETECTORS", "Departure", "Episode", "Folded", "Item", "Reading", "Removal", "State", "fold_new"]

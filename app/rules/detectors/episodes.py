@@ -25,6 +25,18 @@ class Removal(NamedTuple):
     key: str = ""
 
 
+class Departure(NamedTuple):
+    """A device was taken out of the asset at this instant: the values it gave stand no longer. Nothing it measured is undone."""
+
+    at_ms: int
+    key: str = ""
+    device_id: str = ""
+
+
+Item = Reading | Removal | Departure
+"""What a detector folds."""
+
+
 class Episode(msgspec.Struct, frozen=True):
     """One time the condition held.
 

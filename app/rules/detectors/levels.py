@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from app.rules.detectors.episodes import Episode, Folded, Reading, Removal, State
+from app.rules.detectors.episodes import Departure, Episode, Folded, Item, Reading, Removal, State
 
 Comparison = Literal["below", "at_most", "above", "at_least"]
 
@@ -61,6 +61,10 @@ class Shape(ABC):
     def value(self, reading: Reading) -> float | None:
         """Return the value to compare after this reading, the last of its message; None as long as there is none."""
 
+    def leave(self, device_id: str) -> bool:
+        """Forget the values that stood because a device gave them, which is gone; tell whether there were any."""
+        return False
+
 
 class Hours(Protocol):
     """When a rule looks."""
@@ -94,12 +98,12 @@ class LevelSettings(msgspec.Struct, frozen=True):
     reopens_ms: int = 0
 
 
-def fold(state: State, items: Iterable[Reading | Removal], settings: LevelSettings, until_ms: int) -> Folded:
+def fold(state: State, items: Iterable[Item], settings: LevelSettings, until_ms: int) -> Folded:
     """Fold items in event-time order, each later than ``state.last``.
 
     Args:
         state: where the last fold ended.
-        items: readings and removals of one subject.
+        items: readings of one subject, its removals, and devices that left it.
         settings: of the rule.
         until_ms: the present; matters only where values hold.
 
@@ -110,7 +114,7 @@ def fold(state: State, items: Iterable[Reading | Removal], settings: LevelSettin
     if make is None and hours is None and state.open is None and not state.run:
         items = items if isinstance(items, Sequence) else list(items)
         last, raises = items[-1] if items else None, settings.raising.holds
-        if isinstance(last, Reading) and not any(isinstance(item, Removal) or raises(item.value) for item in items):
+        if isinstance(last, Reading) and not any(not isinstance(item, Reading) or raises(item.value) for item in items):
             # What most folds are: nothing stood, and nothing rises.
             return Folded(State(last=last, shown=last, closed=state.closed), ())
     machine = _Machine(state, settings)
@@ -118,9 +122,8 @@ def fold(state: State, items: Iterable[Reading | Removal], settings: LevelSettin
     for item, whole in in_messages(items) if shape is not None and shape.joins else ((item, True) for item in items):
         if holds:
             machine.mature(item.at_ms)
-        if isinstance(item, Removal):
-            machine.remove(item)
-            shape = make(None) if make is not None else None
+        if not isinstance(item, Reading):
+            shape = machine.end(item, shape)
             continue
         machine.last = item
         if shape is not None:
@@ -139,9 +142,9 @@ def fold(state: State, items: Iterable[Reading | Removal], settings: LevelSettin
     return machine.result(shape.memory.keep() if shape is not None else None, due)
 
 
-def in_messages(items: Iterable[Reading | Removal]) -> Iterator[tuple[Reading | Removal, bool]]:
+def in_messages(items: Iterable[Item]) -> Iterator[tuple[Item, bool]]:
     """Yield each item, and whether it is the last of its message: what was measured at once is compared at once."""
-    before: Reading | Removal | None = None
+    before: Item | None = None
     for item in items:
         if before is not None:
             yield before, not _same_message(before, item)
@@ -150,7 +153,7 @@ def in_messages(items: Iterable[Reading | Removal]) -> Iterator[tuple[Reading | 
         yield before, True
 
 
-def _same_message(one: Reading | Removal, other: Reading | Removal) -> bool:
+def _same_message(one: Item, other: Item) -> bool:
     return isinstance(one, Reading) and isinstance(other, Reading) and one[:2] == other[:2] and one.device_id == other.device_id
 
 
@@ -222,11 +225,30 @@ class _Machine:
         self.open = None
         self.closed = ended if self.settings.reopens_ms else None
 
+    def end(self, item: Removal | Departure, shape: Shape | None) -> Shape | None:
+        """End what a removal or a departure ends; return the shape to go on with."""
+        if isinstance(item, Removal):
+            self.remove(item)
+            return self.settings.shape(None) if self.settings.shape is not None else None
+        self.leave(item.device_id, shape is not None and shape.leave(item.device_id))
+        return shape
+
     def remove(self, removal: Removal) -> None:
         """End what was before: it says nothing of what comes after."""
         if self.open is not None:
             self._close(removal.at_ms, "component_replaced")
         self.run, self.run_count, self.assumed_ms, self.closed, self.shown = (), 0, 0, None, None
+
+    def leave(self, device_id: str, compared: bool) -> None:
+        """End what stands because a device gave it, where values hold: it is not known how that went on.
+
+        An open episode stays open, as one whose values are stale does.
+
+        Args:
+            compared: the value that was compared was made of this device's as well.
+        """
+        if self.settings.value_holds and (compared or (self.shown is not None and self.shown.device_id == device_id)):
+            self.run, self.run_count, self.assumed_ms, self.shown = (), 0, 0, None
 
     def matures_at(self) -> int | None:
         """Return when the values that stand will have stood long enough, as far as is known."""

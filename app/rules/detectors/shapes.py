@@ -311,15 +311,19 @@ class Joined(Shape):
             values[name] = held[0]
         return self._judge(values)
 
+    @override
+    def leave(self, device_id: str) -> bool:
+        return self.memory.forget(device_id)
+
 
 class _Values:
-    """The value each metric had last, and when; and what counts only in its own message."""
+    """The value each metric had last, when, and which device gave it; and what counts only in its own message."""
 
     __slots__ = ("_done", "beside", "held", "now")
 
     def __init__(self, kept: Any, beside: Collection[str]) -> None:
         self.beside = beside
-        self.held: dict[str, Sequence[float]] = dict(kept or {})
+        self.held: dict[str, Sequence[Any]] = dict(kept or {})
         self.now: dict[str, float] = {}
         self._done = False
 
@@ -330,7 +334,13 @@ class _Values:
         if reading.metric in self.beside:
             self.now[reading.metric] = reading.value
         else:
-            self.held[reading.metric] = (reading.value, reading.at_ms)
+            self.held[reading.metric] = (reading.value, reading.at_ms, reading.device_id)
+
+    def forget(self, device_id: str) -> bool:
+        gone = [name for name, held in self.held.items() if held[2:] and held[2] == device_id]
+        for name in gone:
+            del self.held[name]
+        return bool(gone)
 
     def keep(self) -> Any:
         return self.held

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from app.rules.detectors.episodes import Episode, Folded, Reading, Removal, State
+from app.rules.detectors.episodes import Episode, Folded, Item, Reading, Removal, State
 
 
 class SilenceSettings(msgspec.Struct, frozen=True):
@@ -15,7 +15,7 @@ class SilenceSettings(msgspec.Struct, frozen=True):
     after_ms: int
 
 
-def fold(state: State, items: Iterable[Reading | Removal], settings: SilenceSettings, until_ms: int) -> Folded:
+def fold(state: State, items: Iterable[Item], settings: SilenceSettings, until_ms: int) -> Folded:
     """Fold arrivals in order; a gap longer than allowed is an episode from its end of patience to the next arrival.
 
     Args:
