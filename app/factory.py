@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Flask
 from flask_compress import Compress
-from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import meta
@@ -26,7 +25,7 @@ from app.service_offers.routes import routes as service_offers
 from app.stations.routes import routes as stations
 from app.territories.routes import routes as territories
 from app.users.auth import authenticate
-from app.users.rights import RIGHTS, Actor, allows
+from app.users.rights import RIGHTS, allows
 from app.users.routes import routes as users
 from app.work_orders.routes import routes as work_orders
 from iot.routes import routes as iot
@@ -89,17 +88,14 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
         },
     )
 
-    def who(session: Session, header: str | None) -> Actor:
-        return authenticate(session, settings, header)
-
     if settings.trusted_proxies:
         # Without it every caller has the proxy's address, and the lock-out by address would be for all.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=settings.trusted_proxies)  # type: ignore[method-assign]
-    install(app, Edge(database, settings, who, allows))  # type: ignore[arg-type]
+    install(app, Edge(database, settings, authenticate, allows))  # type: ignore[arg-type]
     Compress(app)  # after ours, so that it runs before: an ETag is a row's version, whatever the encoding
     api = app.extensions["fieldloop-api"] = FieldloopApi(app)
     for room in ROOMS:
         api.register_blueprint(room)
-    meta.install(app, database, settings)
+    meta.install(app)
     check_policies(app, set(RIGHTS))
     return app

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from app.core.clock import to_ms
 from app.core.db import Database, database_now, last_change
+from app.core.edge import edge_database, edge_settings
 from app.core.http import PUBLIC
 from app.core.leases import LeaderLease, ProcessBeat, overdue_jobs
 from app.core.problems import DATABASE_AWAY
@@ -37,7 +38,7 @@ _LEAST_FREE_BYTES = 50_000_000
 BEAT_S = 15.0
 
 
-def install(app: Flask, database: Database, settings: Settings) -> None:
+def install(app: Flask) -> None:
     """Add ``/health/live``, ``/health/ready``, ``/metrics``, ``/docs`` and the page of one-time links."""
 
     def public(path: str, name: str, view: Callable[..., Any]) -> None:
@@ -50,7 +51,7 @@ def install(app: Flask, database: Database, settings: Settings) -> None:
 
     def ready() -> Response:
         """Say whether this deployment can do its work, and what keeps it from it."""
-        problems = readiness(database, settings)
+        problems = readiness(edge_database(), edge_settings())
         answer = flask.jsonify({"status": "not_ready" if problems else "ready", "problems": problems})
         answer.status_code = 503 if problems else 200
         return answer
@@ -58,9 +59,10 @@ def install(app: Flask, database: Database, settings: Settings) -> None:
     def metrics() -> Response:
         """Show counters of all processes and gauges read from the database, for Prometheus."""
         given = flask.request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if settings.metrics_token and not hmac.compare_digest(given.encode(), settings.metrics_token.encode()):
+        token = edge_settings().metrics_token
+        if token and not hmac.compare_digest(given.encode(), token.encode()):
             return Response("a metrics token is needed\n", status=401, mimetype="text/plain")
-        return Response(_counters() + _gauges_if_any(database).encode(), content_type=CONTENT_TYPE_LATEST)
+        return Response(_counters() + _gauges_if_any(edge_database()).encode(), content_type=CONTENT_TYPE_LATEST)
 
     def docs() -> Response:
         """Show the API in a browser; every file comes from here."""

@@ -39,7 +39,7 @@ from offline_sync.merge import Loss, Sent, claims, digest, merge
 from offline_sync.models import DeletedId, EarlyRow, Installation, Intent, Receipt, SyncConflict, SyncProblem
 from offline_sync.receipts import hidden_of, is_old, is_repeated_deletion, keep_receipts, last_sent
 from offline_sync.sent import Arrival, Outcome, Sender
-from offline_sync.settling import settle
+from offline_sync.settling import send_away_buried, settle
 from offline_sync.writers import WRITERS, Writer
 
 _ORDER = {name: i for i, name in enumerate((*WRITERS, "intents"))}
@@ -72,6 +72,7 @@ def apply(session: Session, sender: Sender, arrivals: Iterable[Arrival]) -> list
         settled = settle(session, sender, name, rows)
         outcomes += [Outcome(row) if i in settled else _one(session, sender, row) for i, row in enumerate(rows)]
     outcomes += [_one(session, sender, arrival) for arrival in deleted]
+    send_away_buried(session, sender, outcomes)
     _mend(session, sender, outcomes)
     _take_early(session, sender)
     return outcomes

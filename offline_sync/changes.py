@@ -213,22 +213,21 @@ def rows_of(session: Session, actor: Actor, settings: Settings, name: str, ids: 
 
 
 def _grants(session: Session, actor: Actor, since: int | None) -> tuple[list[str], list[str], list[str]]:
-    """Return the scopes held then and now, those gained since, and those lost since.
+    """Return the scopes held all the time since, those held now but not all the time, and those lost since.
 
     A scope that came and went since counts as lost: rows of it may be on the phone that it made itself, or that a page
-    of the pull before brought, which is read later than the number it leads to.
+    of the pull before brought, which is read later than the number it leads to. For the same reason one that went and came
+    back is sent whole: a page in between, or a pull whose app was killed, has taken rows of it away.
     """
-    then: set[str] = set()
-    present: set[str] = set()
+    held: set[str] = set()
+    gained: set[str] = set()
     ended: set[str] = set()
     for grant in session.connection().execute(_GRANTS, {"actor_id": actor.id}):
         if grant.left_no is None:
-            present.add(grant.scope)
-        if since is not None and grant.entered_no <= since and (grant.left_no is None or grant.left_no > since):
-            then.add(grant.scope)
-        if since is not None and grant.left_no is not None and grant.left_no > since:
+            (held if since is not None and grant.entered_no <= since else gained).add(grant.scope)
+        elif since is not None and grant.left_no > since:
             ended.add(grant.scope)
-    return sorted(then & present), sorted(present - then), sorted(ended - present)
+    return sorted(held), sorted(gained), sorted(ended - held - gained)
 
 
 def _without_still_seen(session: Session, changes: list[Change], scopes: list[str]) -> list[Change]:

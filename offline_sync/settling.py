@@ -1,4 +1,4 @@
-"""Pushes of many rows: new rows, and rows that were sent before, settled in a few statements."""
+"""What concerns many rows of a push at once: new rows and rows that were sent before, and what its deletions took along."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 
 from app.core.db import among, raw_rows
 from app.core.errors import FieldsInvalid
+from app.core.scopes import send_away
 from app.core.tracked import renumber_many
 from app.users.rights import allows
 from offline_sync.checks import is_sound, new_values
 from offline_sync.collections import COLLECTIONS
 from offline_sync.models import DeletedId
 from offline_sync.receipts import is_old, keep_receipts, last_of
-from offline_sync.sent import Arrival, Sender
+from offline_sync.sent import Arrival, Outcome, Sender
 from offline_sync.writers import WRITERS, Writer
 
 # From so many rows of one collection on, those that need no thought are settled together.
@@ -99,3 +100,22 @@ def _settle_new(session: Session, sender: Sender, writer: Writer, arrivals: Sequ
     except IntegrityError:  # somebody else was quicker with one of them: which, shows row by row
         return set()
     return made
+
+
+def send_away_buried(session: Session, sender: Sender, outcomes: Sequence[Outcome]) -> None:
+    """Tell the phone of rows it sent that went with a parent which the same push deleted.
+
+    Such a row never lay in a scope: it was made and buried in one transaction, so no removal would lead to it. On the phone
+    it stays, because its database knows nothing of what hangs on what.
+    """
+    if not any(arrival.deleted for arrival, _, _ in outcomes):
+        return
+    taken: dict[str, list[str]] = {}
+    for arrival, refused, early in outcomes:
+        if not (refused or early or arrival.deleted) and arrival.collection in WRITERS:
+            taken.setdefault(arrival.collection, []).append(arrival.row_id)
+    for name, ids in taken.items():
+        model: Any = COLLECTIONS[name].model
+        buried = select(model.id).where(among(session, model.id, ids), model.deleted_at.is_not(None)).order_by(model.id)
+        for row_id in session.scalars(buried).all():
+            send_away(session, sender.actor.id, name, row_id)

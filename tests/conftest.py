@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,12 +17,15 @@ from sqlalchemy.orm import Session
 import app.tables
 from app.core.clock import Clock
 from app.core.db import Database
+from app.core.edge import Edge
 from app.core.settings import Settings, read_settings
 from tests.databases import copy_sqlite, drop_postgres, empty, postgres_url, sqlite_template
 from tests.people import Http
+from tests.warm import share_compiled_statements
 
 hypothesis_settings.register_profile("fieldloop", print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("fieldloop")
+share_compiled_statements()
 
 MONDAY_MORNING = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # 10:00 in Shanghai
 
@@ -103,11 +107,20 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
     )
 
 
-@pytest.fixture
-def app(settings: Settings, db: Database) -> Flask:
+@pytest.fixture(scope="session")
+def assembled(sqlite_file: Path) -> Flask:
+    """The application, with its rooms and routes: they are the same whatever the database. ``app`` gives it one."""
     from app.factory import create_app
 
-    return create_app(settings, db)
+    settings = read_settings(database_url=f"sqlite:///{sqlite_file}", secret_key="replaced by each test, as the database is")
+    return create_app(settings, Database(settings.database_url))
+
+
+@pytest.fixture
+def app(assembled: Flask, settings: Settings, db: Database) -> Flask:
+    edge: Edge = assembled.extensions["fieldloop"]
+    edge.database, edge.settings = db, settings
+    return assembled
 
 
 @pytest.fixture
@@ -115,7 +128,15 @@ def http(app: Flask, db: Database, settings: Settings) -> Http:
     return Http(app, db, settings)
 
 
+# Folders of tests are in memory where so much is free: nothing here outlives a failure of the machine, and on a disk each
+# commit of SQLite waits for it.
+_MEMORY = Path("/dev/shm")
+_MEMORY_NEEDED = 2_000_000_000
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_NEEDED:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
     os.environ.setdefault("TZ", "UTC")
     for name in list(os.environ):
         if name.startswith("FIELDLOOP_"):

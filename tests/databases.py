@@ -11,11 +11,30 @@ from pathlib import Path
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 
+import app.tables  # noqa: F401 - so that all of them are known
 from app.core.db import Base, Database
 from app.migrate import migrate
 
 # Deleted rows of a larger table are taken out, so that no later test reads past them.
 _LARGE_BYTES = 100_000
+_TABLES = ", ".join(f"'{table.name}'" for table in Base.metadata.sorted_tables)
+# One round trip. Foreign keys are not asked, so the order of tables does not matter; in the end all are empty.
+_EMPTY = f"""
+DO $$
+DECLARE name text; filled boolean;
+BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOREACH name IN ARRAY ARRAY[{_TABLES}] LOOP
+        EXECUTE 'SELECT EXISTS (SELECT FROM ' || name || ')' INTO filled;
+        IF filled THEN EXECUTE 'DELETE FROM ' || name; END IF;
+    END LOOP;
+    INSERT INTO change_counter (id, n, epoch) VALUES (1, 0, 1);
+END $$
+"""
+_LARGE = f"""
+SELECT relname FROM pg_class
+WHERE relname IN ({_TABLES}) AND relnamespace = 'public'::regnamespace AND pg_relation_size(oid) > {_LARGE_BYTES}
+"""
 _FOLDER = Path(tempfile.gettempdir()) / f"fieldloop-tests-{os.getuid()}"
 
 
@@ -83,16 +102,9 @@ def empty(database: Database) -> None:
 
     Only tables with rows are touched: TRUNCATE makes new files for a table and each of its indexes, also where nothing was in it.
     """
-    names = [table.name for table in Base.metadata.sorted_tables]
-    filled = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in names)
     with database.engine.begin() as connection:
-        # Foreign keys are not asked, so the order of tables does not matter; in the end all are empty.
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
-        found = connection.scalars(text(filled)).all()
-        for name in found:
-            connection.execute(text(f"DELETE FROM {name}"))
-        connection.execute(text("INSERT INTO change_counter (id, n, epoch) VALUES (1, 0, 1)"))
-        large = [name for name in found if connection.scalar(text(f"SELECT pg_relation_size('{name}')")) > _LARGE_BYTES]
+        connection.exec_driver_sql(_EMPTY)
+        large = connection.exec_driver_sql(_LARGE).scalars().all()
     if large:
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text(f"VACUUM {', '.join(large)}"))

@@ -26,7 +26,7 @@ class AnyActor(Protocol):
         """Language and country, as ``zh-CN``."""
 
 
-Authenticate = Callable[[Session, str | None], AnyActor]
+Authenticate = Callable[[Session, Settings, str | None], AnyActor]
 Allows = Callable[[AnyActor, str], bool]
 
 

@@ -204,7 +204,7 @@ def _admit(inner: Callable[..., Any], policy: str) -> Callable[..., Any]:
         edge: Edge = flask.current_app.extensions["fieldloop"]
         if policy != PUBLIC:
             with edge.database.reading() as session:
-                g.actor = edge.authenticate(session, request.headers.get("Authorization"))
+                g.actor = edge.authenticate(session, edge.settings, request.headers.get("Authorization"))
             if not edge.allows(g.actor, policy):
                 raise Forbidden("forbidden")
         return inner(*args, **kwargs)

@@ -253,7 +253,11 @@ def test_every_route_is_classified_and_has_the_policy_that_was_decided(app: Flas
 
 @pytest.mark.parametrize("policy", [None, "no.such.right", ""])
 @pytest.mark.parametrize("endpoint", ["forgotten", "meta.forgotten", "api-docs.forgotten", "static.forgotten"])
-def test_a_route_without_a_known_policy_stops_the_start(app: Flask, policy: str | None, endpoint: str) -> None:
+def test_a_route_without_a_known_policy_stops_the_start(
+    settings: Settings, db: Database, policy: str | None, endpoint: str
+) -> None:
+    app = factory.create_app(settings, db)
+
     def forgotten() -> str:
         return "everything"
 

@@ -22,17 +22,16 @@ from sqlalchemy import select
 
 from app.core.clock import to_ms
 from app.core.db import Database
-from app.core.scopes import begin_history_anew
 from app.core.settings import Settings
 from app.customers.models import Customer, Site
 from app.factory import create_app
-from tests.factories import World, make_world
+from tests.factories import make_world
 from tests.people import Http
 from tests.races.together import together
-from tests.sync.phones import KilledError, LostError, Phone, Send, Witness
+from tests.sync.phones import LostError, Phone, Send
 from tests.sync.rxdb_phones import RxdbPhone
 from tests.sync.simulation import Company, Plan, SpreadHttp, Ticking
-from tests.sync.test_watermelon import new_customer, new_site
+from tests.sync.test_watermelon import new_customer
 from tests.sync.web_on_set_time import SharedClock, WebHttp, web_processes
 
 SMALL = Plan(
@@ -95,23 +94,6 @@ def test_phones_of_both_protocols_end_with_the_same_rows_and_nothing_acknowledge
 
 
 # What the simulation found, each as small as it gets
-
-
-def test_the_sites_of_a_deleted_customer_come_back_with_it_also_when_time_goes_on(
-    db: Database, settings: Settings, phone: Callable[..., Phone]
-) -> None:
-    world = make_world(db, settings)
-    rep, office = phone(world.rep), phone(world.manager).person
-    rep.pull()
-    rep.create("customers", new_customer(world))
-    rep.create("sites", new_site("customer-from-phone"))
-    rep.sync()
-    rep.delete("customers", "customer-from-phone")
-    rep.sync()
-    office.post("/customers/customer-from-phone/undelete")
-    rep.sync()
-
-    assert "site-from-phone" in rep.rows["sites"]
 
 
 def test_a_value_that_came_with_the_pull_before_a_push_is_kept_in_the_journal(
@@ -271,83 +253,6 @@ def test_pushes_of_the_same_rows_do_not_wait_for_each_other_in_a_circle(
             assert found is True, found
 
 
-def _give(office: Http, world: World, *areas: str) -> None:
-    office.call("PUT", f"/users/{world.rep}/territories", {"territory_ids": list(areas)}, If_Match="*")
-
-
-def test_rows_of_a_scope_that_came_and_went_between_two_pages_leave_the_phone(
-    db: Database, settings: Settings, http: Http
-) -> None:
-    world = make_world(db, settings)
-    office = http.as_(world.admin)
-    area = office.post("/territories", {"code": "B", "name": "Elsewhere"}, expect=201)["id"]
-    for n in range(3):
-        office.post("/customers", {"id": f"zzz-elsewhere-{n}", "name": "x", "territory_id": area}, expect=201)
-        office.post("/customers", {"id": f"aaa-near-by-{n}", "name": "x", "territory_id": world.territory}, expect=201)
-    rep = RxdbPhone(http.as_(world.rep))
-    first = rep._page("customers", None, 2)
-    for doc in first["documents"]:
-        rep._persist("customers", doc)
-    rep.checkpoints["customers"] = first["checkpoint"]
-    _give(office, world, world.territory, area)
-    rep.pull("customers", limit=20)
-    _give(office, world, world.territory)
-    rep.sync()
-
-    assert not [row_id for row_id in rep.live("customers") if row_id.startswith("zzz")]
-    assert len(rep.live("customers")) == 4
-
-
-@pytest.mark.parametrize("goes", ["the scope", "the row"])
-def test_a_row_made_in_a_scope_that_came_and_went_since_the_last_pull_leaves_the_phone(
-    db: Database, settings: Settings, phone: Callable[..., Phone], http: Http, goes: str
-) -> None:
-    world = make_world(db, settings)
-    office = http.as_(world.admin)
-    area, other = (office.post("/territories", {"code": code, "name": code}, expect=201)["id"] for code in "BC")
-    customer = office.post("/customers", {"name": "x", "territory_id": world.territory}, expect=201)
-    path = f"/customers/{customer['id']}"
-    rep = phone(world.rep)
-    rep.pull()
-    rep.create("sites", new_site(customer["id"]))
-    office.edit(path, {"territory_id": area}, 1)
-    _give(office, world, world.territory, area)
-    rep.push()
-    if goes == "the scope":
-        _give(office, world, world.territory)
-    else:
-        office.edit(path, {"territory_id": other}, 2)
-    rep.sync()
-
-    assert set(rep.rows["sites"]) == {world.site}
-
-
-def test_what_goes_between_reconciling_and_the_rows_that_follow_leaves_the_phone(
-    db: Database, settings: Settings, http: Http
-) -> None:
-    world = make_world(db, settings)
-    office = http.as_(world.manager)
-    office.post("/customers", {"id": "customer-to-go", "name": "x", "territory_id": world.territory}, expect=201)
-    asked: list[Send] = []
-
-    def network(send: Send) -> Any:
-        asked.append(send)
-        if len(asked) == 3:  # refused, reconciled, and now the rows
-            office.call("DELETE", "/customers/customer-to-go", If_Match="*")
-        return send()
-
-    rep = RxdbPhone(http.as_(world.rep))
-    rep.pull("customers")
-    with db.transaction() as session:
-        begin_history_anew(session)
-    rep._network = network
-    rep.pull("customers")
-    rep.pull("customers")
-
-    assert len(asked) == 4
-    assert set(rep.live("customers")) == {world.customer}
-
-
 def test_a_column_that_an_upgrade_brought_and_that_is_filled_before_the_next_pull_loses_nothing(
     db: Database, settings: Settings, phone: Callable[..., Phone]
 ) -> None:
@@ -364,26 +269,3 @@ def test_a_column_that_an_upgrade_brought_and_that_is_filled_before_the_next_pul
 
     [lost] = manager.person.get("/sync/conflicts")["items"]
     assert (lost["kept"], lost["lost"]) == ("second@example.test", "first@example.test")
-
-
-@pytest.mark.parametrize("kind", [Phone, RxdbPhone])
-def test_what_goes_after_an_app_was_killed_in_its_first_pull_leaves_the_phone(
-    db: Database, settings: Settings, http: Http, kind: type[Any]
-) -> None:
-    world = make_world(db, settings)
-    office = http.as_(world.manager)
-    office.post("/customers", {"id": "customer-to-go", "name": "x", "territory_id": world.territory}, expect=201)
-
-    class Killer(Witness):
-        def step(self, phone: Any) -> None:
-            if "customer-to-go" in phone.live("customers"):
-                raise KilledError
-
-    rep = kind(http.as_(world.rep), witness=Killer())
-    with suppress(KilledError):
-        rep.sync()
-    rep.witness = Witness()
-    office.call("DELETE", "/customers/customer-to-go", If_Match="*")
-    rep.sync()
-
-    assert set(rep.live("customers")) == {world.customer}
