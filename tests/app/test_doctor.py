@@ -254,7 +254,7 @@ def test_it_speaks_the_language_of_the_terminal(well: Settings, monkeypatch: pyt
     code, text = told(replace(well, mqtt_host="broker.example"))
 
     assert code == 1
-    assert "与代理之间的连接没有加密" in text
+    assert "与 MQTT 代理服务器之间的连接没有加密" in text
     assert "共 1 个问题" in text
 
 
