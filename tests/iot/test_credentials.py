@@ -13,6 +13,7 @@ from app.core.db import Database
 from app.core.settings import Settings
 from tests.conftest import SetClock
 from tests.factories import World, make_world
+from tests.iot.vehicles import causes_of, happened
 from tests.people import Http
 
 
@@ -131,3 +132,43 @@ def test_a_new_secret_keeps_the_device_where_it_was(office: Http, world: World, 
 
     same = ("asset_id", "profile_id", "address", "shard", "state", "installed_at")
     assert {name: before[name] for name in same} == {name: rotated[name] for name in same}
+
+
+def test_whoever_keeps_the_brokers_files_and_everybody_who_asks_hears_of_each_new_secret(office: Http, thing: Any) -> None:
+    """The row's version and change number are what they look at."""
+    seen = [office.get(f"/devices/{thing['id']}")["version"]]
+    rotate(office, thing)
+    seen.append(office.get(f"/devices/{thing['id']}")["version"])
+    office.post(f"/devices/{thing['id']}/secret")
+    seen.append(office.get(f"/devices/{thing['id']}")["version"])
+
+    assert seen == sorted(set(seen))
+
+
+def test_the_log_leads_from_the_end_of_an_old_secret_back_to_the_rotation(
+    office: Http, thing: Any, clock: SetClock, db: Database, world: World
+) -> None:
+    rotate(office, thing, overlap_h=1)
+    clock.advance(hours=1)
+    with db.transaction() as session:
+        end_old_secrets(session)
+    office.post(f"/devices/{thing['id']}/secret")
+
+    registered, rotated, ended, renewed = happened(db, thing["id"])
+    assert [entry.kind for entry in (registered, rotated, ended, renewed)] == [
+        "device.registered", "device.secret_rotated", "device.old_secret_ended", "device.secret_renewed",
+    ]  # fmt: skip
+    assert [cause.id for cause in causes_of(db, ended)] == [rotated.id]
+    assert (rotated.actor_id, renewed.actor_id) == (world.manager, world.manager)
+
+
+def test_an_old_secret_is_not_struck_off_before_its_hour(
+    office: Http, http: Http, thing: Any, clock: SetClock, db: Database
+) -> None:
+    rotate(office, thing, overlap_h=1)
+    clock.advance(hours=1, seconds=-1)
+
+    with db.transaction() as session:
+        assert end_old_secrets(session) == 0
+
+    assert sends(http, thing) == 200
