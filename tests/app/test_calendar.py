@@ -19,6 +19,7 @@ from app.core.settings import Settings
 from app.rules.hours import RuleHours
 from app.stations import hours
 from iot.ingest import Message
+from tests.conftest import SetClock
 from tests.factories import World, make_world
 from tests.iot.test_rules import HOT, alarms_of, new_rule
 from tests.people import Http
@@ -108,6 +109,24 @@ def test_a_rule_looks_on_a_weekend_that_is_worked_and_not_on_a_holiday(world: Wo
     assert (alarm.state, alarm.raised_at) == ("raised", local(SATURDAY, 10)), "what is known is judged by the present calendar"
     [tried_out] = manager.post("/rule-trials", {"document": document})["items"]
     assert datetime.fromisoformat(tried_out["raised_at"]) == alarm.raised_at
+
+
+def test_on_a_holiday_another_station_is_asked_and_a_closed_one_has_until_it_opens(
+    world: World, http: Http, clock: SetClock
+) -> None:
+    manager, (near, far) = http.as_(world.manager), world.stations
+    manager.edit(f"/stations/{near}", {"opening_hours": OFFICE}, manager.get(f"/stations/{near}")["version"])
+    manager.post("/calendar-days", {"days": DAYS})
+    clock.set(local(THURSDAY, 10))
+    world.report(74.9, 74.5, 74.1)
+
+    [task] = manager.get("/station-tasks")["items"]
+    assert task["station_id"] == far, "the nearest one is closed"
+    http.as_(world.staff[1]).post(f"/station-tasks/{task['id']}/reject", {"reason": "no bay"})
+    [task] = manager.get("/station-tasks?state=offered")["items"]
+
+    assert task["station_id"] == near
+    assert datetime.fromisoformat(task["answer_by"]) == local(date(2026, 3, 6), 9.5)
 
 
 @pytest.mark.parametrize(
