@@ -134,15 +134,18 @@ def test_a_new_secret_keeps_the_device_where_it_was(office: Http, world: World, 
     assert {name: before[name] for name in same} == {name: rotated[name] for name in same}
 
 
-def test_whoever_keeps_the_brokers_files_and_everybody_who_asks_hears_of_each_new_secret(office: Http, thing: Any) -> None:
-    """The row's version and change number are what they look at."""
-    seen = [office.get(f"/devices/{thing['id']}")["version"]]
-    rotate(office, thing)
-    seen.append(office.get(f"/devices/{thing['id']}")["version"])
-    office.post(f"/devices/{thing['id']}/secret")
-    seen.append(office.get(f"/devices/{thing['id']}")["version"])
+def test_whoever_asks_what_changed_hears_of_each_new_secret(office: Http, thing: Any, clock: SetClock) -> None:
+    def shown() -> tuple[int, str]:
+        device = office.get(f"/devices/{thing['id']}")
+        return device["version"], device["updated_at"]
 
-    assert seen == sorted(set(seen))
+    assert shown() == (1, "2026-03-02T02:00:00.000Z")
+    clock.advance(hours=1)
+    rotate(office, thing)
+    assert shown() == (2, "2026-03-02T03:00:00.000Z")
+    clock.advance(hours=1)
+    office.post(f"/devices/{thing['id']}/secret")
+    assert shown() == (3, "2026-03-02T04:00:00.000Z")
 
 
 def test_the_log_leads_from_the_end_of_an_old_secret_back_to_the_rotation(
