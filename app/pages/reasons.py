@@ -68,7 +68,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "alarm.withdrawn": ("The alarm should not have risen: {reason}.", "该告警本不应触发：{reason}。"),
     "service_offer.issued": (
         "An offer for {service} was made: {amount_due} {currency}, valid until {valid_until}.",
-        "已生成 {service} 服务优惠：{amount_due} {currency}，有效期至 {valid_until}。",
+        "已生成优惠（{service}）：{amount_due} {currency}，有效期至 {valid_until}。",
     ),
     "service_offer.not_made": ("No offer was made: {reason}.", "未生成优惠：{reason}。"),
     "service_offer.viewed": ("The owner opened the offer.", "车主已查看优惠。"),
