@@ -185,6 +185,22 @@ def test_an_alarm_that_latches_stands_until_somebody_closes_it(world: World, htt
     assert told == ["alarm.condition_ended", "alarm.condition_returned", "alarm.condition_ended"]
 
 
+def test_late_data_does_not_join_again_what_a_closing_parted(world: World, http: Http, clock: SetClock) -> None:
+    new_rule(world, http, EASY | {"latch": True})
+    device = Sender(world)
+    for heat in (70, 40):
+        device.say(t_c=heat)
+    close(http, world, alarms_of(world.db)[0])
+    clock.advance(minutes=1)
+    device.say(t_c=70)
+    assert states(world) == ["closed", "raised"]
+
+    device.say(ago=timedelta(hours=1), t_c=45)  # from before all of it: everything is folded again
+    device.say(t_c=71)
+
+    assert states(world) == ["closed", "raised"]
+
+
 def test_a_new_part_ends_an_alarm_that_latches_while_its_condition_holds(world: World, http: Http) -> None:
     new_rule(world, http, EASY | {"latch": True, "component": "battery_pack"})
     Sender(world).say(t_c=70)
