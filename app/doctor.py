@@ -144,7 +144,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
             "note",
             (
                 f"channel {channel} is not configured; its messages stay in the inbox",
-                f"通知渠道 {channel} 未配置，相关消息只进入站内信",
+                f"通知渠道 {channel} 未配置，相关消息只进入收件箱",
             ),
             (f"set {hint}", f"请设置 {hint}"),
         )
@@ -200,7 +200,7 @@ def _of_processes(session: Session, settings: Settings) -> Iterator[Finding]:
             "problem",
             {
                 "silent": (f"{name}: not heard for {BEAT_S:.0f} s", f"{name}：已 {BEAT_S:.0f} 秒没有心跳"),
-                "no_broker": (f"{name}: no session with the broker", f"{name}：未与 MQTT 代理建立会话"),
+                "no_broker": (f"{name}: no session with the broker", f"{name}：未与 MQTT 代理服务器建立会话"),
             }[cause],
             {
                 "silent": (
@@ -303,7 +303,7 @@ def _of_broker(settings: Settings) -> Iterator[Finding]:
     if not settings.mqtt_tls and settings.mqtt_host not in {"127.0.0.1", "localhost", "::1"}:
         yield Finding(
             "problem",
-            ("the connection to the broker is not encrypted", "与代理之间的连接没有加密"),
+            ("the connection to the broker is not encrypted", "与 MQTT 代理服务器之间的连接没有加密"),
             (
                 "give the ingest a TLS listener of its own and set FIELDLOOP_MQTT_TLS=true (docs/operation.md)",
                 "请为接收进程配置单独的 TLS 监听端口，并设置 FIELDLOOP_MQTT_TLS=true（docs/operation.zh-CN.md）",

@@ -37,10 +37,10 @@ def of_jobs(session: Session) -> Iterator[Finding]:
             minutes = round(late_s / 60)
             yield Finding(
                 "problem",
-                (f"the job {job} is {minutes} minutes late", f"定时任务 {job} 已逾期 {minutes} 分钟"),
+                (f"the job {job} is {minutes} minutes late", f"定时作业 {job} 已逾期 {minutes} 分钟"),
                 (
                     "start python -m app worker; if it runs, its log says why the job fails or what it waits for",
-                    "请启动 python -m app worker；若已在运行，其日志会说明任务失败或等待的原因",
+                    "请启动 python -m app worker；若已在运行，其日志会说明作业失败或等待的原因",
                 ),
             )
 
@@ -87,7 +87,7 @@ def of_messages(session: Session, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "note",
             (f"{unknown} message(s) came from devices nobody registered", f"有 {unknown} 条消息来自未登记的设备"),
-            ("register them, or see the broker's access list", "请登记这些设备，或检查代理的访问列表"),
+            ("register them, or see the broker's access list", "请登记这些设备，或检查 MQTT 代理服务器的访问列表"),
         )
     if too_old := fates.get("too_old"):
         before_ms = session.scalar(select(TelemetryHorizon.before_ms)) or 0

@@ -24,7 +24,7 @@ from granian._granian import RSGIProtocolClosed as ProtocolClosed
 from granian._granian import RSGIProtocolError as ProtocolError
 
 from app.core.logs import get_log
-from app.core.problems import BODY_FAULT
+from app.core.problems import BODY_FAULT, OFFSET_STREAM
 from app.core.streams import HOLD, Listener
 
 log = get_log(__name__)
@@ -59,11 +59,15 @@ class _Refused(Exception):
         self.code = code
 
 
-async def _next(incoming: Any, until: float) -> bytes | None:
+async def _next(incoming: Any, until: float, *, partly: bool) -> bytes | None:
     """Return what came of a body, or None at its end.
 
+    Args:
+        until: how long to wait, by the loop's clock.
+        partly: what came before is of use: nothing more until then is its end.
+
     Raises:
-        _Refused: ``body_late``, when nothing came until then (by the loop's clock).
+        _Refused: ``body_late``, when nothing came until then.
     """
     try:
         coming = anext(incoming)  # granian's own awaitable: it can be cancelled, but not by a task around it
@@ -73,6 +77,8 @@ async def _next(incoming: Any, until: float) -> bytes | None:
     try:
         chunk: bytes = await coming
     except asyncio.CancelledError:
+        if partly:
+            return None
         raise _Refused("body_late") from None
     finally:
         alarm.cancel()
@@ -178,6 +184,8 @@ class Served:
     async def _body(self, environ: dict[str, Any], protocol: Any) -> bytes:
         """Read the body, up to one byte more than is allowed: the application refuses it then.
 
+        Of an upload that breaks off, what came is handed over: it need not come again.
+
         Raises:
             _Refused: ``body_late`` when it does not come in time or breaks off; ``body_crowded`` when too many are held.
         """
@@ -187,13 +195,14 @@ class Served:
             return b""
         if length is not None and length > self._body_limit:
             return b""  # refused by the length it names
+        partly = length is not None and environ.get("CONTENT_TYPE") == OFFSET_STREAM
         chunks: list[bytes] = []
         size, clock = 0, asyncio.get_running_loop().time
         until = clock() + _PATIENCE_S
         incoming = aiter(protocol)
         try:
             while size <= self._body_limit if length is None else size < length:
-                chunk = await _next(incoming, until)
+                chunk = await _next(incoming, until, partly=partly)
                 if chunk is None:
                     break
                 until = min(until + len(chunk) / _LEAST_BYTES_PER_S, clock() + _LONGEST_PAUSE_S)
@@ -202,12 +211,13 @@ class Served:
                 self._held += len(chunk)
                 if self._held > _HELD_LIMIT:
                     raise _Refused("body_crowded")
-            if length is not None and size < length:
+            if length is not None and size < length and not partly:
                 raise _Refused("body_late")
         except BaseException:
             self._held -= size
             raise
-        environ["CONTENT_LENGTH"] = str(size)  # of a chunked body, too, so that the application judges its length
+        # Of a chunked body, too, so that the application judges its length; an upload's, so that it sees what is missing.
+        environ["CONTENT_LENGTH"] = str(length if partly else size)
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         return b"".join(chunks)
 

@@ -69,7 +69,7 @@ def walk(settings: Settings, say: Say) -> int:
 
     say(pick("What people do", "人的操作"))
     staff.do(pick("The station accepts", "服务站接单"), f"/station-tasks/{task['id']}/accept", None, "state")
-    owner.do(pick("The owner opens the offer", "车主查看服务建议"), f"/service-offers/{offer['id']}/view", None, "state")
+    owner.do(pick("The owner opens the offer", "车主查看优惠"), f"/service-offers/{offer['id']}/view", None, "state")
     slots = owner.get(f"/work-orders/{offer['work_order_id']}/slots")["slots"]
     owner.do(
         pick("The owner accepts and picks a slot", "车主接受并选择时段"),

@@ -27,7 +27,8 @@ from app.users.models import OneTimeLink, User
 from app.users.secrets import derived_code
 from push.channels import Accepted, Address, Channel, DeadAddress, Failed, Outcome, Retry, configured_channels
 from push.fallback import after_failure
-from push.messages import LINK_KINDS, STANDALONE_KINDS, render, urgency_of
+from push.kinds import LINK_KINDS, STANDALONE_KINDS
+from push.messages import render, urgency_of
 from push.models import (
     CHANNELS,
     ON_SCREEN,

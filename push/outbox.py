@@ -14,7 +14,8 @@ from app.core.db import database_now, insert_once, now
 from app.core.ids import new_id
 from app.core.tracked import add
 from app.users.models import User
-from push.messages import LINK_KINDS, STANDALONE_KINDS, urgency_of
+from push.kinds import LINK_KINDS, STANDALONE_KINDS
+from push.messages import urgency_of
 from push.models import (
     CHANNELS,
     ON_SCREEN,
@@ -51,7 +52,7 @@ def enqueue(
 
     Args:
         recipients: people; each gets it in their own language.
-        kind: a row of ``push/messages.py``.
+        kind: a row of ``push/kinds``.
         subject: what it is about; the app opens it.
         dedupe: what makes it the same message, such as ``alarm:<id>:raised``.
         causes: history entries it follows from.
@@ -232,7 +233,7 @@ def hold(session: Session, reason: str) -> bool:
     """Hold every message back from now on; what is queued meanwhile waits, too. Tell whether it was not held already.
 
     Args:
-        reason: a row of ``CODED`` in ``app/pages/reasons.py``.
+        reason: a row of ``CODED`` in ``app/pages/codes.py``.
     """
     held = insert_once(session, OutboxHold, id=1, reason=reason, since=now(session))
     if held:

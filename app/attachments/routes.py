@@ -18,6 +18,7 @@ from app.core import wire
 from app.core.edge import edge_database, edge_settings
 from app.core.errors import DomainError, FieldsInvalid
 from app.core.http import PUBLIC, Routes
+from app.core.problems import OFFSET_STREAM
 from app.users.rights import Actor
 
 routes = Routes("attachments", __name__, description="Attachments: uploads by tus 1.0.0, downloads")
@@ -128,7 +129,7 @@ def look_at_upload(actor: Actor, upload_id: str) -> Response:
 def go_on_with_upload(actor: Actor, upload_id: str) -> Response:
     """Add bytes, at most 8 MiB at once, at ``Upload-Offset``; ``Upload-Checksum`` is sha256 or sha1."""
     _check_version()
-    if request.mimetype != "application/offset+octet-stream":
+    if request.mimetype != OFFSET_STREAM:
         raise OffsetStreamNeeded("offset_stream_needed")
     offset = _count("Upload-Offset")
     checksum = _checksum()

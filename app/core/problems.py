@@ -57,6 +57,8 @@ class BodyCrowded(DomainError):
 
 
 BODY_FAULT = "fieldloop.body_fault"  # in the WSGI environment: why the server (app/serve.py) did not wait for the body
+# The media type of a body of which what came before a cut is of use (tus 1.0.0): it is handed over as it is.
+OFFSET_STREAM = "application/offset+octet-stream"
 BODY_FAULTS = {
     "body_late": BodyMissed("body_late"),
     "body_crowded": BodyCrowded("body_crowded", retry_after_s=2),

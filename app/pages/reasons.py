@@ -1,15 +1,16 @@
 """The reason of each entry of the causal log as a sentence, in both languages; ``{name}`` places a fact.
 
-A kind without a row here fails a test.
+A kind without a row here fails a test. What the facts read as: ``app.pages.codes``, ``app.pages.conditions``.
 """
 
 from __future__ import annotations
 
-import re
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from typing import Any
 
 from app.core.locales import EN
+from app.pages.codes import coded
+from app.pages.conditions import condition_of
 
 # kind: (English, Chinese)
 REASONS: dict[str, tuple[str, str]] = {
@@ -71,7 +72,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "alarm.withdrawn": ("The alarm should not have risen: {reason}.", "该告警本不应触发：{reason}。"),
     "service_offer.issued": (
         "An offer for {service} was made: {amount_due} {currency}, valid until {valid_until}.",
-        "已生成 {service} 服务优惠：{amount_due} {currency}，有效期至 {valid_until}。",
+        "已生成优惠（{service}）：{amount_due} {currency}，有效期至 {valid_until}。",
     ),
     "service_offer.not_made": ("No offer was made: {reason}.", "未生成优惠：{reason}。"),
     "service_offer.viewed": ("The owner opened the offer.", "车主已查看优惠。"),
@@ -253,186 +254,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "user.phone_forgotten": ("A phone was taken off the messages.", "已移除接收消息的手机。"),
 }
 
-# What a coded reason inside the facts reads as. kind of fact value: (English, Chinese)
-CODED: dict[str, tuple[str, str]] = {
-    "readings_recovered": ("the readings recovered", "读数已恢复"),
-    "component_replaced": ("the component was replaced", "部件已更换"),
-    "heard_again": ("the device was heard again", "设备恢复通信"),
-    "readings_do_not_show_it": ("the readings, with late ones, do not show it", "补齐迟到数据后，读数不支持该告警"),
-    "part_of_earlier_episode": ("late readings show it was part of the earlier alarm", "迟到数据表明它属于先前的告警"),
-    "rule_changed": ("the rule was changed and does not show it any more", "规则已修改，不再满足条件"),
-    "alarm_withdrawn": ("the alarm was withdrawn", "告警已撤回"),
-    "offer_open": ("an offer for this component is open already", "该部件已有未结束的优惠"),
-    "cool_down": ("the last offer ended too short a time ago", "距上一次优惠结束时间过短"),
-    "rule_cool_down": ("the rule's last alarm here ended too short a time ago", "距该规则上一次告警结束时间过短"),
-    "order_open": ("a work order for this component is open already", "该部件已有未完成的工单"),
-    "no_station": ("there is no active station", "没有启用的服务站"),
-    "no_station_able": ("no station is able now", "暂无符合条件的服务站"),
-    "not_answered_in_time": ("it was not answered in time", "未在期限内答复"),
-    "order_cancelled": ("the work order was cancelled", "工单已取消"),
-    "offer_declined": ("the owner declined the offer", "车主拒绝了优惠"),
-    "offer_expired": ("the offer expired", "优惠已过期"),
-    "offer_withdrawn": ("the offer was withdrawn", "优惠已撤回"),
-    "content_differs": ("they are not the ones the phone had", "与手机上的文件不一致"),
-    "type_differs": ("they are of another type than was said", "与声明的类型不符"),
-    "image_unreadable": ("the picture cannot be read", "图片无法读取"),
-    "image_too_large": ("the picture has too many pixels", "图片像素过多"),
-    "battery_replacement": ("battery replacement", "电池更换"),
-    "soh_pct": ("battery health (%)", "电池健康度（%）"),
-    "battery_alarm": ("battery alarm", "电池告警"),
-    "alarm_raised": ("alarm", "告警"),
-    "alarm_escalated": ("alarm became worse", "告警升级"),
-    "alarm_woke": ("alarm still stands", "告警仍未解除"),
-    "alarm_stands": ("alarm stands for long", "告警持续未解除"),
-    "alarm_unacknowledged": ("alarm nobody has taken charge of", "告警无人受理"),
-    "to_rep": ("the rep", "业务员"),
-    "to_manager": ("the managers", "经理"),
-    "to_admin": ("the administrators", "管理员"),
-    "incident_has_order": ("the incident has a work order already", "该事件已有工单"),
-    "inside": ("inside", "内"),
-    "outside": ("outside", "外"),
-    "critical": ("critical", "紧急"),
-    "major": ("major", "重要"),
-    "minor": ("minor", "次要"),
-    "warning": ("warning", "提示"),
-    "task_offered": ("new task", "新任务"),
-    "offer_made": ("personal offer", "专属优惠"),
-    "service_offer_made": ("personal offer", "专属优惠"),
-    "offer_slots_ready": ("choose an appointment", "请选择预约时间"),
-    "offer_new_slot_needed": ("choose a new time", "请重新选择时间"),
-    "task_withdrawn": ("task withdrawn", "任务已撤回"),
-    "task_lapsed": ("time to answer is over", "任务超时未答复"),
-    "task_booked": ("appointment booked", "客户已预约"),
-    "decision_needed": ("decision needed", "需要您决定"),
-    "order_unassigned": ("work order without a station", "工单无服务站承接"),
-    "order_scheduled": ("work order scheduled", "工单已预约"),
-    "order_finished": ("work order finished", "工单已完工"),
-    "device_silent": ("device not heard", "设备失联"),
-    "restored": ("a backup was restored", "已从备份恢复"),
-    "held_by_operator": ("an operator stopped them", "运维人员已暂停"),
-    "discarded_by_operator": ("an operator gave it up", "运维人员已放弃发送"),
-    "invitation": ("invitation", "邀请"),
-    "password_reset": ("new password", "重设密码"),
-    "test": ("test message", "测试消息"),
-    "channel_check": ("check of a channel", "渠道验证"),
-    "fcm": ("push to the app", "应用推送"),
-    "web_push": ("push to the browser", "浏览器推送"),
-    "service_not_allowed": ("its push service is not allowed any more", "其推送服务已不被允许"),
-    "email": ("e-mail", "电子邮件"),
-    "channel_not_configured": ("this server has no such channel", "服务器未配置该渠道"),
-    "recipient_gone": ("the account is closed", "账号已停用"),
-    "switched_off": ("the reader has switched the channel off", "收件人已关闭该渠道"),
-    "not_opened": ("nobody opened the message in time", "消息未在期限内打开"),
-    "channel_failed": ("the one before failed", "前一渠道发送失败"),
-    "no_address": ("the reader has no address there", "收件人在该渠道没有地址"),
-    "not_for_this_kind": ("this kind of message does not take that channel", "此类消息不走该渠道"),
-    "address_gone": ("the address is gone", "地址已失效"),
-    "address_invalid": ("the address cannot be used", "地址无法使用"),
-    "unregistered": ("the app was removed from the phone", "手机上的应用已卸载"),
-    "link_over": ("the link is used or has expired", "链接已使用或已过期"),
-    "attempts_exhausted": ("it was tried too often", "尝试次数过多"),
-}
-
-# Why a message went to this person, by their part in the matter: (English, Chinese)
-RECIPIENTS: dict[str, tuple[str, str]] = {
-    "rep": ("You look after this customer.", "您负责该客户。"),
-    "manager": ("You are the manager in charge of this territory.", "您是该区域的负责经理。"),
-    "admin": ("You are an administrator.", "您是管理员。"),
-    "customer": ("It is about something of yours.", "该消息与您的资产或服务有关。"),
-    "station_staff": ("You work at the station it concerns.", "您任职于相关的服务站。"),
-    "asked_for": ("You asked for it yourself.", "这是您本人申请的消息。"),
-    "unknown": ("It was not yet written down then why it came to you.", "当时尚未记录发送给您的原因。"),
-}
-
-# The same, said to an administrator about somebody else.
-OTHER_RECIPIENTS: dict[str, tuple[str, str]] = {
-    "rep": ("They look after this customer.", "对方负责该客户。"),
-    "manager": ("They are the manager in charge of this territory.", "对方是该区域的负责经理。"),
-    "admin": ("They are an administrator.", "对方是管理员。"),
-    "customer": ("It is about something of theirs.", "该消息与对方的资产或服务有关。"),
-    "station_staff": ("They work at the station it concerns.", "对方任职于相关的服务站。"),
-    "asked_for": ("They asked for it themselves.", "这是对方本人申请的消息。"),
-    "unknown": ("It was not yet written down then why it went to them.", "当时尚未记录发送给对方的原因。"),
-}
-
-# Why a channel was taken or left out: (English, Chinese)
-CHANNEL_REASONS: dict[str, tuple[str, str]] = {
-    "chosen": ("You have it switched on, and it knows an address of yours.", "您已启用该渠道，且留有可用地址。"),
-    "switched_off": ("You have switched this channel off.", "您已关闭该渠道。"),
-    "no_address": ("It knows no address of yours.", "您在该渠道没有登记地址。"),
-    "not_for_this_kind": ("Messages of this kind do not take this channel.", "此类消息不走该渠道。"),
-    "later": ("It comes later in your order of channels.", "在您设置的渠道顺序中靠后。"),
-    "not_in_order": ("It is not in your order of channels.", "不在您设置的渠道顺序中。"),
-    "unknown": ("It was left out.", "未使用该渠道。"),
-}
-OTHER_CHANNEL_REASONS: dict[str, tuple[str, str]] = CHANNEL_REASONS | {
-    "chosen": ("They have it switched on, and it knows an address of theirs.", "对方已启用该渠道，且留有可用地址。"),
-    "switched_off": ("They have switched this channel off.", "对方已关闭该渠道。"),
-    "no_address": ("It knows no address of theirs.", "对方在该渠道没有登记地址。"),
-    "later": ("It comes later in their order of channels.", "在对方设置的渠道顺序中靠后。"),
-    "not_in_order": ("It is not in their order of channels.", "不在对方设置的渠道顺序中。"),
-}
-
-# Part of a rule's condition: (English, Chinese)
-_CONDITION: dict[str, tuple[str, str]] = {
-    "below": ("below {}", "低于 {}"),
-    "at_most": ("at most {}", "不高于 {}"),
-    "above": ("above {}", "高于 {}"),
-    "at_least": ("at least {}", "不低于 {}"),
-    "readings": ("{} readings in a row", "连续 {} 条读数"),
-    "span_h": ("over {} h", "跨度 {} 小时"),
-    "silent_after_h": ("nothing heard for {} h", "{} 小时未通信"),
-    "for_min": ("for {} minutes without a break", "持续 {} 分钟"),
-    "per_h_over_h": ("change per hour over the last {} h", "最近 {} 小时的每小时变化量"),
-    "m_of_n": ("{} of the last readings", "最近读数中 {} 次"),
-    "avg_over_h": ("mean of the last {} h", "最近 {} 小时平均值"),
-    "min_over_h": ("least of the last {} h", "最近 {} 小时最小值"),
-    "max_over_h": ("greatest of the last {} h", "最近 {} 小时最大值"),
-    "sum_over_h": ("sum of the last {} h", "最近 {} 小时合计"),
-    "count_over_h": ("number of readings in the last {} h", "最近 {} 小时读数个数"),
-    "range_over_h": ("greatest less least of the last {} h", "最近 {} 小时极差"),
-    "stddev_over_h": ("standard deviation of the last {} h", "最近 {} 小时标准差"),
-    "since_fitted": ("since the part was fitted", "自部件安装以来"),
-    "reaches_below": ("will fall below {}", "预计降至 {} 以下"),
-    "reaches_at_most": ("will fall to {}", "预计降至 {}"),
-    "reaches_above": ("will rise above {}", "预计升至 {} 以上"),
-    "reaches_at_least": ("will rise to {}", "预计升至 {}"),
-    "within_days": ("within {} days", "{} 天之内"),
-    "fence": ("position {} the area", "位置在区域{}"),
-    "when": ("{}", "{}"),
-}
-_COMPARED = frozenset({"below", "at_most", "above", "at_least"})
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
-
 
 class _Facts(dict[str, Any]):
     def __missing__(self, key: str) -> str:
         return "–"
-
-
-def coded(value: Any, locale: str, time_zone: tzinfo) -> Any:
-    """Return what a fact reads as: coded reasons in words, instants as local time, round numbers without a point."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if not isinstance(value, str):
-        return value
-    if _INSTANT.fullmatch(value):
-        return datetime.fromisoformat(value).astimezone(time_zone).strftime("%Y-%m-%d %H:%M")
-    if value in CODED:
-        return CODED[value][0] if locale == EN else CODED[value][1]
-    return value
-
-
-def _condition(parts: dict[str, Any], metric: Any, locale: str, time_zone: tzinfo) -> str:
-    told = [
-        words[0 if locale == EN else 1].format(coded(parts[name], locale, time_zone))
-        for name, words in _CONDITION.items()  # databases do not keep the order of an object's keys
-        if name in parts
-    ]
-    found = (", " if locale == EN else "，").join(told)
-    name = str(coded(metric, locale, time_zone))
-    joint = "" if name.endswith("）") else " "
-    return f"{name}{joint}{found}" if metric and _COMPARED & set(parts) else found
 
 
 def reason_of(kind: str, facts: dict[str, Any], locale: str, time_zone: tzinfo) -> str:
@@ -446,5 +271,5 @@ def reason_of(kind: str, facts: dict[str, Any], locale: str, time_zone: tzinfo) 
         return kind
     told = {name: coded(value, locale, time_zone) for name, value in facts.items()}
     if isinstance(facts.get("condition"), dict):
-        told["condition"] = _condition(facts["condition"], facts.get("metric"), locale, time_zone)
+        told["condition"] = condition_of(facts["condition"], facts.get("metric"), locale, time_zone)
     return (row[0] if locale == EN else row[1]).format_map(_Facts(told))

@@ -10,14 +10,9 @@ from app.core.history import HistoryEntry, Subject, last_entry
 from app.core.locales import EN
 from app.core.settings import Settings
 from app.pages import history
-from app.pages.reasons import (
-    CHANNEL_REASONS,
-    OTHER_CHANNEL_REASONS,
-    OTHER_RECIPIENTS,
-    RECIPIENTS,
-    coded,
-    reason_of,
-)
+from app.pages.codes import coded
+from app.pages.reasons import reason_of
+from app.pages.recipients import CHANNEL_REASONS, OTHER_CHANNEL_REASONS, OTHER_RECIPIENTS, RECIPIENTS
 from app.users.rights import Actor
 from push import queries as push
 from push.models import CHANNELS, Notification, OutboxMessage

@@ -50,7 +50,7 @@ def read_rule(session: Session, actor: Actor, rule_id: str) -> dict[str, Any]:
 
 @routes.door("PATCH", "/rules/<rule_id>", policy="rules.manage", body=schemas.RuleEditSchema, answer=schemas.RuleSchema)
 def edit_rule(session: Session, actor: Actor, body: dict[str, Any], rule_id: str) -> dict[str, Any]:
-    """Switch a rule, or give it a new version.
+    """Switch a rule on or off, or give it a new version.
 
     A new version decides from now on: an open alarm that it does not show is withdrawn at the next
     reading; alarms that ended stay as they were.

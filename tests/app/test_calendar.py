@@ -19,6 +19,7 @@ from app.core.settings import Settings
 from app.rules.hours import RuleHours
 from app.stations import hours
 from iot.ingest import Message
+from tests.conftest import SetClock
 from tests.factories import World, make_world
 from tests.iot.test_rules import HOT, alarms_of, new_rule
 from tests.people import Http
@@ -54,6 +55,7 @@ def test_the_office_keeps_the_calendar_and_everybody_reads_it(world: World, http
     assert manager.get("/calendar-days")["days"] == [renamed]
     told = [entry["reason"] for entry in manager.get("/history/calendar/calendar")["about"]]
     assert told[0] == "2 days of the calendar were set, from 2026-03-05 to 2026-03-07."
+    assert told[-1] == "2026-03-07 is an ordinary day again."
 
     http.as_(world.rep).refused("POST", "/calendar-days", 403, "forbidden", {"days": DAYS})
     for wrong in ([DAYS[0], DAYS[0]], [], [DAYS[0] | {"kind": "feast"}], [DAYS[0] | {"day": "2026-02-30"}]):
@@ -110,6 +112,24 @@ def test_a_rule_looks_on_a_weekend_that_is_worked_and_not_on_a_holiday(world: Wo
     assert datetime.fromisoformat(tried_out["raised_at"]) == alarm.raised_at
 
 
+def test_on_a_holiday_another_station_is_asked_and_a_closed_one_has_until_it_opens(
+    world: World, http: Http, clock: SetClock
+) -> None:
+    manager, (near, far) = http.as_(world.manager), world.stations
+    manager.edit(f"/stations/{near}", {"opening_hours": OFFICE}, manager.get(f"/stations/{near}")["version"])
+    manager.post("/calendar-days", {"days": DAYS})
+    clock.set(local(THURSDAY, 10))
+    world.report(74.9, 74.5, 74.1)
+
+    [task] = manager.get("/station-tasks")["items"]
+    assert task["station_id"] == far, "the nearest one is closed"
+    http.as_(world.staff[1]).post(f"/station-tasks/{task['id']}/reject", {"reason": "no bay"})
+    [task] = manager.get("/station-tasks?state=offered")["items"]
+
+    assert task["station_id"] == near
+    assert datetime.fromisoformat(task["answer_by"]) == local(date(2026, 3, 6), 9.5)
+
+
 @pytest.mark.parametrize(
     ("expression", "day", "kind", "spans"),
     [
@@ -132,6 +152,17 @@ def test_hours_on_a_day_of_the_calendar(expression: str, day: date, kind: Any, s
     found = hours.open_spans(opening, local(day, 0), local(day, 24))
 
     assert found == [(local(day, since), local(day, until)) for since, until in spans]
+
+
+def test_a_time_that_ends_or_begins_within_a_day_of_the_calendar_follows_it() -> None:
+    wednesday, friday = date(2026, 3, 4), date(2026, 3, 6)
+    opening = hours.parse(OFFICE, "Asia/Shanghai", Calendar(((THURSDAY, "holiday"),)))
+
+    until_then = hours.open_spans(opening, local(wednesday, 0), local(THURSDAY, 12))
+    from_then_on = hours.open_spans(opening, local(THURSDAY, 12), local(friday, 12))
+
+    assert until_then == [(local(wednesday, 9), local(wednesday, 18))]
+    assert from_then_on == [(local(friday, 9), local(friday, 12))]
 
 
 EXPRESSIONS = [row[0] for row in [(OFFICE,), ("24/7; PH off",), ("Sa-Su,PH 10:00-14:00",), ("Mo-Fr 22:00-02:00; SH off",)]]

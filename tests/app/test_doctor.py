@@ -255,7 +255,7 @@ def test_it_speaks_the_language_of_the_terminal(well: Settings, monkeypatch: pyt
     code, text = told(replace(well, mqtt_host="127.0.0.2"))
 
     assert code == 1
-    assert "与代理之间的连接没有加密" in text
+    assert "与 MQTT 代理服务器之间的连接没有加密" in text
     assert f"MQTT 代理地址 127.0.0.2:{well.mqtt_port} 无法连接" in text
     assert "共 2 个问题" in text
 

@@ -30,9 +30,10 @@ from app.core.problems import HTTP_CODES
 from app.core.settings import Settings
 from app.core.texts import FACTS, FIELD_PROBLEMS, PROBLEMS, field_text, problem_text
 from app.core.tracked import Tracked
-from app.pages.reasons import CODED, REASONS, reason_of
+from app.pages.codes import CODED
+from app.pages.reasons import REASONS, reason_of
 from app.service_offers.models import OFFER_STATES
-from push.messages import MESSAGES
+from push.kinds import MESSAGES
 
 PACKAGES: tuple[ModuleType, ...] = (app, iot, push, offline_sync)
 # Kinds made at run time, by the f-string that makes them, and what stands in it.

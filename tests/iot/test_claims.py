@@ -13,7 +13,7 @@ from app.core.settings import Settings
 from app.jobs import JOBS
 from tests.conftest import MONDAY_MORNING, SetClock
 from tests.factories import World, make_user, make_world, soh
-from tests.iot.vehicles import counted, happened
+from tests.iot.vehicles import causes_of, counted, happened
 from tests.people import Http
 
 
@@ -170,3 +170,33 @@ def test_the_answer_names_the_topic_of_the_devices_own_convention(world: World, 
         profile = office.post("/device-profiles", body, expect=201)
         prepared = office.post("/device-claims", {"profile_id": profile["id"], "address": address}, expect=201)
         assert prepared["topic"] == topic
+
+
+def test_an_address_is_kept_for_the_device_that_waits_for_it_until_its_code_runs_out(
+    world: World, office: Http, clock: SetClock
+) -> None:
+    profile = office.post(
+        "/device-profiles", {"code": "tb", "name": "tb", "adapter": "thingsboard", "metrics": {"soh_pct": {}}}, expect=201
+    )
+    asked = {"profile_id": profile["id"], "address": "Van 7", "valid_days": 1}
+    office.post("/device-claims", asked, expect=201)
+
+    taken = office.refused("POST", "/device-claims", 422, "validation_failed", asked)
+    assert [error["field"] for error in taken["errors"]] == ["address"]
+    clock.advance(days=1)
+    office.post("/device-claims", asked, expect=201)
+
+
+def test_a_claimed_device_is_as_it_was_prepared_and_there_from_its_claim_on(
+    world: World, office: Http, owner: Http, clock: SetClock
+) -> None:
+    prepared = prepare(office, world, id="my-device-1", shard=3)
+    clock.advance(days=2)
+
+    device = owner.post(f"/assets/{world.asset}/device-claims", {"code": prepared["code"]}, expect=201)
+
+    assert (device["shard"], prepared["topic"].split("/")[1]) == (3, "3")
+    assert device["installed_at"] == "2026-03-04T02:00:00.000Z"
+    first, second, third = happened(world.db, "my-device-1")
+    assert [cause.id for cause in causes_of(world.db, second)] == [first.id]
+    assert [cause.id for cause in causes_of(world.db, third)] == [second.id]

@@ -24,7 +24,7 @@ from tests.conftest import SetClock
 from tests.factories import World, make_world
 from tests.iot.test_reminders import REMIND
 from tests.iot.test_rules import HOT, Sender, alarms_of, new_rule
-from tests.iot.vehicles import first_vehicle, happened, kinds, make_vehicle, offers, replace_pack
+from tests.iot.vehicles import causes_of, first_vehicle, happened, kinds, make_vehicle, offers, replace_pack
 from tests.people import Http
 from tests.races.together import together
 
@@ -185,6 +185,22 @@ def test_an_alarm_that_latches_stands_until_somebody_closes_it(world: World, htt
     assert told == ["alarm.condition_ended", "alarm.condition_returned", "alarm.condition_ended"]
 
 
+def test_late_data_does_not_join_again_what_a_closing_parted(world: World, http: Http, clock: SetClock) -> None:
+    new_rule(world, http, EASY | {"latch": True})
+    device = Sender(world)
+    for heat in (70, 40):
+        device.say(t_c=heat)
+    close(http, world, alarms_of(world.db)[0])
+    clock.advance(minutes=1)
+    device.say(t_c=70)
+    assert states(world) == ["closed", "raised"]
+
+    device.say(ago=timedelta(hours=1), t_c=45)  # from before all of it: everything is folded again
+    device.say(t_c=71)
+
+    assert states(world) == ["closed", "raised"]
+
+
 def test_a_new_part_ends_an_alarm_that_latches_while_its_condition_holds(world: World, http: Http) -> None:
     new_rule(world, http, EASY | {"latch": True, "component": "battery_pack"})
     Sender(world).say(t_c=70)
@@ -267,6 +283,153 @@ def test_a_rule_that_cools_down_records_the_next_alarm_and_does_nothing_until_th
     device.say(t_c=72)
     assert alarms_of(world.db)[1].acted_at is not None
     assert kinds(world.db, world.rep) == ["alarm_raised", "alarm_raised"]
+
+
+def test_a_cool_down_is_over_to_the_instant(world: World, http: Http, clock: SetClock) -> None:
+    new_rule(world, http, EASY | {"cool_down_h": 1})
+    device = Sender(world)
+    for heat in (70, 40):
+        device.say(t_c=heat)
+    [first] = alarms_of(world.db)
+    assert first.cleared_at is not None
+    until = first.cleared_at + timedelta(hours=1)
+
+    clock.set(until - timedelta(seconds=1))
+    device.say(t_c=70)
+    assert alarms_of(world.db)[1].acted_at is None
+    clock.set(until)
+    device.say(t_c=71)
+
+    assert alarms_of(world.db)[1].acted_at == until
+    assert kinds(world.db, world.rep) == ["alarm_raised", "alarm_raised"]
+
+
+def test_a_cool_down_is_of_one_rule_on_one_asset(world: World, http: Http) -> None:
+    new_rule(world, http, EASY | {"cool_down_h": 10})
+    new_rule(world, http, EASY | {"cool_down_h": 10, "metric": "oil_c"}, "oil")
+    device, other = Sender(world), make_vehicle(world, "0002")
+    for heat in (70, 40):
+        device.say(t_c=heat)
+
+    device.say(oil_c=70)
+    device.say(t_c=70, device=other.device)
+
+    assert [alarm.acted_at is not None for alarm in alarms_of(world.db)] == [True, True, True]
+
+
+def test_a_cool_down_after_an_alarm_that_was_closed_counts_from_the_closing(world: World, http: Http, clock: SetClock) -> None:
+    new_rule(world, http, EASY | {"cool_down_h": 6})
+    device = Sender(world)
+    device.say(t_c=70)
+    closed_at = clock.now()
+    close(http, world, alarms_of(world.db)[0])
+    clock.advance(hours=5)
+    for heat in (40, 70):
+        device.say(t_c=heat)
+    assert [alarm.acted_at is not None for alarm in alarms_of(world.db)] == [True, False]
+
+    clock.set(closed_at + timedelta(hours=6))
+    device.say(t_c=71)
+
+    assert [alarm.acted_at is not None for alarm in alarms_of(world.db)] == [True, True]
+
+
+def test_an_alarm_nobody_heard_of_begins_no_cool_down(world: World, http: Http, clock: SetClock) -> None:
+    new_rule(world, http, EASY | {"cool_down_h": 10})
+    device = Sender(world)
+    for heat in (70, 40):
+        device.say(t_c=heat)
+    clock.advance(hours=8)
+    for heat in (70, 40):
+        device.say(t_c=heat)
+    clock.advance(hours=2)
+
+    device.say(t_c=70)
+
+    assert [alarm.acted_at is not None for alarm in alarms_of(world.db)] == [True, False, True]
+
+
+def test_an_alarm_of_a_device_whose_clock_is_ahead_stays_closed(world: World, http: Http) -> None:
+    """It rose a little after the instant at which it was closed."""
+    new_rule(world, http, EASY)
+    device = Sender(world)
+    device.say(ago=timedelta(minutes=-4), t_c=70)
+
+    close(http, world, alarms_of(world.db)[0])
+    device.say(ago=timedelta(minutes=-4), t_c=71)
+
+    assert states(world) == ["closed"]
+
+
+def test_what_ended_at_the_very_instant_of_its_closing_has_cleared(world: World, http: Http, clock: SetClock) -> None:
+    new_rule(world, http, EASY)
+    device = Sender(world)
+    device.say(t_c=70)
+    close(http, world, alarms_of(world.db)[0])
+
+    device.say(t_c=40)  # measured then, and known only afterwards
+
+    assert states(world) == ["cleared"]
+
+
+def test_who_closes_an_alarm_ends_its_quiet_time(world: World, http: Http) -> None:
+    new_rule(world, http, EASY)
+    Sender(world).say(t_c=70)
+    [alarm] = alarms_of(world.db)
+    http.as_(world.rep).post(f"/alarms/{alarm.id}/snooze", {"hours": 1})
+
+    assert close(http, world, alarm)["snoozed_until"] is None
+
+
+def test_a_snooze_lasts_for_thirty_days_at_most_and_is_told_of_with_what_followed(
+    world: World, http: Http, clock: SetClock
+) -> None:
+    new_rule(world, http, EASY)
+    Sender(world).say(t_c=70)
+    [alarm] = alarms_of(world.db)
+    rep, path = http.as_(world.rep), f"/alarms/{alarm.id}/snooze"
+    for wrong in (timedelta(0), timedelta(days=30, seconds=1)):
+        rep.refused("POST", path, 422, "validation_failed", {"until": (clock.now() + wrong).isoformat()})
+
+    assert rep.post(path, {"hours": 720})["snoozed_until"] == "2026-04-01T02:01:00.000Z"
+    clock.advance(days=30)
+    assert wake_snoozed(world.db, world.settings) == 1
+
+    snoozed, woke = (found for found in happened(world.db, alarm.id) if found.kind in {"alarm.snoozed", "alarm.woke"})
+    assert (snoozed.actor_id, snoozed.facts["until"][:10]) == (world.rep, "2026-04-01")
+    assert [cause.kind for cause in causes_of(world.db, snoozed)] == ["alarm.raised"]
+    assert [cause.id for cause in causes_of(world.db, woke)] == [snoozed.id]
+
+
+def test_who_asked_for_quiet_and_left_is_told_nothing(world: World, http: Http, clock: SetClock) -> None:
+    new_rule(world, http, EASY)
+    Sender(world).say(t_c=70)
+    http.as_(world.manager).post(f"/alarms/{alarms_of(world.db)[0].id}/snooze", {"hours": 1})
+    http.as_(world.admin).post(f"/users/{world.manager}/deactivate", {})
+    clock.advance(hours=1)
+
+    assert wake_snoozed(world.db, world.settings) == 1
+
+    assert kinds(world.db, world.rep) == ["alarm_raised", "alarm_woke"]
+    assert kinds(world.db, world.manager) == []
+
+
+def test_a_pack_that_comes_back_into_a_vehicle_does_not_go_on_with_a_latched_alarm(
+    world: World, http: Http, clock: SetClock
+) -> None:
+    new_rule(world, http, EASY | {"latch": True, "component": "battery_pack"})
+    device, other, office = Sender(world), make_vehicle(world, "0002"), http.as_(world.manager)
+    device.say(t_c=70)
+    replace_pack(world, first_vehicle(world), clock.now(), "NEW")
+    follow_due(world.db, world.settings)
+    clock.advance(minutes=1)
+    office.post(f"/assets/{other.asset}/fittings", {"component_id": world.pack, "fitted_at": clock.now().isoformat()}, expect=201)
+    clock.advance(minutes=1)
+
+    device.say(t_c=75, device=other.device)
+
+    found = [alarm for alarm in alarms_of(world.db) if alarm.subject_id == world.pack]
+    assert [(alarm.state, alarm.asset_id) for alarm in found] == [("cleared", world.asset), ("raised", other.asset)]
 
 
 HEATS = st.lists(st.sampled_from([40.0, 55.0, 70.0]), min_size=3, max_size=7)

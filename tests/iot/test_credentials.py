@@ -15,6 +15,7 @@ from app.core.settings import Settings
 from iot import operations
 from tests.conftest import SetClock
 from tests.factories import World, make_world
+from tests.iot.vehicles import causes_of, happened
 from tests.people import Http
 
 
@@ -155,3 +156,46 @@ def test_a_fault_of_ours_writes_no_secret_into_the_log(http: Http, thing: Any, m
 
     assert [entry["route"] for entry in told if entry["event"] == "request failed"] == ["/api/v1/<token>/telemetry"]
     assert thing["secret"] not in str(told)
+
+
+def test_whoever_asks_what_changed_hears_of_each_new_secret(office: Http, thing: Any, clock: SetClock) -> None:
+    def shown() -> tuple[int, str]:
+        device = office.get(f"/devices/{thing['id']}")
+        return device["version"], device["updated_at"]
+
+    assert shown() == (1, "2026-03-02T02:00:00.000Z")
+    clock.advance(hours=1)
+    rotate(office, thing)
+    assert shown() == (2, "2026-03-02T03:00:00.000Z")
+    clock.advance(hours=1)
+    office.post(f"/devices/{thing['id']}/secret")
+    assert shown() == (3, "2026-03-02T04:00:00.000Z")
+
+
+def test_the_log_leads_from_the_end_of_an_old_secret_back_to_the_rotation(
+    office: Http, thing: Any, clock: SetClock, db: Database, world: World
+) -> None:
+    rotate(office, thing, overlap_h=1)
+    clock.advance(hours=1)
+    with db.transaction() as session:
+        end_old_secrets(session)
+    office.post(f"/devices/{thing['id']}/secret")
+
+    registered, rotated, ended, renewed = happened(db, thing["id"])
+    assert [entry.kind for entry in (registered, rotated, ended, renewed)] == [
+        "device.registered", "device.secret_rotated", "device.old_secret_ended", "device.secret_renewed",
+    ]  # fmt: skip
+    assert [cause.id for cause in causes_of(db, ended)] == [rotated.id]
+    assert (rotated.actor_id, renewed.actor_id) == (world.manager, world.manager)
+
+
+def test_an_old_secret_is_not_struck_off_before_its_hour(
+    office: Http, http: Http, thing: Any, clock: SetClock, db: Database
+) -> None:
+    rotate(office, thing, overlap_h=1)
+    clock.advance(hours=1, seconds=-1)
+
+    with db.transaction() as session:
+        assert end_old_secrets(session) == 0
+
+    assert sends(http, thing) == 200

@@ -165,3 +165,36 @@ def test_who_guesses_is_locked_out_and_the_device_itself_is_not(http: Http, devi
     assert asks(http, device["username"], device["secret"], peerhost="10.0.0.1")["result"] == "allow"
     clock.advance(seconds=61)
     assert asks(http, device["username"], device["secret"], peerhost="10.6.6.6")["result"] == "allow"
+
+
+def test_where_the_ingest_has_no_password_nobody_is_the_ingest(settings: Settings, db: Database, world: World) -> None:
+    bare = replace(settings, mqtt_password="")
+    http = Http(create_app(bare, db), db, bare)
+
+    for password in ("", "None"):
+        assert asks(http, "fieldloop-ingest", password, "fieldloop-ingest-0") == DENIED
+
+
+@pytest.mark.parametrize("name", ["fieldloop-ingest", "fieldloop-ingest-0", "fieldloop-keeper"])
+def test_a_device_with_a_name_of_ours_is_not_let_in(http: Http, office: Http, world: World, name: str) -> None:
+    """As a client id it would take over the session of the ingest, or of who tells the broker its rights."""
+    made = office.post(f"/assets/{world.asset}/devices", {"profile_id": world.profile, "id": name}, expect=201)
+
+    assert asks(http, made["username"], made["secret"]) == DENIED
+
+
+def test_the_tenth_guess_locks_and_none_before_it(http: Http, device: Any) -> None:
+    for i in range(9):
+        assert asks(http, device["username"], f"guess {i}") == DENIED
+    assert asks(http, device["username"], device["secret"])["result"] == "allow"
+
+    assert asks(http, device["username"], "guess 10") == DENIED
+
+    assert asks(http, device["username"], device["secret"]) == DENIED
+
+
+@pytest.mark.usefixtures("guessed")
+def test_who_guesses_locks_no_other_device_out_behind_the_same_address(http: Http, office: Http, world: World) -> None:
+    other = office.post(f"/assets/{world.asset}/devices", {"profile_id": world.profile}, expect=201)
+
+    assert asks(http, other["username"], other["secret"], peerhost="10.6.6.6")["result"] == "allow"

@@ -27,6 +27,7 @@ from tests.iot.vehicles import (
     HOUR,
     Value,
     alarms,
+    causes_of,
     expected_alarms,
     first_vehicle,
     happened,
@@ -186,7 +187,11 @@ def test_there_and_back_again(world: World, office: Http) -> None:
         (home.asset, None), (away.asset, "2026-02-24"), (home.asset, "2026-02-27"),
     ]  # fmt: skip
     assert [stay["removed_at"] and stay["removed_at"][:10] for stay in listed] == ["2026-02-24", "2026-02-27", None]
-    assert [entry.kind for entry in happened(world.db, home.device)] == ["device.registered", "device.placed", "device.placed"]
+    registered, went, came = happened(world.db, home.device)
+    assert (registered.kind, went.kind, came.kind) == ("device.registered", "device.placed", "device.placed")
+    assert [cause.id for cause in causes_of(world.db, went)] == [registered.id]
+    assert [cause.id for cause in causes_of(world.db, came)] == [went.id]
+    assert office.get(f"/devices/{home.device}")["version"] == 3, "who edits the device as it was before is told"
 
 
 def test_a_move_that_cannot_have_been_is_refused(world: World, office: Http) -> None:
@@ -249,6 +254,22 @@ def test_who_has_a_device_now_does_not_see_what_it_measured_at_another_customers
     assert [reading["value"] for reading in other.get(path)["items"]] == [94]
     assert [reading["value"] for reading in other.get(f"/devices/{world.device}/latest")["items"]] == [94]
     assert [reading["value"] for reading in office.get(path)["items"]] == [94, 93, 92, 91]
+
+
+def test_a_rep_of_another_territory_sees_of_a_devices_ways_only_its_stays_there(world: World, office: Http, http: Http) -> None:
+    territory = http.as_(world.admin).post("/territories", {"code": "GZ", "name": "Guangzhou"}, expect=201)["id"]
+    customer = office.post("/customers", {"code": "C-3", "name": "Far", "territory_id": territory}, expect=201)["id"]
+    site = office.post(f"/customers/{customer}/sites", {"name": "Yard", "lat": 23.1, "lon": 113.3}, expect=201)["id"]
+    body = {"serial": "VIN-FAR", "model": "M", "customer_id": customer, "site_id": site}
+    asset = office.post("/assets", body, expect=201)["id"]
+    with world.db.transaction() as session:
+        rep = make_user(session, world.settings, "rep", "far", territory_ids=[territory]).id
+
+    place(office, world.device, asset, MONDAY_MORNING - HOUR)
+
+    path = f"/devices/{world.device}/placements"
+    assert [stay["asset_id"] for stay in http.as_(rep).get(path)["items"]] == [asset]
+    assert [stay["asset_id"] for stay in office.get(path)["items"]] == [world.asset, asset]
 
 
 def test_old_readings_are_folded_for_the_asset_they_are_of_before_they_are_deleted(

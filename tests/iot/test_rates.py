@@ -29,7 +29,7 @@ from iot.ingest import Message, ingest_batch
 from iot.models import DeviceStorm, Telemetry
 from tests.conftest import SetClock
 from tests.factories import World, make_world
-from tests.iot.vehicles import BOSS, counted, dead_letters, happened, make_vehicle
+from tests.iot.vehicles import BOSS, causes_of, counted, dead_letters, happened, make_vehicle
 from tests.people import Http
 
 PER_MINUTE, BURST = 600, 50
@@ -124,6 +124,8 @@ def test_the_log_says_once_that_a_storm_began_and_ended_and_again_for_the_next(w
     world.send(*sender.messages(BURST + 1))
 
     assert sender.kinds() == ["device.storm_began", "device.storm_ended", "device.storm_began"]
+    began, ended, _ = (entry for entry in happened(world.db, world.device) if "storm" in entry.kind)
+    assert [cause.id for cause in causes_of(world.db, ended)] == [began.id]
     manager = http.as_(world.manager)
     told = [one["reason"] for one in manager.get(f"/history/device/{world.device}")["about"] if "storm" in one["kind"]]
     assert any("600" in reason and "50" in reason for reason in told)
@@ -221,6 +223,16 @@ def test_fault_codes_are_held_back_and_answers_to_commands_are_not(world: World,
         assert session.scalar(select(func.count()).select_from(FaultCode)) == 0
     assert sender.not_taken == 1
     assert manager.get(f"/device-commands/{command['id']}")["state"] == "answered"
+
+
+def test_who_speaks_for_a_device_on_a_shard_that_is_not_its_own_uses_none_of_its_rate_up(world: World) -> None:
+    world.send(*Sender(world, world.device, 1).messages(BURST))
+    assert {letter.reason for letter in dead_letters(world.db)} == {"wrong_shard"}
+    sender = Sender(world, world.device)
+
+    world.send(*Sender(world, world.device, 1).messages(BURST), *sender.messages(BURST))
+
+    assert (sender.stored, sender.not_taken) == (BURST, 0)
 
 
 def test_what_a_person_replays_is_not_held_back(world: World, http: Http) -> None:

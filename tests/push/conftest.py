@@ -18,7 +18,8 @@ from app.core.tracked import add
 from app.users.models import OneTimeLink, User
 from app.users.secrets import token_hash
 from push.channels import Accepted, Address, Outcome
-from push.messages import LINK_KINDS, MESSAGES, Message
+from push.kinds import LINK_KINDS, MESSAGES
+from push.messages import Message
 from push.models import Notification, OutboxMessage, RegistrationToken
 from push.outbox import enqueue
 

@@ -19,7 +19,7 @@ from app.meta import gauges
 from app.users.models import User
 from push.channels import Accepted, Outcome, Retry
 from push.delivery import drain
-from push.messages import MESSAGES
+from push.kinds import MESSAGES
 from push.outbox import enqueue
 from push.quiet import quiet_end
 from tests.factories import make_world

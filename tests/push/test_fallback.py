@@ -136,7 +136,12 @@ def test_an_order_names_each_channel_once(door: Http, given: list[str]) -> None:
     assert refusal["errors"][0]["code"] == "not_each_once"
 
 
-def test_an_alarm_somebody_looks_after_tries_no_further_channel(db: Database, settings: Settings, http: Http, clock: Any) -> None:
+@pytest.mark.parametrize(
+    ("verb", "body"), [("acknowledge", None), ("close", {"reason": "a test drive"}), ("snooze", {"hours": 1})]
+)
+def test_an_alarm_somebody_looks_after_tries_no_further_channel(
+    db: Database, settings: Settings, http: Http, clock: Any, verb: str, body: Any
+) -> None:
     world = make_world(db, settings)
     with db.transaction() as session:
         from app.users.models import User
@@ -148,7 +153,7 @@ def test_an_alarm_somebody_looks_after_tries_no_further_channel(db: Database, se
     world.report(74.0, 74.0, 74.0, 74.0)
     (alarm,) = rep.get("/alarms")["items"]
 
-    http.as_(world.manager).post(f"/alarms/{alarm['id']}/acknowledge")
+    http.as_(world.manager).post(f"/alarms/{alarm['id']}/{verb}", body)
     clock.advance(minutes=16)
 
     assert tick(db) == 0

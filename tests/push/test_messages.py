@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from push.messages import JOBS, LINK_KINDS, MESSAGES, PAYLOAD_BYTES, REASONS, Message, MessageError, payload_bytes, render
+from push.kinds import LINK_KINDS, MESSAGES
+from push.messages import JOBS, PAYLOAD_BYTES, REASONS, Message, MessageError, payload_bytes, render
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")

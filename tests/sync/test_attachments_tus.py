@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from flask import Flask
 from tusclient.client import TusClient
@@ -20,7 +21,8 @@ from app.attachments import files
 from app.attachments.uploads import MOST_AT_ONCE
 from app.core.db import Database
 from app.core.settings import Settings
-from tests.factories import World
+from tests.factories import PASSWORD, World
+from tests.iot.broker.brokers import wait_until
 from tests.sync.attachments import (
     SQLITE_ONLY,
     TEXT,
@@ -86,6 +88,37 @@ def test_an_upload_cut_in_the_middle_of_a_body_goes_on_where_it_was(
     again.upload()
 
     assert download(rep, row["id"]).data == TEXT
+
+
+@SQLITE_ONLY
+@pytest.mark.parametrize("how", ["goes away", "says no more"])
+def test_of_an_upload_cut_at_the_web_process_what_came_is_kept(world: World, phone: PhoneOf, server: str, how: str) -> None:
+    """Planted: a body that breaks off is refused whole; what came of it is taken for the whole."""
+    row = pushed(phone(world.rep), row_of(world, TEXT))
+    signed = httpx.post(f"{server}/auth/sign-in", json={"login": "rep@example.test", "password": PASSWORD}, timeout=30)
+    about = {"Authorization": f"Bearer {signed.json()['access_token']}", "Tus-Resumable": "1.0.0"}
+    told = {"Upload-Length": str(len(TEXT)), "Upload-Metadata": f"attachment {b64(row['id'])}"}
+    with httpx.Client(base_url=server, headers=about, timeout=30) as client:
+        assert client.post("/uploads", headers=told).status_code == 201
+        path = f"/uploads/{row['id']}"
+        where = urlsplit(server)
+        head = [f"PATCH {where.path}{path} HTTP/1.1", "Host: x", "Upload-Offset: 0", f"Content-Length: {len(TEXT)}"]
+        head += ["Content-Type: application/offset+octet-stream", *(f"{name}: {value}" for name, value in about.items())]
+        with socket.create_connection((where.hostname, where.port or 80)) as line:
+            line.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + TEXT[:50_000])
+            if how == "says no more":
+                answer = line.recv(4096)
+                assert answer.startswith(b"HTTP/1.1 204")
+                assert b"upload-offset: 50000" in answer.lower()
+
+        def offset() -> int:
+            return int(client.head(path).headers["Upload-Offset"])
+
+        wait_until(lambda: offset() > 0, "the web process to keep what came", 30)
+        assert offset() == 50_000
+        rest = {"Upload-Offset": "50000", "Content-Type": "application/offset+octet-stream"}
+        assert client.patch(path, content=TEXT[50_000:], headers=rest).status_code == 204
+        assert client.get(f"/attachments/{row['id']}/content").content == TEXT
 
 
 @SQLITE_ONLY

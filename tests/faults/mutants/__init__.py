@@ -23,6 +23,8 @@ class Mutant:
 _POINTS, _PUSH, _TIME = "tests/faults/test_points.py", "tests/faults/test_push.py", "tests/faults/test_time.py"
 _DATABASE, _TELEMETRY = "tests/faults/test_database.py", "tests/faults/test_telemetry.py"
 _DIES = (_POINTS, "an_ingest_that_dies and rows_stamped")
+_EMQX, _CLAIMS, _PLACEMENTS = "tests/iot/test_emqx.py", "tests/iot/test_claims.py", "tests/iot/test_placements.py"
+_RATES, _CALENDAR, _CLOSINGS = "tests/iot/test_rates.py", "tests/app/test_calendar.py", "tests/iot/test_closings.py"
 
 MUTANTS = (
     Mutant(
@@ -186,5 +188,69 @@ MUTANTS = (
         '        return {"reason": "cool_down", "offer_id": last.id, "days": settings.offer_cooldown_days}\n',
         "        return None\n",
         (_TELEMETRY, "crosses_its_threshold and sqlite"),
+    ),
+    Mutant(
+        "an old secret has no end",
+        "a rotated secret is refused from its hour on",
+        "app/assets/credentials.py",
+        "    if device.old_secret_until is not None and device.old_secret_until > at:\n",
+        "    if device.old_secret_until is not None:\n",
+        (_EMQX, "both_secrets and sqlite"),
+    ),
+    Mutant(
+        "an ingest without a password is anybody",
+        "only the ingest signs in as the ingest",
+        "iot/emqx.py",
+        "    if not (settings.mqtt_password and fits and asked.username == settings.mqtt_username):\n",
+        "    if not (fits and asked.username == settings.mqtt_username):\n",
+        (_EMQX, "has_no_password and sqlite"),
+    ),
+    Mutant(
+        "a claim code works again",
+        "a code brings one device to one owner",
+        "app/assets/claims.py",
+        "        .where(DeviceClaim.id == claim.id, DeviceClaim.claimed_at.is_(None), DeviceClaim.expires_at > present)\n",
+        "        .where(DeviceClaim.id == claim.id, DeviceClaim.expires_at > present)\n",
+        (_CLAIMS, "a_code_works_once and sqlite"),
+    ),
+    Mutant(
+        "who has a device now sees all it ever measured",
+        "what was measured at another customer's stays there",
+        "app/assets/placements.py",
+        "        if placement.asset_id not in seen:\n            return since\n",
+        "",
+        (_PLACEMENTS, "does_not_see and sqlite"),
+    ),
+    Mutant(
+        "what is not taken is paid for",
+        "a device gets what its bucket gives",
+        "iot/rates.py",
+        "min(sent[device.id], room[device.id]) * rate.cost_us",
+        "sent[device.id] * rate.cost_us",
+        (_RATES, "a_storm_of_one_device and sqlite"),
+    ),
+    Mutant(
+        "a station's time to answer runs on holidays",
+        "opening hours follow the calendar",
+        "app/work_orders/operations.py",
+        "hours.parse(station.opening_hours, station.time_zone, calendar_of(session))",
+        "hours.parse(station.opening_hours, station.time_zone)",
+        (_CALENDAR, "on_a_holiday_another and sqlite"),
+    ),
+    Mutant(
+        "a closing is forgotten",
+        "what a person closed stays closed while it goes on",
+        "iot/closings.py",
+        "    insert_once(session, AlarmClosing, rule_id=alarm.rule_id, subject_id=alarm.subject_id, at_ms=to_ms(at))\n",
+        "",
+        (_CLOSINGS, "stays_closed_while and sqlite"),
+    ),
+    Mutant(
+        "a cool-down is everybody's",
+        "a cool-down holds nothing else back",
+        "iot/pauses.py",
+        "            Alarm.subject_id == alarm.subject_id,\n",
+        "",
+        (_CLOSINGS, "of_one_rule_on_one_asset and sqlite"),
     ),
 )
