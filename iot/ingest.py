@@ -15,6 +15,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
+from app.assets.device_settings import note_report
 from app.assets.mappings import RANGE_HEALTH, MappedForm, read_form
 from app.assets.models import Device, DeviceProfile, FaultCode
 from app.assets.placements import Stay, former_stays, mark_followed, unfollowed
@@ -30,7 +31,7 @@ from app.core.tracked import add
 from app.core.wire import WireError
 from app.rules.queries import ActiveRule, active_rules
 from iot import actions, alarms, commands, derived, nodes, rates, silence, store, subjects
-from iot.adapters import Answer, Decoded, FaultReport, Ignored, NodeMessage, Sample, decode, is_mapped
+from iot.adapters import Answer, Decoded, FaultReport, Ignored, NodeMessage, Sample, SettingsReport, decode, is_mapped
 from iot.models import DevicePresence, TelemetryHorizon
 from iot.rates import Bucket
 from iot.store import Row
@@ -142,6 +143,7 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message], l
             if isinstance(a, Answer) and (a.adapter, a.address) in devices and devices[a.adapter, a.address].shard == a.shard
         ],
     )
+    _note_settings(session, batch, devices)
     usable = [row for row in new if not row.ahead]
     known_metrics = {device.id: set(device.words.names.values()) for device in devices.values()}
     store.move_latest(session, [row for row in usable if row.metric in known_metrics[row.device_id]])
@@ -295,6 +297,16 @@ def _rows(batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> list[Row
             elif not batch.poison or batch.poison[-1][0] is not message:
                 batch.poison.append((message, "number_out_of_range", f"{metric[:60]}: too great once scaled"))
     return rows
+
+
+def _note_settings(session: Session, batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> None:
+    """Note which settings devices say they have taken over; a clock that is ahead is taken at the arrival."""
+    for message, one in batch.decoded:
+        device = devices.get((one.adapter, one.address))
+        if device is None or not isinstance(one, SettingsReport) or one.shard not in {None, device.shard}:
+            continue
+        at = from_ms(min(one.at_ms, message.received_ms))
+        note_report(session, device.id, one.number, one.values, at, whole=one.whole)
 
 
 def _store_faults(session: Session, batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from app.assets.mappings import MappedForm
 from app.core.wire import WireError
 from iot.adapters import mapped, native, ovms, sparkplug, teslamate, thingsboard
-from iot.adapters.values import Answer, Decoded, FaultReport, Ignored, NodeMessage, NodeMetric, Sample
+from iot.adapters.values import Answer, Decoded, FaultReport, Ignored, NodeMessage, NodeMetric, Sample, SettingsReport
 
 _KNOWN = {
     "devices/": native.decode,
@@ -49,4 +49,15 @@ def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int, form
     return mapped.decode(form, topic, payload, retained=retained, received_ms=received_ms)
 
 
-__all__ = ["Answer", "Decoded", "FaultReport", "Ignored", "NodeMessage", "NodeMetric", "Sample", "decode", "is_mapped"]
+__all__ = [
+    "Answer",
+    "Decoded",
+    "FaultReport",
+    "Ignored",
+    "NodeMessage",
+    "NodeMetric",
+    "Sample",
+    "SettingsReport",
+    "decode",
+    "is_mapped",
+]

@@ -117,6 +117,8 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "POST /devices/<device_id>/secret-rotations": "devices.manage",
         "GET /devices/<device_id>/placements": "devices.read",
         "POST /devices/<device_id>/placements": "devices.manage",
+        "GET /devices/<device_id>/settings": "devices.read",
+        "PUT /devices/<device_id>/settings": "devices.manage",
         "DELETE /devices/<device_id>": "devices.manage",
     },
     "work_orders": {
