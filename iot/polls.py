@@ -10,13 +10,14 @@ Source: ThingsBoard's documentation, "HTTP Device API", server-side RPC; the sta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from sqlalchemy import select
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.orm import Session
 
+from app.assets.models import SettingsState
 from app.core.db import Database, among, insert_once, now
 from app.core.tracked import try_transition
 from iot.models import DeviceCommand, DevicePoll
@@ -49,18 +50,24 @@ def take_one(database: Database, device_id: str) -> dict[str, Any] | None:
     A crash before the answer has left leaves a command that times out: asked at most once.
     """
     with database.reading() as session:
-        known = session.get(DevicePoll, device_id) is not None
-        if known and session.scalar(_queued(session, device_id).limit(1)) is None:
+        if session.get(DevicePoll, device_id) is not None and session.scalar(_queued(session, device_id).limit(1)) is None:
             return None
     with database.transaction() as session:
         insert_once(session, DevicePoll, device_id=device_id, since=now(session))
-        for command in session.scalars(_queued(session, device_id).order_by(DeviceCommand.id)):
+        for command in session.scalars(_queued(session, device_id)):
             if try_transition(session, command, "sent"):
                 return {"id": command.number, **command.body}
     return None
 
 
-def _queued(session: Session, device_id: str) -> Any:
-    return select(DeviceCommand).where(
-        DeviceCommand.device_id == device_id, DeviceCommand.state == "queued", DeviceCommand.expires_at > now(session)
-    )
+def _queued(session: Session, device_id: str) -> Select[DeviceCommand]:
+    query = select(DeviceCommand).where(DeviceCommand.device_id == device_id, DeviceCommand.state == "queued")
+    return query.where(DeviceCommand.expires_at > now(session)).order_by(DeviceCommand.id)
+
+
+def connected(session: Session, device_ids: Collection[str]) -> None:
+    """A gateway has connected some devices: they are asked through it from now on, and get their settings anew."""
+    some = sorted(set(device_ids))
+    session.execute(delete(DevicePoll).where(DevicePoll.device_id.in_(some)))
+    told = update(SettingsState).where(SettingsState.device_id.in_(some), SettingsState.published_no.is_not(None))
+    session.execute(told.values(published_no=0).execution_options(synchronize_session=False))

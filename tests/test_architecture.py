@@ -167,6 +167,7 @@ EDGES = {
     "iot/ingest.py": "conductor of telemetry",
     "iot/emqx.py": "who may sign in: checks the secret in a snapshot, and counts only failures",
     "iot/__main__.py": "the ingest process: commands out, sign of life",
+    "iot/polls.py": "a device that fetches a command: looks in a snapshot, and writes only when there is one",
     "iot/operations.py": "replay of a dead letter: marks it, then conducts the ingest",
     "push/delivery.py": "conductor of messages leaving",
     "offline_sync/routes.py": "notes how far a phone came after its pull, leaves the traces of refusals after its push",

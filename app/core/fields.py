@@ -330,6 +330,13 @@ class Facts(fields.Field[Any]):
         return value
 
 
+class Anything(fields.Field[Any]):
+    """Any JSON, as stored; for answers only."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(dump_only=True, **kwargs)
+
+
 class Nested(fields.Nested):
     """A schema inside a schema."""
 

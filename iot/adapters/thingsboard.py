@@ -20,7 +20,7 @@ from iot.adapters.values import Answer, Decoded, Ignored, Sample, SettingsReport
 TELEMETRY, ATTRIBUTES = "v1/gateway/telemetry", "v1/gateway/attributes"
 RPC = "v1/gateway/rpc"
 _TOPICS = {TELEMETRY, ATTRIBUTES, RPC, "v1/gateway/connect", "v1/gateway/disconnect"}
-SETTINGS_NO = "settings_no"
+SETTINGS_NO, CONNECTED = "settings_no", "connected"
 _MOST_SAMPLES = 1000
 _MOST_METRICS = 100
 _MOST_DEVICES = 1000
@@ -46,7 +46,8 @@ def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> l
         return _answers(body, len(payload))
     kind = topic.rpartition("/")[2]
     if kind in {"connect", "disconnect"}:
-        return [Ignored("thingsboard", _name(body.get("device")), f"{kind}ed", alive=kind == "connect")]
+        gone = kind == "disconnect"
+        return [Ignored("thingsboard", _name(body.get("device")), "disconnected" if gone else CONNECTED, alive=not gone)]
     if not 1 <= len(body) <= _MOST_DEVICES:
         raise WireError("too_many_values", f"1 to {_MOST_DEVICES} devices")
     if kind == "attributes":
