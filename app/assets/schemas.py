@@ -165,7 +165,7 @@ class DeviceSettingsSchema(fields.Schema):
     ``reported_at``: what the device said last. ``in_step``: it has taken over what is wanted; null where nothing was ever wanted.
     """
 
-    version = fields.Int()
+    version = fields.Int(dump_only=True)
     settings = settings_table()
     profile_settings = settings_table()
     wanted = settings_table()

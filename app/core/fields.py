@@ -333,6 +333,8 @@ class Facts(fields.Field[Any]):
 class Anything(fields.Field[Any]):
     """Any JSON, as stored; for answers only."""
 
+    default_error_messages = _COMMON
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(dump_only=True, **kwargs)
 
