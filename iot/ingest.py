@@ -9,6 +9,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import and_, or_, select
@@ -317,12 +318,15 @@ def _connects(batch: Batch) -> Iterator[Ignored]:
 
 def _note_settings(session: Session, batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> None:
     """Note which settings devices say they have taken over; a clock that is ahead is taken at the arrival."""
+    told: list[tuple[str, datetime, SettingsReport]] = []
     for message, one in batch.decoded:
         device = devices.get((one.adapter, one.address))
         if device is None or not isinstance(one, SettingsReport) or one.shard not in {None, device.shard}:
             continue
-        at = from_ms(min(one.at_ms, message.received_ms))
-        note_report(session, device.id, one.number, one.values, at, whole=one.whole)
+        told.append((device.id, from_ms(min(one.at_ms, message.received_ms)), one))
+    # In one order everywhere, so that two writers wait for each other instead of deadlocking.
+    for device_id, at, one in sorted(told, key=lambda report: report[:2]):
+        note_report(session, device_id, one.number, one.values, at, whole=one.whole)
 
 
 def _store_faults(session: Session, batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,15 +12,17 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from app.assets.models import SettingsState
+from app.assets.device_settings import set_device as set_own
+from app.assets.models import Device, SettingsState
 from app.core.clock import to_ms
 from app.core.db import Database
-from app.core.settings import Settings
+from app.core.settings import Settings, read_settings
 from iot.handover import Handover, Outgoing
 from iot.ingest import Message
 from tests.conftest import SetClock
+from tests.databases import copy_sqlite
 from tests.factories import World, make_world
-from tests.iot.vehicles import counted, dead_letters, happened, heard, make_vehicle
+from tests.iot.vehicles import BOSS, counted, dead_letters, happened, heard, make_vehicle
 from tests.people import Http
 
 
@@ -202,8 +205,11 @@ def test_after_each_connection_everything_goes_out_once_more_and_old_confirmatio
     set_device(office, world.device, report_s=5)
     handover = Handover(0)
     first = taken(world, handover)
-    [again] = taken(world, handover, *first, connection=2)
-    assert not office.get(f"/devices/{world.device}/settings")["published"], "the broker of then may have lost it"
+    assert taken(world, handover, *first) == []
+    assert office.get(f"/devices/{world.device}/settings")["published"]
+
+    [again] = taken(world, handover, connection=2)
+    assert not office.get(f"/devices/{world.device}/settings")["published"], "the broker may have lost it"
     assert taken(world, handover, *first, connection=2) == [], "it is on its way"
     assert not office.get(f"/devices/{world.device}/settings")["published"]
     assert taken(world, handover, again, connection=2) == []
@@ -216,6 +222,60 @@ def test_a_transaction_nobody_knows_the_end_of_is_done_again(world: World, offic
     assert len(taken(world, handover)) == 1
     handover.start_over()
     assert len(taken(world, handover)) == 1
+
+
+@examples(max_examples=15)
+@given(steps=st.lists(st.sampled_from(["edit", "take", "arrive", "lose the link", "die", "restart the broker"]), max_size=14))
+def test_whatever_dies_the_broker_holds_the_newest_in_the_end_and_never_goes_back(
+    steps: list[str], sqlite_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The broker: what it retains, and what is on its way to it over the present connection and not confirmed."""
+    folder = tmp_path_factory.mktemp("handover")
+    db = Database(copy_sqlite(sqlite_file, folder / "test.db"), SetClock())
+    world = make_world(db, read_settings(var_dir=folder, argon2_profile="test"))
+    handover, connection, value = Handover(0), 1, 0
+    retained: dict[str, int] = {}
+    flying: list[Outgoing] = []
+    confirmed: list[Outgoing] = []
+
+    def arrive() -> None:
+        for one in flying:
+            number = json.loads(one.payload)["no"]
+            assert number >= retained.get(one.topic, 0), "an older one came after a newer one"
+            retained[one.topic] = number
+        confirmed.extend(flying)
+        flying.clear()
+
+    def take() -> None:
+        flying.extend(taken(world, handover, *confirmed, connection=connection))
+        confirmed.clear()
+
+    for step in steps:
+        if step == "edit":
+            value += 1
+            with db.transaction() as session:
+                set_own(session, BOSS, session.get_one(Device, world.device), {"report_s": value})
+        elif step == "take":
+            take()
+        elif step == "arrive":
+            arrive()
+        else:
+            connection += 1
+            if step == "lose the link":  # what was on its way is sent again before anything else
+                arrive()
+            flying.clear()
+            if step == "die":
+                handover = Handover(0)
+                confirmed.clear()
+            if step == "restart the broker":
+                retained.clear()
+    for _ in range(12):
+        take()
+        arrive()
+    assert retained == ({f"devices/0/{world.device}/settings": value} if value else {})
+    with db.reading() as session:
+        assert session.scalars(select(SettingsState.published_no)).all() == ([value] if value else [])
+    db.close()
 
 
 def test_each_shard_hands_over_its_own(world: World, office: Http) -> None:
