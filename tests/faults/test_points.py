@@ -204,7 +204,8 @@ def test_settings_that_were_taken_and_never_published_are_published_by_the_next_
                 wait_until(marker.exists, 90, "the ingest died")
                 assert ingest.ended() == -9
         ingest.start()
-        assert device.expect(1) == ['{"no":2,"settings":{"report_s":2}}'], "the newest, and the older one not at all"
+        wait_until(lambda: bool(device.messages), 90, "settings to come")
+        assert device.payloads() == ['{"no":2,"settings":{"report_s":2}}'], "the newest, and the older one not at all"
     finally:
         ingest.terminate()
         device.paho.disconnect()
