@@ -9,6 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.assets.device_settings import is_behind
+from app.assets.models import Device, DeviceProfile, SettingsState
 from app.core.clock import from_ms
 from app.core.db import Database
 from app.core.leases import ProcessBeat, overdue_jobs
@@ -147,6 +149,31 @@ def _of_storms(session: Session) -> Iterator[Finding]:
             "GET /api/v1/devices/<id>/rate；请修复设备、改用列表补传，或调高其档案的 messages_per_minute",
         ),
     )
+
+
+def of_settings(session: Session) -> Iterator[Finding]:
+    """Tell of devices that have not taken over what they are to be set to."""
+    behind = (
+        select(Device.id)
+        .join(DeviceProfile, DeviceProfile.id == Device.profile_id)
+        .outerjoin(SettingsState, SettingsState.device_id == Device.id)
+        .where(Device.deleted_at.is_(None), is_behind())
+    )
+    n = session.scalar(select(func.count()).select_from(behind.subquery())) or 0
+    if n:
+        some = session.scalars(behind.order_by(Device.id).limit(_NAMED)).all()
+        listed = ", ".join(some) + (", ..." if n > _NAMED else "")
+        yield Finding(
+            "note",
+            (
+                f"{n} device(s) have not taken over their settings: {listed}",
+                f"有 {n} 台设备尚未应用其参数：{listed}",
+            ),
+            (
+                "GET /api/v1/devices/<id>/settings shows what is wanted, whether it was published, and what the device says",
+                "GET /api/v1/devices/<id>/settings 会显示应有的参数、是否已下发以及设备上报的内容",
+            ),
+        )
 
 
 def of_outbox(session: Session, database: Database, settings: Settings) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ from granian._granian import RSGIProtocolError as ProtocolError
 
 from app.core.logs import get_log
 from app.core.problems import BODY_FAULT, OFFSET_STREAM
-from app.core.streams import HOLD, Listener
+from app.core.streams import HOLD, WAIT, Listener
 
 log = get_log(__name__)
 
@@ -36,6 +36,7 @@ _HELD_LIMIT = 64_000_000
 _MOST_STREAMS = 500  # of one worker; granian takes 1,024 requests at once by default
 _MOST_STREAMS_OF_ONE = 50  # of one person: an app with one for each of its collections, on several phones
 _STREAM_S = 120.0
+_LONGEST_WAIT_S = 50.0  # many proxies end a request that stays unanswered for a minute
 _BEAT_S = 20.0
 _LOOK_EVERY_S = 1.0
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -108,8 +109,7 @@ class Streams:
         clock = asyncio.get_running_loop().time
         until = clock() + _STREAM_S
         inbox = self._inboxes[listener] = asyncio.Queue()
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
+        self._begin_to_look()
         try:
             await transport.send_bytes(first)
             while (left := until - clock()) > 0:
@@ -122,6 +122,24 @@ class Streams:
             pass
         finally:
             del self._inboxes[listener]
+
+    async def wait(self, protocol: Any, listener: Listener, patience_s: float) -> bool:
+        """Wait until there is something for a listener; tell whether there is, and whether its reader is still there."""
+        inbox = self._inboxes[listener] = asyncio.Queue()
+        self._begin_to_look()
+        gone = asyncio.ensure_future(protocol.client_disconnect())
+        said = asyncio.ensure_future(inbox.get())
+        try:
+            await asyncio.wait((gone, said), timeout=min(patience_s, _LONGEST_WAIT_S), return_when=asyncio.FIRST_COMPLETED)
+            return said.done() and not gone.done()
+        finally:
+            gone.cancel()
+            said.cancel()
+            del self._inboxes[listener]
+
+    def _begin_to_look(self) -> None:
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
 
     async def _look(self) -> None:
         while self._inboxes:
@@ -149,7 +167,7 @@ class Served:
         self._app, self._body_limit = app, body_limit
         self._pool = ThreadPoolExecutor(threads, "request")
         self._held = 0
-        self._streams = Streams(self._pool)
+        self._streams, self._waits = Streams(self._pool), Streams(self._pool)
 
     def __rsgi_init__(self, _loop: object) -> None:
         """Called in each worker. One that outlived its master would go on serving the port with nobody to stop it.
@@ -174,12 +192,24 @@ class Served:
         try:
             environ["wsgi.input"] = io.BytesIO(body)
             status, headers, answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, environ)
+            if status == HTTPStatus.REQUEST_TIMEOUT and WAIT in environ:
+                status, headers, answer = await self._wait(protocol, environ, (status, headers, answer))
             if status == HTTPStatus.OK and HOLD in environ and self._streams.has_room(environ[HOLD]):
                 await self._streams.keep(protocol, headers, answer, environ[HOLD])
             else:
                 protocol.response_bytes(status, headers, answer)
         finally:
             self._held -= taken
+
+    async def _wait(self, protocol: Any, environ: dict[str, Any], told: tuple[int, Headers, bytes]) -> tuple[int, Headers, bytes]:
+        """Return the answer to a request that waits: another one once there is something for it, else the one it has."""
+        listener, patience_s = environ.pop(WAIT)
+        if patience_s <= 0 or not self._waits.has_room(listener):
+            return told
+        if not await self._waits.wait(protocol, listener, patience_s):
+            return told
+        environ["wsgi.input"] = io.BytesIO()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, environ)
 
     async def _body(self, environ: dict[str, Any], protocol: Any) -> bytes:
         """Read the body, up to one byte more than is allowed: the application refuses it then.

@@ -13,6 +13,7 @@ from collections import Counter
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.core.clock import to_ms
@@ -24,6 +25,7 @@ from app.core.logs import get_log, set_up_logs
 from app.core.metrics import INGEST_BATCH_SECONDS, INGEST_LAG_SECONDS
 from app.core.settings import Settings, settings_or_exit
 from iot import commands, subscriptions
+from iot.handover import Handover, Outgoing
 from iot.ingest import ingest_batch
 from iot.subscriber import Delivery, Subscriber
 
@@ -42,6 +44,7 @@ class IngestLoop:
         """Prepare the loop; ``run`` works until ``stop``."""
         self.database, self.settings, self.shard = database, settings, shard
         self.subscriber = Subscriber(settings, shard, lambda: to_ms(database.clock.now()))
+        self.handover = Handover(shard)
         self.stopping = threading.Event()
         self._next_chore = 0.0
         self._set_aside: Counter[str] = Counter()
@@ -90,7 +93,7 @@ class IngestLoop:
         self._set_aside += counts
 
     def _chores(self) -> None:
-        """Once a second: publish queued commands, say that we are alive, listen to what the profiles speak of."""
+        """Once a second: publish commands and settings, say that we are alive, listen to what the profiles speak of."""
         present = self.database.clock.monotonic()
         if present < self._next_chore:
             return
@@ -98,7 +101,7 @@ class IngestLoop:
         self._tell_set_aside()
         try:
             with self.database.transaction() as session:
-                outgoing = commands.take_queued(session, [self.shard]) if self.subscriber.is_connected else []
+                asked, settings = self._take_outgoing(session)
                 beat(
                     session,
                     f"ingest-{self.shard}",
@@ -110,12 +113,26 @@ class IngestLoop:
                     topics = subscriptions.compare(session)
             if self.shard == _SHARD_OF_OTHERS:
                 self.subscriber.follow(*topics)
-            if outgoing:
+            if asked:
                 passed(FaultPoint.COMMANDS_TAKEN)
-            for command in outgoing:
+            for command in asked:
                 self.subscriber.publish(*command)
+            if settings:
+                passed(FaultPoint.SETTINGS_TAKEN)
+            for one in settings:
+                self.subscriber.publish(one.topic, one.payload, retain=one.retain, note=one.handed)
         except _PASSING as fault:
+            self.handover.start_over()
             log.warning("chores skipped", problem=str(fault).splitlines()[0][:200])
+
+    def _take_outgoing(self, session: Session) -> tuple[list[commands.Outgoing], list[Outgoing]]:
+        """Take what is to go to devices, while there is a connection."""
+        # Before the question whether there is one: what is published over this one then counts for it.
+        connection = self.subscriber.connection
+        if not self.subscriber.is_connected:
+            return [], []
+        confirmed = self.subscriber.confirmed()
+        return commands.take_queued(session, [self.shard]), self.handover.take(session, connection, confirmed)
 
     def _tell_set_aside(self) -> None:
         """Say how many messages could not be used since the last time: one line, however many strangers send."""

@@ -23,6 +23,9 @@ log = get_log(__name__)
 INGEST_CLIENT = "fieldloop-ingest-"
 # Who tells the broker of changes, see iot.dynsec.
 KEEPER = "fieldloop-keeper"
+# What the devices behind a ThingsBoard gateway are asked and told. It hears what it says there itself, too: MQTT 3.1.1 has no
+# "no local".
+_GATEWAY_HEARS = ("v1/gateway/rpc", "v1/gateway/attributes")
 _NODE_TELLS = ("BIRTH", "DATA", "DEATH")
 _HASH = re.compile(r"\$7\$[1-9][0-9]{0,8}\$[A-Za-z0-9+/]{16}\$[A-Za-z0-9+/]{86}==")
 
@@ -103,8 +106,12 @@ def _fault(settings: Settings, account: Account) -> str:
 
 
 def own_rights(device_id: str) -> list[Right]:
-    """Return what every device may: speak below its own id, and hear what it is asked. The shard is checked by the ingest."""
-    return [Right("write", f"devices/+/{device_id}/#"), Right("read", f"devices/+/{device_id}/commands/#")]
+    """Return what every device may: speak below its own id, hear what it is asked, and what it is to be set to.
+
+    The shard is checked by the ingest.
+    """
+    own = f"devices/+/{device_id}"
+    return [Right("write", f"{own}/#"), Right("read", f"{own}/commands/#"), Right("read", f"{own}/settings")]
 
 
 def further_rights(account: Account) -> list[Right]:
@@ -114,7 +121,8 @@ def further_rights(account: Account) -> list[Right]:
     if account.adapter == "sparkplug":
         return _rights_of_node(account)
     if account.gateway and account.adapter in FILTERS_OF:
-        return [Right("write", topic) for topic in FILTERS_OF[account.adapter]]
+        heard = _GATEWAY_HEARS if account.adapter == "thingsboard" else ()
+        return [Right("write", topic) for topic in FILTERS_OF[account.adapter]] + [Right("read", topic) for topic in heard]
     if account.adapter == "teslamate":
         namespace, _, car = account.address.rpartition("/")
         return [Right("write", f"teslamate/{namespace + '/' if namespace else ''}cars/{car}/+")]
@@ -137,11 +145,11 @@ def _rights_of_node(account: Account) -> list[Right]:
 
 
 def ingest_rights(filters: Iterable[str]) -> list[Right]:
-    """Return what the ingest may: hear all devices, and ask them.
+    """Return what the ingest may: hear all devices, ask them, and set them.
 
     Args:
         filters: of other makers' devices, see ``iot.subscriptions``.
     """
     heard = ["devices/#", "ovms/#", "$SYS/#", *sorted(filters)]
-    asked = ("devices/+/+/commands/#", "ovms/+/+/client/#", "spBv1.0/+/NCMD/+")
+    asked = ("devices/+/+/commands/#", "devices/+/+/settings", "ovms/+/+/client/#", "spBv1.0/+/NCMD/+", *_GATEWAY_HEARS)
     return [Right("read", topic) for topic in heard] + [Right("write", topic) for topic in asked]

@@ -6,14 +6,16 @@ The caller acknowledges the messages after ``ingest_batch`` has returned, never 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
+from app.assets.device_settings import note_report
 from app.assets.mappings import RANGE_HEALTH, MappedForm, read_form
 from app.assets.models import Device, DeviceProfile, FaultCode
 from app.assets.placements import Stay, asset_then, mark_followed, stays_of, unfollowed
@@ -28,8 +30,20 @@ from app.core.settings import Settings
 from app.core.tracked import add
 from app.core.wire import WireError
 from app.rules.queries import ActiveRule, active_rules
-from iot import actions, alarms, commands, derived, nodes, rates, silence, store, subjects
-from iot.adapters import Answer, Decoded, FaultReport, Ignored, NodeMessage, Sample, decode, is_mapped, source_of
+from iot import actions, alarms, commands, derived, nodes, polls, rates, silence, store, subjects
+from iot.adapters import (
+    Answer,
+    Decoded,
+    FaultReport,
+    Ignored,
+    NodeMessage,
+    Sample,
+    SettingsReport,
+    decode,
+    is_mapped,
+    source_of,
+    thingsboard,
+)
 from iot.models import DevicePresence, TelemetryHorizon
 from iot.rates import Bucket
 from iot.store import Letter, Row
@@ -133,15 +147,10 @@ def _ingest(session: Session, settings: Settings, messages: Sequence[Message], l
     batch.counts["duplicate"] += len(rows) - len(new)
     batch.counts["reading"] += len(new)
     _store_faults(session, batch, devices)
-    commands.note_answers(
-        session,
-        answers
-        + [
-            (devices[a.adapter, a.address].id, a)
-            for _, a in batch.decoded
-            if isinstance(a, Answer) and (a.adapter, a.address) in devices and devices[a.adapter, a.address].shard == a.shard
-        ],
-    )
+    commands.note_answers(session, answers + _answers(batch, devices))
+    _note_settings(session, batch, devices)
+    if behind := [devices[one.adapter, one.address].id for one in _connects(batch) if (one.adapter, one.address) in devices]:
+        polls.connected(session, behind)
     usable = [row for row in new if not row.ahead]
     known_metrics = {device.id: set(device.words.names.values()) for device in devices.values()}
     store.move_latest(session, [row for row in usable if row.metric in known_metrics[row.device_id]])
@@ -289,6 +298,30 @@ def _rows(batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> list[Row
             elif not batch.poison or batch.poison[-1][0] is not message:
                 batch.poison.append((message, "number_out_of_range", f"{metric[:60]}: too great"))
     return rows
+
+
+def _answers(batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> list[tuple[str, Answer]]:
+    """Return what devices answer to commands, each with its id. A convention without a shard in its topics names none."""
+    known = [(devices.get((one.adapter, one.address)), one) for _, one in batch.decoded if isinstance(one, Answer)]
+    return [(device.id, one) for device, one in known if device is not None and one.shard in {None, device.shard}]
+
+
+def _connects(batch: Batch) -> Iterator[Ignored]:
+    """Return what says that a gateway has connected a device."""
+    return (one for _, one in batch.decoded if isinstance(one, Ignored) and one.why == thingsboard.CONNECTED)
+
+
+def _note_settings(session: Session, batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> None:
+    """Note which settings devices say they have taken over; a clock that is ahead is taken at the arrival."""
+    told: list[tuple[str, datetime, SettingsReport]] = []
+    for message, one in batch.decoded:
+        device = devices.get((one.adapter, one.address))
+        if device is None or not isinstance(one, SettingsReport) or one.shard not in {None, device.shard}:
+            continue
+        told.append((device.id, from_ms(min(one.at_ms, message.received_ms)), one))
+    # In one order everywhere, so that two writers wait for each other instead of deadlocking.
+    for device_id, at, one in sorted(told, key=lambda report: report[:2]):
+        note_report(session, device_id, one.number, one.values, at, whole=one.whole)
 
 
 def _store_faults(session: Session, batch: Batch, devices: dict[tuple[str, str], KnownDevice]) -> None:

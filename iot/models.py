@@ -290,7 +290,10 @@ class SparkplugNode(Base):
 
 
 class DeviceCommand(Tracked):
-    """Something the server asks of a device, and what came of it."""
+    """Something the server asks of a device, and what came of it.
+
+    ``number``: what it is known by where a convention takes no other id; no two commands of this deployment share one.
+    """
 
     __tablename__ = "device_commands"
     __table_args__ = (CheckConstraint("state IN ('queued', 'sent', 'answered', 'timed_out')", name="state"),)
@@ -305,6 +308,15 @@ class DeviceCommand(Tracked):
     body: Mapped[dict[str, Any]] = mapped_column(JsonValue)
     expires_at: Mapped[datetime] = mapped_column(Moment)
     answer: Mapped[Any | None] = mapped_column(JsonValue)
+    number: Mapped[int | None] = mapped_column(BigInteger, unique=True)
+
+
+class DevicePoll(Base):
+    """A device that fetches its commands over HTTP, since it first did so, and until a gateway connects it."""
+
+    __tablename__ = "device_polls"
+    device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"), primary_key=True)
+    since: Mapped[datetime] = mapped_column(Moment)
 
 
 _OF_ASSET = "JOIN assets a ON a.id = r.asset_id JOIN customers c ON c.id = a.customer_id"

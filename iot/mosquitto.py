@@ -244,6 +244,7 @@ user {settings.mqtt_username}
 # For every user; %u is its name. The shard is checked by the ingest.
 pattern write devices/+/%u/#
 pattern read devices/+/%u/commands/#
+pattern read devices/+/%u/settings
 {others}"""
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.assets import queries as assets
+from app.assets.models import Device
 from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.errors import Conflict, NotFound, TooMany, Unauthenticated
@@ -40,8 +43,8 @@ def acknowledge(session: Session, actor: Actor, alarm: Alarm) -> Alarm:
     return alarm
 
 
-def take_telemetry(database: Database, settings: Settings, token: str, payload: bytes, origin: str) -> None:
-    """Take in what a device sent over HTTP, as if its gateway had published it. It is stored when this returns.
+def device_of_token(database: Database, token: str, origin: str) -> Device:
+    """Return the device whose secret a caller brought.
 
     Wrong tokens are counted by the address they come from. A right one is never held up by them: others behind the same
     address may have guessed.
@@ -53,28 +56,59 @@ def take_telemetry(database: Database, settings: Settings, token: str, payload: 
     Raises:
         Unauthenticated: ``unauthenticated`` when the token is no active device's; its trace counts the failure.
         TooMany: ``too_many_requests`` instead, while the address is locked.
-        WireError: with the reason, when the payload cannot be used; nothing was stored. ``not_storable``: it was understood,
-            but not all of its values can be stored.
-        TooMany: ``rate_limited`` when the device sends more than its rate allows; counted, and nothing was stored.
     """
     subject = tries.subject_of("device-token-address", origin)
     with database.reading() as session:
         try:
-            address = assets.device_of_token(session, token).address
+            return assets.device_of_token(session, token)
         except Unauthenticated as refused:
             if (left_s := tries.locked_for_s(session, subject)) is not None:
                 raise TooMany("too_many_requests", retry_after_s=left_s) from None
             refused.trace = lambda own: tries.count_failure(own, subject, _TOKEN_TRIES)
             raise
+
+
+def take_telemetry(database: Database, settings: Settings, token: str, payload: bytes, origin: str) -> None:
+    """Take in what a device sent over HTTP, as if its gateway had published it. It is stored when this returns.
+
+    Raises:
+        Unauthenticated, TooMany: as ``device_of_token``.
+        WireError: with the reason, when the payload cannot be used; nothing was stored. ``not_storable``: it was understood,
+            but not all of its values can be stored.
+        TooMany: ``rate_limited`` when the device sends more than its rate allows; counted, and nothing was stored.
+    """
+    address = device_of_token(database, token, origin).address
+    _check_size(settings, payload)
+    if _take(database, settings, thingsboard.TELEMETRY, thingsboard.telemetry_of(address, payload))["rate_limited"]:
+        raise TooMany("rate_limited", retry_after_s=60)
+
+
+def take_answer(database: Database, settings: Settings, token: str, number: int, payload: bytes, origin: str) -> None:
+    """Take in a device's answer to a command over HTTP, as if its gateway had published it.
+
+    One to another device's command, or to none, is passed over, as ThingsBoard does.
+
+    Raises:
+        Unauthenticated, TooMany: as ``device_of_token``.
+        WireError: with the reason, when the payload cannot be used.
+    """
+    address = device_of_token(database, token, origin).address
+    _check_size(settings, payload)
+    _take(database, settings, thingsboard.RPC, thingsboard.rpc_answer_of(address, number, payload))
+
+
+def _check_size(settings: Settings, payload: bytes) -> None:
     if len(payload) > settings.payload_limit_bytes:
         raise WireError("too_large", f"{len(payload)} bytes, at most {settings.payload_limit_bytes}")
-    message = Message(thingsboard.TELEMETRY, thingsboard.telemetry_of(address, payload), False, to_ms(database.clock.now()))
-    decode(*message[:2], retained=False, received_ms=message.received_ms)
+
+
+def _take(database: Database, settings: Settings, topic: str, payload: bytes) -> Counter[str]:
+    message = Message(topic, payload, False, to_ms(database.clock.now()))
+    decode(topic, payload, retained=False, received_ms=message.received_ms)
     fates = ingest_batch(database, settings, [message])
-    if fates["rate_limited"]:
-        raise TooMany("rate_limited", retry_after_s=60)
     if fates["poison"] or fates["poison_dropped"]:
         raise WireError("not_storable")
+    return fates
 
 
 def dismiss(session: Session, letter_id: str) -> DeadLetter:

@@ -20,12 +20,12 @@ from app.core.clock import from_ms, to_ms
 from app.core.db import insert_once, now
 from app.core.history import Subject, last_entry, record
 from app.core.settings import Settings
-from iot.adapters import Decoded, FaultReport, Sample
+from iot.adapters import Decoded, FaultReport, Sample, SettingsReport
 from iot.models import DeviceStorm
 
 CALM_AFTER = timedelta(minutes=5)
 _MINUTE_US = 60_000_000
-_PAYING = (Sample, FaultReport)
+_PAYING = (Sample, FaultReport, SettingsReport)
 
 
 class Rate(NamedTuple):
@@ -108,7 +108,7 @@ class Within:
 def keep_within(
     settings: Settings, decoded: list[tuple[M, Decoded]], heard: Mapping[str, int], devices: Mapping[tuple[str, str], AnyDevice]
 ) -> Within:
-    """Take out of a batch the samples and fault codes of messages beyond their device's rate; the first ones stay.
+    """Take out of a batch what messages beyond their device's rate hold; the first ones stay.
 
     Answers to commands are asked for, and messages the broker kept are not sent now: neither counts. One message counts once
     for each device it speaks of, however many samples it holds.

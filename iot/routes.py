@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import request
+from flask import Response, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -18,12 +18,13 @@ from app.core.errors import FieldsInvalid, Invalid, NotFound
 from app.core.http import PUBLIC, Routes
 from app.core.paging import PageQuery, page, page_of
 from app.core.problems import Malformed
+from app.core.streams import wait
 from app.core.wire import WireError
 from app.rules import queries as rules
 from app.rules.documents import Document
 from app.rules.operations import check_document
 from app.users.rights import Actor
-from iot import closings, commands, emqx, operations, pauses, profile_trials, queries, rule_trials, schemas, steps
+from iot import closings, commands, emqx, operations, pauses, polls, profile_trials, queries, rule_trials, schemas, steps
 from iot.alarms import reading_id
 from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, DeviceStorm, Incident, Telemetry
 from iot.store import Rollup
@@ -244,6 +245,45 @@ def take_telemetry(actor: None, token: str) -> None:
     body = request.get_data(cache=False)
     try:
         operations.take_telemetry(edge_database(), edge_settings(), token, body, request.remote_addr or "-")
+    except WireError as fault:
+        raise Malformed("malformed", reason=fault.reason) from None
+
+
+@routes.door(
+    "GET",
+    "/<token>/rpc",
+    policy=PUBLIC,
+    query=schemas.PollQuery,
+    answer=schemas.AskedSchema,
+    idempotent=False,
+    own_transactions=True,
+)
+def fetch_command(actor: None, query: dict[str, Any], token: str) -> Any:
+    """Wait for a command, in ThingsBoard's form; the token is the device's secret.
+
+    Answered at once when there is one, else when one comes within ``timeout`` milliseconds, else with 408 and no body. A
+    command is fetched once. Who asks too often at a time is answered 408 at once, and may come again.
+    """
+    device = operations.device_of_token(edge_database(), token, request.remote_addr or "-")
+    asked = polls.take_one(edge_database(), device.id)
+    if asked is None:
+        wait(polls.Poll(edge_database(), device.id), query["timeout"] / 1000)
+        return Response(status=408)
+    return asked
+
+
+@routes.door("POST", "/<token>/rpc/<number>", policy=PUBLIC, idempotent=False, own_transactions=True)
+def take_answer(actor: None, token: str, number: str) -> None:
+    """Take in a device's answer to the command of this number, in ThingsBoard's form: any JSON of at most 64,000 bytes.
+
+    An answer that comes twice, or to what this device was not asked, is passed over.
+    """
+    body, origin = request.get_data(cache=False), request.remote_addr or "-"
+    if not (number.isascii() and number.isdigit() and len(number) <= 10):
+        operations.device_of_token(edge_database(), token, origin)
+        raise NotFound
+    try:
+        operations.take_answer(edge_database(), edge_settings(), token, int(number), body, origin)
     except WireError as fault:
         raise Malformed("malformed", reason=fault.reason) from None
 

@@ -241,6 +241,20 @@ class CommandSchema(fields.TrackedSchema):
     answer = fields.Facts(dump_only=True, allow_none=True)
 
 
+class PollQuery(fields.Schema):
+    """How long to wait for a command, in milliseconds."""
+
+    timeout = fields.Int(0, 86_400_000, from_text=True, load_default=20_000)
+
+
+class AskedSchema(fields.Schema):
+    """What a device is asked; ``id`` goes into the answer's address."""
+
+    id = fields.Int()
+    method = fields.Text(100)
+    params = fields.Anything()
+
+
 class SignInVerdictSchema(fields.Schema):
     """What EMQX is told of a client: Unix seconds in ``expire_at``, further names as EMQX has them."""
 

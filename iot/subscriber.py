@@ -72,6 +72,8 @@ class Subscriber:
         self._left: set[str] = set()
         self._topics: dict[bytes, str] = {}
         self._heard: dict[str, int] = {}
+        self._published: dict[int, Any] = {}
+        self._confirmed: deque[int] = deque()
         options: dict[str, Any] = {
             "client_id": f"fieldloop-ingest-{shard}",
             "clean_session": False,
@@ -94,6 +96,8 @@ class Subscriber:
         self._client.on_subscribe = self._on_subscribe
         self._client.on_unsubscribe = self._on_unsubscribe
         self._client.on_message = self._on_message
+        # Called with paho's own lock held: it may wait for none of ours.
+        self._client.on_publish = lambda _client, _data, packet_id, *_: self._confirmed.append(packet_id)
         self._client.message_callback_add(_DROPPED, self._on_dropped)
         self.broker_dropped: int | None = None
 
@@ -183,9 +187,27 @@ class Subscriber:
             left, self._left = self._left, set()
             return left
 
-    def publish(self, topic: str, payload: bytes, qos: int = 1) -> None:
-        """Publish one message."""
-        self._client.publish(topic, payload, qos=qos)
+    def publish(self, topic: str, payload: bytes, qos: int = 1, *, retain: bool = False, note: Any = None) -> None:
+        """Publish one message.
+
+        Args:
+            retain: the broker keeps it for whoever subscribes later.
+            note: what ``confirmed`` returns once the broker has acknowledged it.
+        """
+        told = self._client.publish(topic, payload, qos=qos, retain=retain)
+        self._published.pop(told.mid, None)  # of a message that was never acknowledged, 65,535 messages ago
+        if note is not None:
+            self._published[told.mid] = note
+
+    def confirmed(self) -> list[Any]:
+        """Return the notes of what the broker has acknowledged since the last call."""
+        packet_ids = [self._confirmed.popleft() for _ in range(len(self._confirmed))]
+        return [self._published.pop(packet_id) for packet_id in packet_ids if packet_id in self._published]
+
+    @property
+    def connection(self) -> int:
+        """The number of the present connection, or of the last one; 0 before the first."""
+        return self._connection
 
     def _on_connect(self, client: mqtt.Client, _data: Any, flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:

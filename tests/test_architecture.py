@@ -168,6 +168,7 @@ EDGES = {
     "iot/ahead.py": "conductor of readings whose time has come: slice after slice",
     "iot/emqx.py": "who may sign in: checks the secret in a snapshot, and counts only failures",
     "iot/__main__.py": "the ingest process: commands out, sign of life",
+    "iot/polls.py": "a device that fetches a command: looks in a snapshot, and writes only when there is one",
     "iot/operations.py": "replay of a dead letter: marks it, then conducts the ingest",
     "push/delivery.py": "conductor of messages leaving",
     "offline_sync/routes.py": "notes how far a phone came after its pull, leaves the traces of refusals after its push",

@@ -30,7 +30,7 @@ ADAPTERS = ("native", "ovms", "mapped", "thingsboard", "teslamate", "sparkplug")
 # Filters of the conventions that have an adapter of their own. What begins with $ is the broker's.
 FILTERS_OF = {
     "ovms": ("ovms/#",),
-    "thingsboard": tuple(f"v1/gateway/{kind}" for kind in ("telemetry", "attributes", "connect", "disconnect")),
+    "thingsboard": tuple(f"v1/gateway/{kind}" for kind in ("telemetry", "attributes", "connect", "disconnect", "rpc")),
     "teslamate": ("teslamate/#",),
     "sparkplug": ("spBv1.0/#",),
 }

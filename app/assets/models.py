@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.assets.mappings import ADAPTERS
@@ -66,6 +66,7 @@ class DeviceProfile(Tracked):
     ``soh_reference`` says what 100 % is: "rated" or "first_cycle" capacity.
     ``limits``: levels of rules, by name, where the asset has none of its own.
     ``messages_per_minute``, ``message_burst``: the rate of each device, where it is not the deployment's; 0 a minute: no limit.
+    ``settings``: what its devices are to be set to; ``settings_no`` grows with each change. See ``app.assets.device_settings``.
     """
 
     __tablename__ = "device_profiles"
@@ -83,6 +84,8 @@ class DeviceProfile(Tracked):
     limits: Mapped[dict[str, float]] = mapped_column(JsonValue, default=dict)
     messages_per_minute: Mapped[int | None]
     message_burst: Mapped[int | None]
+    settings: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
+    settings_no: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 class Device(Tracked):
@@ -92,7 +95,8 @@ class Device(Tracked):
 
     ``gateway``: its broker account may speak for all devices of its convention. ``token_hash``: SHA-256 of the secret, for
     conventions that bring the secret over HTTP. ``secret_no``: which of its two user names the secret belongs to; the other
-    one belongs to the old secret until ``old_secret_until``. See ``app.assets.credentials``.
+    one belongs to the old secret until ``old_secret_until``. See ``app.assets.credentials``. ``settings``: what it is to be set
+    to over its profile's; ``settings_no`` grows with each change.
     """
 
     __tablename__ = "devices"
@@ -119,6 +123,8 @@ class Device(Tracked):
     old_secret_hash: Mapped[str] = mapped_column(String(200), default="", server_default="")
     old_token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     old_secret_until: Mapped[datetime | None] = mapped_column(Moment, index=True)
+    settings: Mapped[dict[str, Any]] = mapped_column(JsonValue, default=dict)
+    settings_no: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
     @property
     def username(self) -> str:
@@ -129,6 +135,26 @@ class Device(Tracked):
     def old_username(self) -> str:
         """Return the user name the old secret belongs to."""
         return f"{self.id}~2" if self.secret_no == 1 else self.id
+
+
+class SettingsState(Base):
+    """How far the settings of one device have come: what the broker was handed, and what the device says it has taken over.
+
+    ``published_no``: the number the broker has confirmed; 0: it may have forgotten; None: there is nothing at the broker.
+    ``overtook``: by so much the device's number was raised, since the device knew a higher one.
+    ``told``: every name the device was ever sent. ``reported_at``: by the device's clock, never later than its arrival.
+    ``as_wanted``: the values it reported were those that were wanted under that number.
+    """
+
+    __tablename__ = "settings_states"
+    device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"), primary_key=True)
+    published_no: Mapped[int | None] = mapped_column(BigInteger)
+    overtook: Mapped[int] = mapped_column(BigInteger, default=0)
+    told: Mapped[list[str]] = mapped_column(JsonValue, default=list)
+    reported_no: Mapped[int | None] = mapped_column(BigInteger)
+    reported: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)
+    reported_at: Mapped[datetime | None] = mapped_column(Moment)
+    as_wanted: Mapped[bool] = mapped_column(default=False)
 
 
 class Placement(Base):

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from app.assets import mappings
+from app.assets import device_settings, mappings
 from app.assets.credentials import broker_hash, token_hash
 from app.assets.models import Asset, Component, Device, DeviceProfile, Fitting
 from app.core import history
@@ -67,9 +67,12 @@ def edit_profile(session: Session, actor: Actor, profile: DeviceProfile, changes
     Raises:
         FieldsInvalid: as ``create_profile``.
     """
-    after = {"mapping": profile.mapping, "metrics": profile.metrics} | changes
+    after = {"mapping": profile.mapping, "metrics": profile.metrics, "settings": profile.settings} | changes
     check_reading(profile.adapter, after["mapping"], after["metrics"])
+    device_settings.check_adapter(profile.adapter, after["settings"], "settings")
     _check_own_topics(session, profile.id, after["mapping"])
+    if not device_settings.are_same(after["settings"], profile.settings):
+        profile.settings_no += 1
     _change(session, profile, changes)
     about = history.Subject("device_profile", profile.id)
     before = history.last_entry(session, about)
@@ -255,7 +258,9 @@ def create_profile(session: Session, actor: Actor, values: dict[str, Any]) -> De
         raise FieldsInvalid({"code": ["already_exists"]})
     check_reading(values["adapter"], values.get("mapping"), values["metrics"])
     _check_own_topics(session, None, values.get("mapping"))
-    profile = add(session, DeviceProfile(**values))
+    settings = values.get("settings", {})
+    device_settings.check_adapter(values["adapter"], settings, "settings")
+    profile = add(session, DeviceProfile(**values, settings_no=1 if settings else 0))
     history.record(session, "device_profile.created", history.Subject("device_profile", profile.id), actor_id=actor.id)
     return profile
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
-from app.assets.models import Asset, Component, Device, DeviceProfile, FaultCode, Fitting
+from app.assets import device_settings
+from app.assets.models import Asset, Component, Device, DeviceProfile, FaultCode, Fitting, SettingsState
 from app.core.db import now
 from app.core.errors import NotFound, Unauthenticated
 from app.core.history import HistoryEntry
@@ -89,6 +90,18 @@ def access_fitting(session: Session, actor: Actor, fitting_id: str) -> Fitting:
 def visible_devices(actor: Actor) -> Select[Device]:
     """Return the devices of the assets an actor may see."""
     return select(Device).join(Asset, Asset.id == Device.asset_id).where(Device.deleted_at.is_(None), in_scope(actor))
+
+
+def devices_by_settings(actor: Actor, *, behind: bool) -> Select[Device]:
+    """Return the devices an actor may see that have not taken over what they are to be set to, or that have."""
+    some = (
+        visible_devices(actor)
+        .join(DeviceProfile, DeviceProfile.id == Device.profile_id)
+        .outerjoin(SettingsState, SettingsState.device_id == Device.id)
+    )
+    if behind:
+        return some.where(device_settings.is_behind())
+    return some.where(device_settings.is_in_step())
 
 
 def access_device(session: Session, actor: Actor, device_id: str) -> Device:

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.assets import claims, credentials, operations, placements, queries, schemas
+from app.assets import claims, credentials, device_settings, operations, placements, queries, schemas
 from app.assets.mappings import telemetry_topic
-from app.assets.models import Asset, Component, Device, DeviceClaim, DeviceProfile, FaultCode, Fitting
+from app.assets.models import Asset, Component, Device, DeviceClaim, DeviceProfile, FaultCode, Fitting, SettingsState
 from app.core.errors import FieldsInvalid
 from app.core.http import Routes, check_version
 from app.core.paging import PageQuery, page, page_of
@@ -140,9 +140,11 @@ def edit_profile(session: Session, actor: Actor, body: dict[str, Any], profile_i
     return operations.edit_profile(session, actor, profile, body)
 
 
-@routes.door("GET", "/devices", policy="devices.read", query=PageQuery, answer=page_of(schemas.DeviceSchema))
+@routes.door("GET", "/devices", policy="devices.read", query=schemas.DeviceQuery, answer=page_of(schemas.DeviceSchema))
 def list_devices(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
-    """List devices."""
+    """List devices; with ``settings=behind`` those that have not taken over what they are to be set to."""
+    if "settings" in query:
+        return page(session, queries.devices_by_settings(actor, behind=query["settings"] == "behind"), Device, query)
     return page(session, queries.visible_devices(actor), Device, query)
 
 
@@ -254,6 +256,43 @@ def place_device(session: Session, actor: Actor, body: dict[str, Any], device_id
         raise FieldsInvalid({"asset_id": ["unknown_reference"]})
     device = placements.place_device(session, actor, device, asset, body["at"])
     return {"device_id": device.id, "asset_id": device.asset_id, "placed_at": device.placed_at, "removed_at": None}
+
+
+@routes.door("GET", "/devices/<device_id>/settings", policy="devices.read", answer=schemas.DeviceSettingsSchema)
+def read_settings(session: Session, actor: Actor, device_id: str) -> dict[str, Any]:
+    """Read what a device is to be set to, and what it says it is."""
+    return _settings_of(session, queries.access_device(session, actor, device_id))
+
+
+@routes.door(
+    "PUT",
+    "/devices/<device_id>/settings",
+    policy="devices.manage",
+    body=schemas.DeviceSettingsEditSchema,
+    answer=schemas.DeviceSettingsSchema,
+)
+def set_device(session: Session, actor: Actor, body: dict[str, Any], device_id: str) -> dict[str, Any]:
+    """Give a device settings of its own, in place of those it had. They reach it within seconds, or when it connects."""
+    device = queries.access_device(session, actor, device_id)
+    check_version(device)
+    return _settings_of(session, device_settings.set_device(session, actor, device, body["settings"]))
+
+
+def _settings_of(session: Session, device: Device) -> dict[str, Any]:
+    profile, state = session.get_one(DeviceProfile, device.profile_id), session.get(SettingsState, device.id)
+    number, values = device_settings.wanted(profile, device, state)
+    return {
+        "version": device.version,
+        "settings": device.settings,
+        "profile_settings": profile.settings,
+        "wanted": values,
+        "wanted_no": number,
+        "published": state is not None and number > 0 and state.published_no == number,
+        "reported_no": state.reported_no if state else None,
+        "reported": state.reported if state else None,
+        "reported_at": state.reported_at if state else None,
+        "in_step": device_settings.in_step(number, state),
+    }
 
 
 @routes.door("DELETE", "/devices/<device_id>", policy="devices.manage", answer=schemas.DeviceSchema)

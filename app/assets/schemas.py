@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import ValidationError
+
 from app.assets.mappings import ADAPTERS, FORMS, SEPARATORS, TIME_FORMS
 from app.core import fields
 from app.core.paging import PageQuery
+
+MOST_SETTINGS = 50
+RESERVED = frozenset({"deleted", "settings_no"})
+"""Names that stand beside settings in a message to a ThingsBoard device."""
+_SETTING_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 
 
 class AssetSchema(fields.TrackedSchema):
@@ -58,6 +69,25 @@ class UndoSchema(fields.Schema):
     reason = fields.Lines(200, 1, required=True)
 
 
+class SettingName(fields.Text):
+    """The name of a setting: short and plain, and none that messages to devices use themselves."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(40, 1, metadata={"pattern": f"^{_SETTING_NAME.pattern}$"}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        if not isinstance(value, str) or not _SETTING_NAME.fullmatch(value):
+            raise ValidationError("setting_name")
+        if value in RESERVED:
+            raise ValidationError("setting_reserved")
+        return value
+
+
+def settings_table(**kwargs: Any) -> fields.Table:
+    """Return the field of settings: at most 50 of them by name, each a text, a number, true or false."""
+    return fields.Table(SettingName(), fields.Scalar(200), most=MOST_SETTINGS, **kwargs)
+
+
 class MetricSchema(fields.Schema):
     """One metric of a profile: unit, the kind of component it speaks of, where it comes from.
 
@@ -98,10 +128,11 @@ class ProfileSchema(fields.TrackedSchema):
     limits = fields.Table(fields.Text(60, 1), fields.Real(), load_default=dict)
     messages_per_minute = fields.Int(0, 60_000, allow_none=True, load_default=None)
     message_burst = fields.Int(1, 10_000_000, allow_none=True, load_default=None)
+    settings = settings_table(load_default=dict)
 
 
 class ProfileEditSchema(fields.Schema):
-    """What of a profile may be edited; ``metrics``, ``limits`` and ``mapping`` are replaced whole."""
+    """What of a profile may be edited; ``metrics``, ``limits``, ``mapping`` and ``settings`` are replaced whole."""
 
     name = fields.Text(100, 1)
     soh_reference = fields.OneOf("rated", "first_cycle")
@@ -111,6 +142,39 @@ class ProfileEditSchema(fields.Schema):
     limits = fields.Table(fields.Text(60, 1), fields.Real())
     messages_per_minute = fields.Int(0, 60_000, allow_none=True)
     message_burst = fields.Int(1, 10_000_000, allow_none=True)
+    settings = settings_table()
+
+
+class DeviceQuery(PageQuery):
+    """A page of devices; ``settings``: those that have taken over what they are to be set to, or have not."""
+
+    settings = fields.OneOf("in_step", "behind")
+
+
+class DeviceSettingsEditSchema(fields.Schema):
+    """A device's own settings; they replace the ones it had, and go over its profile's."""
+
+    settings = settings_table(required=True)
+
+
+class DeviceSettingsSchema(fields.Schema):
+    """What a device is to be set to, and what it says it is.
+
+    ``version``: of the device, for If-Match. ``settings``: its own; ``profile_settings``: its profile's; ``wanted``: both, the
+    own over the profile's, under ``wanted_no``. ``published``: the broker has confirmed them. ``reported_no``, ``reported``,
+    ``reported_at``: what the device said last. ``in_step``: it has taken over what is wanted; null where nothing was ever wanted.
+    """
+
+    version = fields.Int(dump_only=True)
+    settings = settings_table()
+    profile_settings = settings_table()
+    wanted = settings_table()
+    wanted_no = fields.Int()
+    published = fields.Flag()
+    reported_no = fields.Int(allow_none=True)
+    reported = settings_table(allow_none=True)
+    reported_at = fields.Instant(allow_none=True)
+    in_step = fields.Flag(allow_none=True)
 
 
 class DeviceSchema(fields.TrackedSchema):

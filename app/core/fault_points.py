@@ -23,6 +23,7 @@ class FaultPoint(StrEnum):
     ALARMS_FOLLOWED = "alarms_followed"
     BATCH_STORED = "batch_stored"
     COMMANDS_TAKEN = "commands_taken"
+    SETTINGS_TAKEN = "settings_taken"
     # a dead letter that is sent through the ingest again (iot/operations.py)
     LETTER_INGESTED = "letter_ingested"
     # old readings (iot/retention.py)

@@ -330,6 +330,15 @@ class Facts(fields.Field[Any]):
         return value
 
 
+class Anything(fields.Field[Any]):
+    """Any JSON, as stored; for answers only."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(dump_only=True, **kwargs)
+
+
 class Nested(fields.Nested):
     """A schema inside a schema."""
 
@@ -345,10 +354,39 @@ class TrackedSchema(Schema):
     updated_at = Instant(dump_only=True)
 
 
+class Scalar(fields.Field[Any]):
+    """A text of one line, a number, true or false; whole numbers within what a double holds exactly."""
+
+    default_error_messages = _COMMON
+
+    def __init__(self, longest: int = 200, **kwargs: Any) -> None:
+        metadata = {"type": ["string", "number", "boolean"], "maxLength": longest, "minimum": -(2**53), "maximum": 2**53}
+        super().__init__(metadata=metadata, **kwargs)
+        self._text, self._number = Text(longest), Real(-(2.0**53), 2.0**53)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if isinstance(value, str):
+            return self._text.deserialize(value)
+        if isinstance(value, bool):
+            return value
+        if not isinstance(value, int | float):
+            raise ValidationError("not_scalar")
+        self._number.deserialize(value)
+        return value
+
+
 class Table(fields.Dict):
-    """An object whose keys and values have schemas of their own."""
+    """An object whose keys and values have schemas of their own; of at most ``most`` entries where that is given."""
 
     default_error_messages = _COMMON | {"invalid": "not_object"}
 
-    def __init__(self, keys: Any, values: Any, **kwargs: Any) -> None:
+    def __init__(self, keys: Any, values: Any, most: int | None = None, **kwargs: Any) -> None:
+        if most is not None:
+            kwargs["metadata"] = {"maxProperties": most}
         super().__init__(keys=keys, values=values, **kwargs)
+        self.most = most
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if self.most is not None and isinstance(value, Mapping) and len(value) > self.most:
+            raise ValidationError("too_many")
+        return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]

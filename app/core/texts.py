@@ -347,6 +347,13 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
         "不符合该约定的主题：OVMS 为 用户/车辆，TeslaMate 为 编号 或 命名空间/编号，且不含 +、# 与空格",
     ),
     "node_address": ("must be group/node, or group/node/device", "须为 组/节点 或 组/节点/设备"),
+    "not_scalar": ("must be a text, a number, true or false", "必须为文本、数字或 true/false"),
+    "setting_name": (
+        "must be named with 1 to 40 characters of A-Z a-z 0-9 _ . -, beginning with a letter",
+        "名称须为 1 至 40 个字符：A-Z a-z 0-9 _ . -，以字母开头",
+    ),
+    "setting_reserved": ("has a meaning of its own in messages to devices", "是发送给设备的消息中的保留名称"),
+    "no_settings": ("cannot be sent to devices of this adapter", "无法发送给该协议的设备"),
     "not_mapped": ("is only for profiles of the adapter “mapped”", "仅适用于协议为“mapped”的设备档案"),
     "pattern_invalid": (
         "must be a topic with {address} as one whole level; + may stand for others, {metric} for one of a text payload",

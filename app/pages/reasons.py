@@ -168,6 +168,22 @@ REASONS: dict[str, tuple[str, str]] = {
         "The device got a new user name and secret; the old ones stay valid until {until}.",
         "设备已启用新的用户名和密钥，旧的在 {until} 之前仍可使用。",
     ),
+    "device.settings_set": (
+        "The device was given settings of its own; with its profile's they are number {number}.",
+        "已为设备单独设置参数，与设备档案合并后为第 {number} 版。",
+    ),
+    "device.settings_applied": (
+        "The device took over settings number {number}; wanted was {wanted}.",
+        "设备已应用第 {number} 版参数（应为第 {wanted} 版）。",
+    ),
+    "device.settings_differ": (
+        "The device took over settings number {number}, but with other values.",
+        "设备已应用第 {number} 版参数，但部分取值不同。",
+    ),
+    "device.settings_overtaken": (
+        "The device knew settings number {reported}, which is higher than ours; they go out again as number {number}.",
+        "设备上的参数版本（{reported}）高于服务器，已以第 {number} 版重新下发。",
+    ),
     "device.placed": (
         "The device was moved to another asset at {at}; what it measured from then on is that asset's.",
         "设备于 {at} 改装到另一资产，此后的读数归入新资产。",

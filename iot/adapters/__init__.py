@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from app.assets.mappings import MappedForm
 from app.core.wire import WireError
 from iot.adapters import mapped, native, ovms, sparkplug, teslamate, thingsboard
-from iot.adapters.values import Answer, Decoded, FaultReport, Ignored, NodeMessage, NodeMetric, Sample
+from iot.adapters.values import Answer, Decoded, FaultReport, Ignored, NodeMessage, NodeMetric, Sample, SettingsReport
 
 _KNOWN = {
     "devices/": native.decode,
@@ -83,6 +83,7 @@ __all__ = [
     "NodeMessage",
     "NodeMetric",
     "Sample",
+    "SettingsReport",
     "decode",
     "is_mapped",
     "source_of",

@@ -1,7 +1,8 @@
-"""Our own convention: ``devices/<shard>/<device>/telemetry|events|responses/<id>``, JSON.
+"""Our own convention: ``devices/<shard>/<device>/telemetry|events|responses/<id>|settings/applied``, JSON.
 
 telemetry: ``{"ts": ms, "boot": "id", "seq": n, "m": {"soh_pct": 74.9}}`` or a list of up to 1,000 of them.
 events:    ``{"ts": ms, "boot": "id", "seq": n, "code": "P0A80", "severity": "major", "text": "..."}``.
+applied:   ``{"ts": ms, "no": 7, "settings": {"report_s": 60}}``: which settings it has taken over, and what it is set to now.
 ``boot`` changes at each start of the device, ``seq`` grows within it. Without seq the message is known
 by its time and a hash of its content.
 """
@@ -14,12 +15,16 @@ import msgspec
 
 from app.core import wire
 from app.core.wire import WireError
-from iot.adapters.values import Answer, Decoded, FaultReport, Sample, content_key
+from iot.adapters.values import Answer, Decoded, FaultReport, Sample, SettingsReport, check_settings, content_key
 
 _MOST_SAMPLES = 1000
 _MOST_METRICS = 100
 _LARGEST = 4_000_000  # the most samples of the most metrics, with names as long as they come
 _ANSWER_LIMITS = wire.Limits(size=64_000, depth=16, values=2_000, text=4_000)
+# The level behind the device, and how many there are: our own words to a device, and what it says.
+_OURS = {("commands", 5), ("settings", 4)}
+_THEIRS = {("telemetry", 4), ("events", 4), ("responses", 5), ("settings", 5)}
+_HIGHEST_NO = 2**53
 SEVERITIES = ("critical", "major", "minor", "warning")
 
 
@@ -39,12 +44,19 @@ class _Event(msgspec.Struct, forbid_unknown_fields=True):
     seq: int | None = None
 
 
+class _Applied(msgspec.Struct, forbid_unknown_fields=True):
+    ts: int
+    no: int
+    settings: dict[str, Any] | None = None
+
+
 _telemetry = msgspec.json.Decoder(_Telemetry | list[_Telemetry])
 _event = msgspec.json.Decoder(_Event)
+_applied = msgspec.json.Decoder(_Applied)
 
 
 def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> list[Decoded]:
-    """Decode one message of our own convention; a command, which is ours, says nothing. It carries its own time.
+    """Decode one message of our own convention; commands and settings, which are ours, say nothing. It carries its own time.
 
     Raises:
         WireError: ``topic_unknown``, ``empty``, ``not_json``, ``shape_invalid``, ``time_invalid``, ...
@@ -54,9 +66,9 @@ def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> l
         raise WireError("topic_unknown")
     shard, device = int(parts[1]), wire.check_id(parts[2])
     form = (parts[3], len(parts))
-    if form == ("commands", 5):
-        return []  # our own words to the device
-    if form not in {("telemetry", 4), ("events", 4), ("responses", 5)}:
+    if form in _OURS:
+        return []
+    if form not in _THEIRS or (parts[3] == "settings" and parts[4] != "applied"):
         raise WireError("topic_unknown")
     if len(payload) > _LARGEST:
         raise WireError("too_large", f"{len(payload)} bytes, at most {_LARGEST}")
@@ -66,6 +78,8 @@ def decode(topic: str, payload: bytes, *, retained: bool, received_ms: int) -> l
         return _samples(shard, device, payload)
     if parts[3] == "events":
         return [_fault(shard, device, payload)]
+    if parts[3] == "settings":
+        return [_report(shard, device, payload)]
     body = wire.parse_json(payload, _ANSWER_LIMITS)
     return [Answer("native", device, shard, wire.check_id(parts[4]), body)]
 
@@ -107,6 +121,15 @@ def _fault(shard: int, device: str, payload: bytes) -> FaultReport:
     wire.check_text(event.text)
     key = _key(event.boot, event.seq, event.ts, [event.code, event.severity, event.text])
     return FaultReport("native", device, shard, key, event.ts, event.code, event.severity, event.text)
+
+
+def _report(shard: int, device: str, payload: bytes) -> SettingsReport:
+    report: _Applied = _parse(_applied, payload)
+    wire.check_ms(report.ts)
+    if not 0 <= report.no <= _HIGHEST_NO:
+        raise WireError("shape_invalid", "no from 0")
+    values = None if report.settings is None else check_settings(report.settings)
+    return SettingsReport("native", device, shard, report.ts, report.no, values)
 
 
 def _key(boot: str, seq: int | None, at_ms: int, content: Any) -> str:

@@ -9,6 +9,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from app.core.wire import INT64, WireError, check_text
+
+_MOST_SETTINGS = 100
+_LONGEST_NAME, _LONGEST_TEXT = 60, 200
 _NUMBER = re.compile(r"[+-]?([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([eE][+-]?[0-9]{1,3})?")
 
 
@@ -18,6 +22,23 @@ def number_in(text: str) -> float | None:
         return None
     value = float(text)
     return value if math.isfinite(value) else None
+
+
+def check_settings(values: dict[str, Any]) -> dict[str, Any]:
+    """Return settings as a device tells them: at most 100 texts, numbers, true or false, by name.
+
+    Raises:
+        WireError: ``shape_invalid``, ``text_too_long`` or ``text_invalid``.
+    """
+    if len(values) > _MOST_SETTINGS:
+        raise WireError("shape_invalid", f"at most {_MOST_SETTINGS} settings")
+    for name, value in values.items():
+        check_text(name, _LONGEST_NAME)
+        if isinstance(value, str):
+            check_text(value, _LONGEST_TEXT)
+        elif not isinstance(value, int | float) or (isinstance(value, int) and not -INT64 <= value < INT64):
+            raise WireError("shape_invalid", "a setting is a text, a number, true or false")
+    return values
 
 
 def content_key(at_ms: int, content: Any) -> str:
@@ -55,13 +76,28 @@ class FaultReport(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A device's answer to a command."""
+    """A device's answer to a command, which is known by its id, or by a number where the convention has no other."""
 
     adapter: str
     address: str
     shard: int | None
-    command_id: str
+    command_id: str | int
     body: Any
+
+
+class SettingsReport(NamedTuple):
+    """What a device says it has taken over of its settings: under which number, and what it is set to, if it says.
+
+    ``at_ms``: by its own clock, or its arrival. ``whole``: what it does not name, it is not set to; else it says nothing of it.
+    """
+
+    adapter: str
+    address: str
+    shard: int | None
+    at_ms: int
+    number: int
+    values: dict[str, Any] | None
+    whole: bool = True
 
 
 class Ignored(NamedTuple):
@@ -102,4 +138,4 @@ class NodeMessage(NamedTuple):
     alive: bool = True
 
 
-Decoded = Sample | FaultReport | Answer | Ignored | NodeMessage
+Decoded = Sample | FaultReport | Answer | SettingsReport | Ignored | NodeMessage

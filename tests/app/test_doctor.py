@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
+from app.assets.device_settings import set_device
 from app.assets.models import Device
 from app.core.clock import Clock, to_ms
 from app.core.db import Database
@@ -34,6 +35,7 @@ from offline_sync.models import Intent, SyncProblem
 from tests.conftest import SetClock
 from tests.factories import make_user, make_world
 from tests.iot.broker.brokers import free_port
+from tests.iot.vehicles import BOSS
 from tests.push.conftest import Outbox
 
 WELL = {
@@ -232,6 +234,25 @@ def test_a_device_beyond_its_rate_is_named_until_it_is_calm(
     assert "more than their rate" not in told(well)[1]
 
 
+def test_devices_that_have_not_taken_over_their_settings_are_a_note_until_they_have(
+    well: Settings, db: Database, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = "device-0001"
+    with db.transaction() as session:
+        set_device(session, BOSS, session.get_one(Device, device), {"report_s": 5})
+
+    code, text = told(well)
+    assert code == 0, text
+    assert "1 device(s) have not taken over their settings: device-0001\n" in text
+    with monkeypatch.context() as terminal:
+        terminal.setenv("LC_ALL", "zh_CN.UTF-8")
+        assert "有 1 台设备尚未应用其参数：device-0001" in told(well)[1]
+
+    applied = Message(f"devices/0/{device}/settings/applied", b'{"ts":1772416800000,"no":1}', False, to_ms(clock.now()))
+    ingest_batch(db, well, [applied])
+    assert "their settings" not in told(well)[1]
+
+
 def test_messages_that_were_too_old_and_those_the_broker_dropped_are_notes(well: Settings, db: Database, clock: SetClock) -> None:
     retire_telemetry(db, replace(well, telemetry_days=30))
     old = to_ms(clock.now() - timedelta(days=31))
@@ -256,7 +277,7 @@ def test_it_speaks_the_language_of_the_terminal(well: Settings, monkeypatch: pyt
 
     assert code == 1
     assert "与 MQTT 代理服务器之间的连接没有加密" in text
-    assert f"MQTT 代理地址 127.0.0.2:{well.mqtt_port} 无法连接" in text
+    assert f"MQTT 代理服务器地址 127.0.0.2:{well.mqtt_port} 无法连接" in text
     assert "共 2 个问题" in text
 
 

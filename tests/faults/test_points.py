@@ -18,6 +18,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from app.assets.device_settings import set_device
 from app.assets.models import Device
 from app.core.fault_points import FaultPoint, listen
 from app.core.ids import new_id
@@ -37,7 +38,7 @@ from tests.faults.plant import DEVICES, ROOT, Broker, Publisher, Web, ingest_pro
 from tests.faults.provider import Provider
 from tests.faults.told import check_each_alarm_acted_once, count, reading, stored, wait_subscribed
 from tests.iot.broker.brokers import Client
-from tests.iot.vehicles import DAY, first_vehicle, message, send, values
+from tests.iot.vehicles import BOSS, DAY, first_vehicle, message, send, values
 from tests.people import Http
 
 pytestmark = pytest.mark.timeout(600)
@@ -55,6 +56,7 @@ SCENARIOS: dict[FaultPoint, str] = {
     FaultPoint.ALARMS_FOLLOWED: _INGEST,
     FaultPoint.BATCH_STORED: _INGEST,
     FaultPoint.COMMANDS_TAKEN: f"{_HERE}:test_a_command_that_was_taken_and_never_sent_times_out_and_is_not_sent_later",
+    FaultPoint.SETTINGS_TAKEN: f"{_HERE}:test_settings_that_were_taken_and_never_published_are_published_by_the_next_ingest",
     FaultPoint.LETTER_INGESTED: f"{_HERE}:test_a_replay_that_dies_leaves_a_letter_that_can_be_found_and_replayed",
     FaultPoint.SLICE_RETIRED: f"{_HERE}:test_readings_are_added_up_once_when_the_job_dies_between_slices",
     FaultPoint.MESSAGES_CLAIMED: _WORKER,
@@ -184,6 +186,30 @@ def test_a_command_that_was_taken_and_never_sent_times_out_and_is_not_sent_later
     world.db.clock = real
     with world.db.reading() as session:
         assert [session.get_one(DeviceCommand, one).state for one in (lost, kept)] == ["timed_out"] * 2
+
+
+def test_settings_that_were_taken_and_never_published_are_published_by_the_next_ingest(
+    real_world: World, broker: Broker, tmp_path: Path
+) -> None:
+    """Not asked but set: what is wanted reaches the device in the end, and the newest last."""
+    world, marker = real_world, tmp_path / "died"
+    device = Client(broker.port, "a device").sign_in().subscribe("devices/0/+/settings")
+    ingest = ingest_process(str(world.settings.database_url), broker.port, tmp_path, planted(FaultPoint.SETTINGS_TAKEN, marker))
+    try:
+        for value in (1, 2):
+            with world.db.transaction() as session:
+                set_device(session, BOSS, session.get_one(Device, world.device), {"report_s": value})
+            if value == 1:
+                ingest.start()
+                wait_until(marker.exists, 90, "the ingest died")
+                assert ingest.ended() == -9
+        ingest.start()
+        wait_until(lambda: bool(device.messages), 90, "settings to come")
+        assert device.payloads() == ['{"no":2,"settings":{"report_s":2}}'], "the newest, and the older one not at all"
+    finally:
+        ingest.terminate()
+        device.paho.disconnect()
+        device.paho.loop_stop()
 
 
 # --- messages and jobs ---

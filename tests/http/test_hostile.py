@@ -97,6 +97,7 @@ def targets(world: World) -> dict[str, tuple[str, str, dict[str, Any]]]:
             },
         ),
         "POST /commands": (world.admin, f"/devices/{world.device}/commands", {"body": {"a": 1}, "timeout_s": 5}),
+        "PUT /settings": (world.admin, f"/devices/{world.device}/settings", {"settings": {"a": 1, "b": "x", "c": True}}),
         "POST /stations": (
             world.admin,
             "/stations",

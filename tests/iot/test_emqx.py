@@ -66,6 +66,7 @@ def test_a_device_is_let_in_with_its_secret_and_told_its_own_topics(http: Http, 
     assert allowed(found["acl"]) == {
         ("publish", f"devices/+/{device['id']}/#"),
         ("subscribe", f"devices/+/{device['id']}/commands/#"),
+        ("subscribe", f"devices/+/{device['id']}/settings"),
     }
     assert "expire_at" not in found
 
@@ -84,7 +85,7 @@ def test_the_ingest_is_let_in_under_its_own_client_ids_only(http: Http, world: W
     found = asks(http, "fieldloop-ingest", "the-password-of-the-ingest", "fieldloop-ingest-0")
 
     rights = allowed(found["acl"])
-    assert {("subscribe", "devices/#"), ("publish", "devices/+/+/commands/#")} < rights
+    assert {("subscribe", "devices/#"), ("publish", "devices/+/+/commands/#"), ("publish", "devices/+/+/settings")} < rights
     assert ("publish", "devices/#") not in rights
     assert asks(http, "fieldloop-ingest", "the-password-of-the-ingest", world.device) == DENIED
     assert asks(http, "fieldloop-ingest", "wrong", "fieldloop-ingest-0") == DENIED

@@ -104,7 +104,14 @@ def test_connects_and_attributes_of_a_gateway_show_that_a_device_is_there() -> N
 
 
 THINGSBOARD_POISON: dict[str, tuple[str, Any, str]] = {
-    "another topic": ("v1/gateway/rpc", {"device": "A"}, "topic_unknown"),
+    "another topic": ("v1/gateway/claim", {"device": "A"}, "topic_unknown"),
+    "an answer to nothing": ("v1/gateway/rpc", {"device": "A", "data": {}}, "shape_invalid"),
+    "an answer of nobody": ("v1/gateway/rpc", {"id": 1, "data": {}}, "shape_invalid"),
+    "an answer to a text": ("v1/gateway/rpc", {"device": "A", "id": "1", "data": {}}, "shape_invalid"),
+    "an answer to true": ("v1/gateway/rpc", {"device": "A", "id": True, "data": {}}, "shape_invalid"),
+    "an answer without one": ("v1/gateway/rpc", {"device": "A", "id": 1}, "shape_invalid"),
+    "an endless answer": ("v1/gateway/rpc", {"device": "A", "id": 1, "data": ["x" * 1000] * 64}, "too_large"),
+    "an answer of many values": ("v1/gateway/rpc", {"device": "A", "id": 1, "data": [1] * 2000}, "too_many_values"),
     "empty": (TELEMETRY, b"", "empty"),
     "no JSON": (TELEMETRY, b"{", "not_json"),
     "a list": (TELEMETRY, [], "shape_invalid"),

@@ -61,7 +61,7 @@ def accounts(plant: Plant) -> list[Account]:
     ]
     topics = [topic for one in made for topic in one.own] + FOREIGN
     gateways = {
-        "boards": [f"v1/gateway/{kind}" for kind in ("telemetry", "attributes", "connect", "disconnect")],
+        "boards": [f"v1/gateway/{kind}" for kind in ("telemetry", "attributes", "connect", "disconnect", "rpc")],
         "teslamate": [topic for topic in topics if topic.startswith("teslamate/")],
         "sparkplug": [topic for one in made if one.own and one.own[0].startswith("spBv1.0/") for topic in one.own],
         "hall": [topic for topic in topics if fnmatch(topic, "hall/*/?/status")],
@@ -75,7 +75,7 @@ def accounts(plant: Plant) -> list[Account]:
 FOREIGN = [
     "devices/0/native-device-2/telemetry", "ovms/anna", "ovms/anna/CAR3/metric/v/b/soh", "teslamate/cars/1/a/b",
     "teslamate/cars/2/speed", "spBv1.0/org/NCMD/702", "spBv1.0/org/DCMD/702/pack", "spBv1.0/STATE/host",
-    "spBv1.0/org/NDATA/702/x", "spBv1.0/org/DDATA/702/pack/x", "v1/gateway/rpc", "v1/devices/me/telemetry",
+    "spBv1.0/org/NDATA/702/x", "spBv1.0/org/DDATA/702/pack/x", "v1/gateway/claim", "v1/devices/me/telemetry",
     "hall/north/9/status", "hall/north/7/other", "hall/7/status", "hall/north/7/status/x", "yard/8/soh_pct", "yard/7", "anything",
 ]  # fmt: skip
 
@@ -117,12 +117,13 @@ def test_a_node_hears_what_it_is_asked_and_a_gateway_what_all_nodes_are_asked(pl
         "bridge/1": asked,
         "org/702/pack": [],
         "Van 1": [],
+        "bridge": ["v1/gateway/rpc", "v1/gateway/attributes"],
     }
-    devices = {one.address: one.device for one in accounts}
+    devices = {one.address: one.device for one in reversed(accounts)}
     with plant.running(watched=True):
         listeners = {address: plant.client(devices[address]).subscribe("#") for address in hears}
         host = plant.watcher()
-        for topic in (*asked, "spBv1.0/org/NDATA/702", "v1/gateway/telemetry"):
+        for topic in (*asked, *hears["bridge"], "spBv1.0/org/NDATA/702", "v1/gateway/telemetry", "v1/gateway/connect"):
             host.publish(topic, "x")
         for address, listener in listeners.items():
             # Its own command comes behind everything the broker had for it.
