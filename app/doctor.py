@@ -295,7 +295,10 @@ def _of_broker(settings: Settings) -> Iterator[Finding]:
         where = f"{settings.mqtt_host}:{settings.mqtt_port}"
         yield Finding(
             "problem",
-            (f"nothing takes connections at the broker's address {where}: {fault}", f"MQTT 代理服务器地址 {where} 无法连接：{fault}"),
+            (
+                f"nothing takes connections at the broker's address {where}: {fault}",
+                f"MQTT 代理服务器地址 {where} 无法连接：{fault}",
+            ),
             (
                 "start the broker (mosquitto -c FOLDER/mosquitto.conf), or correct FIELDLOOP_MQTT_HOST and FIELDLOOP_MQTT_PORT",
                 "请启动代理（mosquitto -c 目录/mosquitto.conf），或更正 FIELDLOOP_MQTT_HOST 与 FIELDLOOP_MQTT_PORT",
