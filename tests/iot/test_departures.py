@@ -131,6 +131,19 @@ def test_a_value_stands_until_its_device_left_whenever_that_is_recorded(
     assert shown(world, new) == []
 
 
+def test_a_device_that_leaves_ends_nothing_that_another_one_gave(world: World, office: Http, clock: SetClock) -> None:
+    office.post("/rules", {"code": "lasting", "document": LASTING}, expect=201)
+    here, away = make_vehicle(world, "here"), make_vehicle(world, "away")
+    other = office.post(f"/assets/{here.asset}/devices", {"profile_id": world.profile, "id": "device-second"}, expect=201)["id"]
+    clock.set(at(90))
+    say(world, here.device, 0, t_c=70)
+    say(world, other, 2, t_c=71)
+    place(office, here.device, away.asset, at(5))
+    follow(world)
+
+    assert shown(world, here) == [(10, None)]
+
+
 def test_a_condition_over_two_devices_holds_only_while_both_are_there(world: World, office: Http, clock: SetClock) -> None:
     office.post("/rules", {"code": "both", "document": BOTH}, expect=201)
     here, away = make_vehicle(world, "here"), make_vehicle(world, "away")
