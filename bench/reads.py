@@ -148,9 +148,9 @@ def _alarm(fleet: Fleet, device: str, rule: str, episode: int) -> Tracked:
     began = from_ms(START_MS) + timedelta(hours=episode)
     return Alarm(
         rule_id=rule, rule_number=1, subject_kind="component", subject_id=fleet.packs[device], asset_id=f"asset-{device}",
-        episode=episode + 1, state="cleared", severity="major", reached="major", metric=RULE_METRIC, raised_at=began, first_value=74.0,
-        last_at=began, last_value=74.0, readings=3, cleared_at=began + timedelta(minutes=30), end_reason="recovered",
-        created_at=began, updated_at=began,
+        episode=episode + 1, state="cleared", severity="major", reached="major", metric=RULE_METRIC, raised_at=began,
+        first_value=74.0, last_at=began, last_value=74.0, readings=3,
+        cleared_at=began + timedelta(minutes=30), end_reason="recovered", created_at=began, updated_at=began,
     )  # fmt: skip
 
 

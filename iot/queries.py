@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from app.assets import queries as assets
@@ -49,8 +49,18 @@ def access_incident(session: Session, actor: Actor, incident_id: str) -> Inciden
 
 
 def visible_commands(actor: Actor) -> Select[DeviceCommand]:
-    """Return the commands to devices an actor may see."""
-    return select(DeviceCommand).where(DeviceCommand.device_id.in_(assets.visible_devices(actor).with_only_columns(Device.id)))
+    """Return the commands to devices an actor may see.
+
+    Of a device that was moved, who does not see all sees those since it came to where it is: those before, and what it answered
+    to them, may be another customer's.
+    """
+    commands = select(DeviceCommand).where(
+        DeviceCommand.device_id.in_(assets.visible_devices(actor).with_only_columns(Device.id))
+    )
+    if actor.sees_all:
+        return commands
+    came = select(Device.placed_at).where(Device.id == DeviceCommand.device_id).scalar_subquery()
+    return commands.where(or_(came.is_(None), DeviceCommand.created_at >= came))
 
 
 def readings_of(session: Session, device: Device, metric: str, from_ms: int, until_ms: int, limit: int) -> list[Telemetry]:

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Response, request
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.assets import placements
@@ -394,4 +393,5 @@ def read_command(session: Session, actor: Actor, command_id: str) -> DeviceComma
 def list_commands(session: Session, actor: Actor, query: dict[str, Any], device_id: str) -> dict[str, Any]:
     """List the commands to a device."""
     device = assets.access_device(session, actor, device_id)
-    return page(session, select(DeviceCommand).where(DeviceCommand.device_id == device.id), DeviceCommand, query)
+    commands = queries.visible_commands(actor).where(DeviceCommand.device_id == device.id)
+    return page(session, commands, DeviceCommand, query)

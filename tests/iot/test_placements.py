@@ -224,9 +224,10 @@ def test_a_fault_code_is_of_the_asset_where_the_device_was(world: World, office:
     assert found == [("P0A80", world.asset), ("P0A81", other)]
 
 
-def other_customer(world: World, office: Http, http: Http) -> tuple[str, Http]:
-    """Make another customer with a vehicle; return the vehicle and the owner."""
-    customer = office.post("/customers", {"code": "C-2", "name": "Other", "territory_id": world.territory}, expect=201)["id"]
+def other_customer(world: World, office: Http, http: Http, area: str = "") -> tuple[str, Http]:
+    """Make another customer with a vehicle, in a territory of its own if given; return the vehicle and the owner."""
+    new = {"code": "C-2", "name": "Other", "territory_id": area or world.territory}
+    customer = office.post("/customers", new, expect=201)["id"]
     site = office.post(f"/customers/{customer}/sites", {"name": "Yard", "lat": 22.5, "lon": 114.0}, expect=201)["id"]
     body = {"serial": "VIN-OTHER", "model": "M", "customer_id": customer, "site_id": site}
     asset = office.post("/assets", body, expect=201)["id"]
@@ -270,6 +271,28 @@ def test_a_rep_of_another_territory_sees_of_a_devices_ways_only_its_stays_there(
     path = f"/devices/{world.device}/placements"
     assert [stay["asset_id"] for stay in http.as_(rep).get(path)["items"]] == [asset]
     assert [stay["asset_id"] for stay in office.get(path)["items"]] == [world.asset, asset]
+
+
+def test_who_has_a_device_now_does_not_see_what_it_was_asked_at_another_customers(
+    world: World, office: Http, http: Http, clock: SetClock
+) -> None:
+    area = http.as_(world.admin).post("/territories", {"code": "far", "name": "Far"}, expect=201)["id"]
+    asset, _ = other_customer(world, office, http, area)
+    with world.db.transaction() as session:
+        person = make_user(session, world.settings, "rep", "of-the-other", territory_ids=[area]).id
+    rep = http.as_(person)
+    path = f"/devices/{world.device}/commands"
+    before = office.post(path, {"body": {"show": "the code of the gate"}}, expect=201)["id"]
+    clock.advance(hours=1)
+    place(office, world.device, asset, clock.now())
+    clock.advance(hours=1)
+    after = office.post(path, {"body": {"show": "soc"}}, expect=201)["id"]
+
+    assert [command["id"] for command in rep.get(path)["items"]] == [after]
+    assert rep.get(f"/device-commands/{after}")["id"] == after
+    rep.refused("GET", f"/device-commands/{before}", 404, "not_found")
+    rep.refused("GET", f"/history/device_command/{before}", 404, "not_found")
+    assert [command["id"] for command in office.get(path)["items"]] == [after, before]
 
 
 def test_old_readings_are_folded_for_the_asset_they_are_of_before_they_are_deleted(
