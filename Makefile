@@ -39,7 +39,7 @@ story: $(VENV)/.runtime ## in a second terminal: play the demo's story and print
 	@$(BIN)/python -m app story
 
 test: $(VENV)/.dev examples/node_modules/.installed ## run every test, on both databases and both brokers
-	@$(BIN)/python -m pytest -n $${TEST_WORKERS:-2}
+	@$(BIN)/python -m pytest -n $${TEST_WORKERS:-2} --dist worksteal
 
 lint: $(VENV)/.dev ## format check and lint
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
@@ -67,7 +67,7 @@ bench: $(VENV)/.dev ## measure speed; prints a table
 	@$(BIN)/python -m bench
 
 soak: $(VENV)/.dev ## the long crash, race and sync tests, then the planted faults (hours)
-	@SOAK=1 $(BIN)/python -m pytest tests/faults tests/races tests/sync/test_no_row_skipped.py tests/sync/test_convergence.py \
+	@SOAK=1 $(BIN)/python -m pytest tests/faults tests/races tests/sync/test_no_row_skipped.py tests/sync/test_convergence.py tests/http/test_sessions.py \
 		--timeout 14400 -n 0 -s
 	@$(BIN)/python -m tests.faults.mutants
 
