@@ -130,7 +130,7 @@ class Streams:
         gone = asyncio.ensure_future(protocol.client_disconnect())
         said = asyncio.ensure_future(inbox.get())
         try:
-            await asyncio.wait((gone, said), timeout=min(patience_s, _LONGEST_WAIT_S), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((gone, said), timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
             return said.done() and not gone.done()
         finally:
             gone.cancel()
@@ -192,7 +192,7 @@ class Served:
         try:
             environ["wsgi.input"] = io.BytesIO(body)
             status, headers, answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, environ)
-            if status == HTTPStatus.REQUEST_TIMEOUT and WAIT in environ:
+            if WAIT in environ:
                 status, headers, answer = await self._wait(protocol, environ, (status, headers, answer))
             if status == HTTPStatus.OK and HOLD in environ and self._streams.has_room(environ[HOLD]):
                 await self._streams.keep(protocol, headers, answer, environ[HOLD])
@@ -202,14 +202,20 @@ class Served:
             self._held -= taken
 
     async def _wait(self, protocol: Any, environ: dict[str, Any], told: tuple[int, Headers, bytes]) -> tuple[int, Headers, bytes]:
-        """Return the answer to a request that waits: another one once there is something for it, else the one it has."""
-        listener, patience_s = environ.pop(WAIT)
-        if patience_s <= 0 or not self._waits.has_room(listener):
-            return told
-        if not await self._waits.wait(protocol, listener, patience_s):
-            return told
-        environ["wsgi.input"] = io.BytesIO()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, environ)
+        """Return the answer to a request that waits: another one once there is something for it, else the one it has.
+
+        Of several that wait for the same, one gets it; the others wait on.
+        """
+        clock, until = asyncio.get_running_loop().time, None
+        while told[0] == HTTPStatus.REQUEST_TIMEOUT and WAIT in environ:
+            listener, patience_s = environ.pop(WAIT)
+            until = until or clock() + min(patience_s, _LONGEST_WAIT_S)
+            left_s = until - clock()
+            if left_s <= 0 or not self._waits.has_room(listener) or not await self._waits.wait(protocol, listener, left_s):
+                break
+            environ["wsgi.input"] = io.BytesIO()
+            told = await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, environ)
+        return told
 
     async def _body(self, environ: dict[str, Any], protocol: Any) -> bytes:
         """Read the body, up to one byte more than is allowed: the application refuses it then.
