@@ -15,6 +15,7 @@ from app.core.clock import from_ms
 from app.core.db import Database
 from app.core.leases import ProcessBeat, overdue_jobs
 from app.core.settings import Settings
+from app.rules.queries import unreadable_rules
 from iot.models import DeadLetter, DeviceStorm, IngestCounter, TelemetryHorizon
 from push.models import OutboxMessage
 from push.queries import held_since
@@ -149,6 +150,19 @@ def _of_storms(session: Session) -> Iterator[Finding]:
             "GET /api/v1/devices/<id>/rate；请修复设备、改用列表补传，或调高其档案的 messages_per_minute",
         ),
     )
+
+
+def of_rules(session: Session) -> Iterator[Finding]:
+    """Tell of rules that are switched on and cannot be read."""
+    for code, fault in unreadable_rules(session):
+        yield Finding(
+            "problem",
+            (f"the rule {code} is switched on, but cannot be read: {fault}", f"规则 {code} 已启用，但无法读取：{fault}"),
+            (
+                "nothing is judged by it; save it anew: PATCH /api/v1/rules/<id>",
+                "该规则不会判断任何数据；请重新保存：PATCH /api/v1/rules/<id>",
+            ),
+        )
 
 
 def of_settings(session: Session) -> Iterator[Finding]:

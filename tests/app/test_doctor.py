@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.assets.device_settings import set_device
@@ -25,7 +25,8 @@ from app.core.settings import Settings
 from app.core.tracked import add
 from app.doctor import examine
 from app.jobs import JOBS, Scheduler
-from app.rules.models import Rule
+from app.rules.models import Rule, RuleVersion
+from app.rules.operations import create_rule
 from app.stations.models import Station
 from app.users.models import User
 from iot.ingest import Message, ingest_batch
@@ -144,9 +145,18 @@ def _lost_device(session: Session) -> None:
     session.execute(update(Device).values(shard=9))
 
 
+def _old_rule(session: Session) -> None:
+    """A version as an older release may have taken it."""
+    document = {"name": {"zh-CN": "x", "en": "x"}, "severity": "minor", "detector": "silence", "silent_after_h": 3}
+    rule = create_rule(session, None, "from-before", document)
+    [version] = session.scalars(select(RuleVersion).where(RuleVersion.rule_id == rule.id))
+    version.document = document | {"silent_after_h": "three"}
+
+
 @pytest.mark.parametrize(
     ("harm", "named"),
     [
+        (_old_rule, "the rule from-before is switched on, but cannot be read"),
         (_no_rules, "no rule is switched on"),
         (_no_admin, "python -m app admin"),
         (_no_broker, "ingest-0: no session with the broker"),

@@ -15,6 +15,8 @@ from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.settings import Settings
 from app.jobs import remind_due
+from app.rules.models import RuleVersion
+from app.rules.operations import create_rule
 from app.work_orders.models import WorkOrder
 from iot import folds, rule_trials
 from iot.ingest import Message, follow_due
@@ -37,6 +39,19 @@ def world(db: Database, settings: Settings) -> World:
 
 def new_rule(world: World, http: Http, document: dict[str, Any], code: str = "hot", **more: Any) -> dict[str, Any]:
     return http.as_(world.manager).post("/rules", {"code": code, "document": document} | more, 201)
+
+
+def test_a_rule_that_cannot_be_read_any_more_keeps_the_others_from_nothing(world: World, http: Http) -> None:
+    """An older release took it; what it read of it, this process never knew."""
+    new_rule(world, http, HOT)
+    with world.db.transaction() as session:
+        old = create_rule(session, None, "old", HOT)
+        session.get_one(RuleVersion, (old.id, 1)).document = HOT | {"raise_if": {"above": "sixty"}}
+    device = Sender(world)
+    device.say(t_c=70)
+    device.say(t_c=71)
+
+    assert [alarm["rule_id"] != old.id for alarm in http.as_(world.manager).get("/alarms")["items"]] == [True]
 
 
 class Sender:
