@@ -27,6 +27,7 @@ from app.territories.routes import routes as territories
 from app.users.auth import authenticate
 from app.users.rights import RIGHTS, allows
 from app.users.routes import routes as users
+from app.visits.routes import routes as visits
 from app.work_orders.routes import routes as work_orders
 from iot.routes import routes as iot
 from offline_sync.routes import routes as offline_sync
@@ -42,6 +43,7 @@ ROOMS = (
     assets,
     work_orders,
     service_offers,
+    visits,
     attachments,
     rules,
     iot,

@@ -15,6 +15,7 @@ import app.service_offers.models
 import app.stations.models
 import app.territories.models
 import app.users.models
+import app.visits.models
 import app.work_orders.models
 import iot.models
 import offline_sync.models

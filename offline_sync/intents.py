@@ -17,6 +17,10 @@ from app.core.tracked import touch
 from app.service_offers import operations as offers
 from app.service_offers import queries as offer_queries
 from app.users.rights import Actor, allows
+from app.visits import check_ins
+from app.visits import operations as visits
+from app.visits import queries as visit_queries
+from app.visits import schemas as visit_schemas
 from app.work_orders import operations as orders
 from app.work_orders import queries as order_queries
 from iot import closings, pauses
@@ -90,6 +94,26 @@ class _Snooze(_Alarm):
     until = fields.Instant(required=True)
 
 
+class _Visit(fields.Schema):
+    visit_id = fields.Id(required=True)
+
+
+class _CheckIn(_Visit, visit_schemas.FixSchema):
+    """Where and when; see ``POST /visits/<id>/check-in``."""
+
+
+class _CheckOut(_Visit, visit_schemas.EndSchema):
+    """The same with what came of it; see ``POST /visits/<id>/check-out``."""
+
+
+class _CancelVisit(_Visit, visit_schemas.CancelVisitSchema):
+    """Why."""
+
+
+class _Appeal(visit_schemas.AppealSchema):
+    check_in_id = fields.Id(required=True)
+
+
 class _Notification(fields.Schema):
     notification_id = fields.Id(required=True)
 
@@ -139,6 +163,31 @@ INTENTS: dict[str, IntentKind] = {
     "alarm.acknowledge": IntentKind("alarms.acknowledge", _Alarm, lambda s, _, a, b: alarms.acknowledge(s, a, _alarm(s, a, b))),
     "alarm.close": IntentKind("alarms.close", _Close, lambda s, _, a, b: closings.close(s, a, _alarm(s, a, b), b["reason"])),
     "alarm.snooze": IntentKind("alarms.snooze", _Snooze, lambda s, _, a, b: _snooze(s, a, b)),
+    "visit.plan": IntentKind("visits.write", visit_schemas.VisitSchema, lambda s, _, a, b: visits.plan_visit(s, a, b)),
+    "visit.check_in": IntentKind(
+        "visits.check_in",
+        _CheckIn,
+        lambda s, c, a, b: visits.begin_visit(s, c, a, visit_queries.own_visit(s, a, b["visit_id"]), b),
+        happened=True,
+    ),
+    "visit.check_out": IntentKind(
+        "visits.check_in",
+        _CheckOut,
+        lambda s, c, a, b: visits.end_visit(
+            s, c, a, visit_queries.own_visit(s, a, b["visit_id"]), b, b["outcome"], b["next_step"]
+        ),
+        happened=True,
+    ),
+    "visit.cancel": IntentKind(
+        "visits.write",
+        _CancelVisit,
+        lambda s, _, a, b: visits.cancel_visit(s, a, visit_queries.writable_visit(s, a, b["visit_id"]), b["reason"]),
+    ),
+    "check_in.appeal": IntentKind(
+        "visits.check_in",
+        _Appeal,
+        lambda s, _, a, b: check_ins.appeal(s, a, visit_queries.access_check_in(s, a, b["check_in_id"]), b["text"]),
+    ),
     "notification.open": IntentKind(
         "notifications.read",
         _Notification,

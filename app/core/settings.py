@@ -50,6 +50,7 @@ _NUMBERS = {
     "sync_retry_ms": (5000, 100, 3_600_000),
     "sync_keep_days": (90, 1, 3650),
     "attachment_limit_bytes": (26_214_400, 1000, 2_000_000_000),
+    "fence_m": (200, 20, 50_000),
     "smtp_port": (25, 1, 65_535),
     "push_attempts": (8, 1, 1000),
     "push_lease_s": (60, 1, 86_400),
@@ -115,6 +116,9 @@ class Settings:
     sync_keep_days: int
     attachment_limit_bytes: int
 
+    fence_m: int
+    shifted_regions: tuple[str, ...]
+
     smtp_host: str
     smtp_port: int
     smtp_starttls: bool
@@ -175,6 +179,7 @@ def read_settings(**overrides: object) -> Settings:
         "mqtt_access": read.choice("MQTT_ACCESS", "files", "dynsec"),
         "emqx_token": read.text("EMQX_TOKEN", ""),
         "argon2_profile": read.choice("ARGON2_PROFILE", "standard", "test"),
+        "shifted_regions": read.several("SHIFTED_REGIONS", "mainland", "hong_kong", "macao"),
         "smtp_host": read.text("SMTP_HOST", ""),
         "smtp_starttls": read.flag("SMTP_STARTTLS"),
         "smtp_username": read.text("SMTP_USERNAME", ""),
@@ -238,6 +243,14 @@ class _Reader:
         if found not in allowed:
             raise _refusal(
                 name, f"must be {' or '.join(allowed)}, not {found!r}", f"须为 {' 或 '.join(allowed)}，不能是 {found!r}"
+            )
+        return found
+
+    def several(self, name: str, *allowed: str) -> tuple[str, ...]:
+        found = tuple(part.strip() for part in self.text(name, ",".join(allowed)).split(",") if part.strip())
+        if not set(found) <= set(allowed):
+            raise _refusal(
+                name, f"must be some of {', '.join(allowed)}, with commas", f"须为 {'、'.join(allowed)} 中的若干项，以逗号分隔"
             )
         return found
 

@@ -19,6 +19,12 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
         "账号或密码错误，或该账号暂时不能登录。",
     ),
     "refresh_refused": ("Sign in again", "This session has ended.", "请重新登录", "本次会话已结束。"),
+    "visit_in_progress": (
+        "You are at another visit",
+        "Check out of visit {number} first.",
+        "您正在进行另一次拜访",
+        "请先从拜访 {number} 签退。",
+    ),
     "link_invalid": (
         "Link no longer valid",
         "This link was used already or has expired.",
@@ -392,7 +398,24 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
 
 _CODED = frozenset({"state", "wanted", "reason", "lacks"})
 # A state, a reason or a lack inside a refusal's facts: (English, Chinese)
-FACTS: dict[str, tuple[str, str]] = {
+# What is said of a fix against a site: (English, Chinese).
+POSITIONS: dict[str, tuple[str, str]] = {
+    "fence_inside": ("inside the fence", "围栏内"),
+    "fence_near": ("near the fence", "围栏附近"),
+    "fence_outside": ("outside the fence", "围栏外"),
+    "fence_unsure": ("not sure where", "位置不确定"),
+    "datum_unknown": ("the phone does not say in which datum its position is", "手机未说明位置所用的坐标系"),
+    "datum_at_border": ("so near the border it may lie on either side", "距边境过近，无法确定位于哪一侧"),
+    "accuracy_missing": ("the phone does not say how accurate its position is", "手机未说明定位精度"),
+    "accuracy_too_coarse": ("the position is less accurate than the fence is wide", "定位精度低于围栏半径"),
+    "photo_missing": ("there is no photo", "缺少照片"),
+    "note_missing": ("there is no explanation", "缺少说明"),
+    "mock_location": ("the phone says that another app made up the position", "手机提示位置由其他应用模拟"),
+    "time_ahead": ("by the phone's clock it is in the future", "按手机时钟，时间在未来"),
+    "time_old": ("it is more than 30 days old", "已超过 30 天"),
+}
+
+FACTS: dict[str, tuple[str, str]] = POSITIONS | {
     "waiting": ("waiting for its bytes", "等待上传"),
     "stored": ("stored", "已保存"),
     "refused": ("refused", "已拒收"),
@@ -405,6 +428,8 @@ FACTS: dict[str, tuple[str, str]] = {
     "cancelled": ("cancelled", "已取消"),
     "cleared": ("cleared", "已解除"),
     "closed": ("closed", "已关闭"),
+    "planned": ("planned", "已计划"),
+    "needs_review": ("to be looked at", "待核实"),
     "deactivated": ("deactivated", "已停用"),
     "declined": ("declined", "已拒绝"),
     "dismissed": ("dismissed", "已关闭"),
@@ -460,14 +485,14 @@ def problem_text(code: str, locale: str, facts: dict[str, object]) -> tuple[str,
     row = PROBLEMS.get(code, PROBLEMS["http_error"])
     title, detail = (row[0], row[1]) if locale == EN else (row[2], row[3])
     return title, detail.format_map(
-        _Facts({name: _told(value, locale) if name in _CODED else value for name, value in facts.items()})
+        _Facts({name: told(value, locale) if name in _CODED else value for name, value in facts.items()})
     )
 
 
-def _told(value: object, locale: str) -> object:
+def told(value: object, locale: str) -> object:
     """Return a coded fact in words; ``lacks`` is a list of them."""
     if isinstance(value, list | tuple):
-        return (", " if locale == EN else "、").join(str(_told(each, locale)) for each in value)
+        return (", " if locale == EN else "、").join(str(told(each, locale)) for each in value)
     row = FACTS.get(value) if isinstance(value, str) else None
     return value if row is None else row[0 if locale == EN else 1]
 

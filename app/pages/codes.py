@@ -7,9 +7,10 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from app.core.locales import EN
+from app.core.texts import POSITIONS
 
 # What a coded reason inside the facts reads as. kind of fact value: (English, Chinese)
-CODED: dict[str, tuple[str, str]] = {
+CODED: dict[str, tuple[str, str]] = POSITIONS | {
     "readings_recovered": ("the readings recovered", "读数已恢复"),
     "component_replaced": ("the component was replaced", "部件已更换"),
     "heard_again": ("the device was heard again", "设备恢复通信"),
@@ -95,6 +96,8 @@ def coded(value: Any, locale: str, time_zone: tzinfo) -> Any:
     """Return what a fact reads as: coded reasons in words, instants as local time, round numbers without a point."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
+    if isinstance(value, list):
+        return (", " if locale == EN else "、").join(str(coded(one, locale, time_zone)) for one in value) or "–"
     if not isinstance(value, str):
         return value
     if _INSTANT.fullmatch(value):

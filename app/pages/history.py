@@ -31,6 +31,8 @@ from app.stations.models import Station
 from app.users import queries as users
 from app.users.models import Partner, User
 from app.users.rights import REP, RIGHTS, Actor
+from app.visits import queries as visits
+from app.visits.models import CheckIn, Visit
 from app.work_orders import queries as orders
 from app.work_orders.models import StationTask, WorkOrder
 from iot import queries as iot
@@ -51,6 +53,8 @@ _SCOPES: dict[str, tuple[Callable[[Actor], Select[Any]], Any]] = {
     "component": (assets.visible_components, Component.id),
     "device": (assets.visible_devices, Device.id),
     "station": (stations.visible_to, Station.id),
+    "visit": (visits.visible_to, Visit.id),
+    "check_in": (visits.visible_check_ins, CheckIn.id),
     "work_order": (orders.visible_to, WorkOrder.id),
     "station_task": (orders.visible_tasks, StationTask.id),
     "service_offer": (offers.visible_to, ServiceOffer.id),

@@ -70,6 +70,18 @@ REASONS: dict[str, tuple[str, str]] = {
     "alarm.reopened": ("Late data moved the end of the alarm: it is open again.", "迟到数据改变了解除时间，告警重新打开。"),
     "alarm.clear_moved": ("Late data moved the moment the alarm ended.", "迟到数据改变了告警的解除时间。"),
     "alarm.withdrawn": ("The alarm should not have risen: {reason}.", "该告警本不应触发：{reason}。"),
+    "visit.planned": ("Visit {number} was planned.", "已计划拜访 {number}。"),
+    "visit.moved": ("The plan of the visit changed: {fields}.", "拜访计划已更改：{fields}。"),
+    "visit.began": ("The rep checked in: the visit began.", "业务员已签到，拜访开始。"),
+    "visit.ended": ("The rep checked out: the visit ended.", "业务员已签退，拜访结束。"),
+    "visit.cancelled": ("The visit was cancelled: {reason}.", "拜访已取消：{reason}。"),
+    "check_in.recorded": (
+        "The phone told where it was: {where}, {distance_m} m from the site. To be looked at: {reasons}.",
+        "手机上报了位置：{where}，距站点 {distance_m} 米。需核实：{reasons}。",
+    ),
+    "check_in.appealed": ("The rep says why the check-in is right: {reason}.", "业务员对签到提出申诉：{reason}。"),
+    "check_in.accepted": ("A manager accepted the check-in: {reason}.", "经理已认可该签到：{reason}。"),
+    "check_in.refused": ("A manager did not accept the check-in: {reason}.", "经理未认可该签到：{reason}。"),
     "service_offer.issued": (
         "An offer for {service} was made: {amount_due} {currency}, valid until {valid_until}.",
         "已生成优惠（{service}）：{amount_due} {currency}，有效期至 {valid_until}。",

@@ -29,6 +29,7 @@ from app.territories import operations as territories
 from app.users import auth
 from app.users.models import Partner, User
 from app.users.rights import Actor
+from app.visits import operations as visits
 from app.work_orders.models import StationTask, WorkOrder
 from iot.commands import ask_device
 from iot.ingest import ingest_batch
@@ -121,7 +122,20 @@ def make_estate(db: Database, settings: Settings) -> Estate:
         with db.reading() as session:
             _find_effects(session, estate, side)
         _attach(estate, side)
+        _visit(estate, side)
     return estate
+
+
+def _visit(estate: Estate, side: str) -> None:
+    """Let a side's rep begin a visit at its site, too far away to be plain."""
+    things = estate.things[side]
+    with estate.db.transaction() as session:
+        rep = auth.actor_of(session, session.get_one(User, estate.people[f"rep{side}"]))
+        present = estate.db.clock.now()
+        window = {"planned_from": present, "planned_until": present + timedelta(hours=1)}
+        visit = visits.plan_visit(session, rep, {"site_id": things["site"], "purpose": SIDE_WORDS[side], **window})
+        told = {"lat": 22.6, "lon": 114.0, "datum": "wgs84", "accuracy_m": 5.0, "at_ms": 0}
+        things |= {"visit": visit.id, "check_in": visits.begin_visit(session, estate.settings, rep, visit, told).id}
 
 
 def _attach(estate: Estate, side: str) -> None:

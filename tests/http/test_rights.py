@@ -121,6 +121,18 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "PUT /devices/<device_id>/settings": "devices.manage",
         "DELETE /devices/<device_id>": "devices.manage",
     },
+    "visits": {
+        "GET /visits": "visits.read",
+        "POST /visits": "visits.write",
+        "GET /visits/<visit_id>": "visits.read",
+        "PATCH /visits/<visit_id>": "visits.write",
+        "POST /visits/<visit_id>/cancel": "visits.write",
+        "POST /visits/<visit_id>/check-in": "visits.check_in",
+        "POST /visits/<visit_id>/check-out": "visits.check_in",
+        "GET /check-ins": "visits.read",
+        "POST /check-ins/<check_in_id>/appeal": "visits.check_in",
+        "POST /check-ins/<check_in_id>/decide": "visits.decide",
+    },
     "work_orders": {
         "GET /work-orders": "work_orders.read",
         "POST /work-orders": "work_orders.create",

@@ -1,0 +1,233 @@
+"""A rep's visits: planned, begun by a check-in, ended by one; what a phone tells, and what is made of it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from app.core.clock import to_ms
+from app.core.db import Database
+from app.core.geo import Position
+from app.core.settings import Settings
+from app.customers.models import Site
+from app.positions.datum import Datum, from_wgs84
+from app.positions.regions import Region
+from app.visits.models import CheckIn
+from tests.conftest import SetClock
+from tests.factories import World, make_user, make_world
+from tests.people import Http
+
+WINDOW = {"planned_from": "2026-03-02T01:00:00Z", "planned_until": "2026-03-02T04:00:00Z"}
+SHIFTED = frozenset({Region.MAINLAND, Region.HONG_KONG, Region.MACAO})
+DEGREE_M = 110_750.0  # of latitude, in the south of China
+
+
+@pytest.fixture
+def world(db: Database, settings: Settings) -> World:
+    return make_world(db, settings)
+
+
+@pytest.fixture
+def rep(http: Http, world: World) -> Http:
+    return http.as_(world.rep)
+
+
+@pytest.fixture
+def boss(http: Http, world: World) -> Http:
+    return http.as_(world.manager)
+
+
+def plan(rep: Http, world: World, **more: Any) -> str:
+    return str(rep.post("/visits", {"site_id": world.site, **WINDOW, **more}, expect=201)["id"])
+
+
+def fix(world: World, away_m: float = 0, datum: Datum = Datum.WGS84, **more: Any) -> dict[str, Any]:
+    """Return what a phone tells that is so far north of the site, now by a right clock."""
+    with world.db.reading() as session:
+        site = session.get_one(Site, world.site)
+        place = from_wgs84(Position(site.lat + away_m / DEGREE_M, site.lon), datum, SHIFTED)
+    at_ms = to_ms(world.db.clock.now())
+    told = {"lat": place.lat, "lon": place.lon, "datum": str(datum), "accuracy_m": 10.0, "at_ms": at_ms, "sent_ms": at_ms}
+    return {name: value for name, value in (told | more).items() if value is not ...}
+
+
+def faulty(answer: dict[str, Any]) -> list[str]:
+    return [one["field"] for one in answer["errors"]]
+
+
+def test_a_visit_from_plan_to_end(rep: Http, world: World, clock: SetClock) -> None:
+    visit = plan(rep, world, purpose="new cold cabinets")
+    begun = rep.post(f"/visits/{visit}/check-in", fix(world))
+    clock.advance(minutes=40)
+    rep.post(f"/visits/{visit}/check-out", fix(world, outcome="two cabinets wanted", next_step="send a quote"))
+
+    seen = rep.get(f"/visits/{visit}")
+    assert (begun["state"], begun["nearness"], begun["reasons"]) == ("accepted", "inside", [])
+    assert (seen["number"], seen["state"], seen["next_step"]) == ("V-2026-000001", "finished", "send a quote")
+    assert (seen["began_at"], seen["ended_at"]) == ("2026-03-02T02:00:00.000Z", "2026-03-02T02:40:00.000Z")
+    assert [row["leaving"] for row in rep.get(f"/check-ins?visit_id={visit}")["items"]] == [True, False]  # the newest first
+    told = [entry["kind"] for entry in rep.get(f"/history/visit/{visit}")["about"]]
+    assert sorted(told) == ["visit.began", "visit.ended", "visit.planned"]
+
+
+@pytest.mark.parametrize("datum", [Datum.GCJ02, Datum.BD09])
+def test_a_phone_of_any_map_is_where_it_is(rep: Http, world: World, datum: Datum) -> None:
+    row = rep.post(f"/visits/{plan(rep, world)}/check-in", fix(world, datum=datum))
+
+    assert (row["state"], row["nearness"]) == ("accepted", "inside")
+    assert row["distance_m"] <= 1
+    assert (row["told_lat"], row["datum"]) != (row["lat"], "wgs84")
+
+
+@pytest.mark.parametrize(
+    ("away_m", "more", "nearness", "reasons"),
+    [
+        (250, {}, "near", []),
+        (900, {}, "outside", ["photo_missing", "note_missing"]),
+        (900, {"photo_id": "photo-00001"}, "outside", ["note_missing"]),
+        (900, {"photo_id": "photo-00001", "note": "the gate is on the other side"}, "outside", []),
+        (0, {"datum": Datum.UNKNOWN}, "unsure", ["datum_unknown"]),
+        (0, {"accuracy_m": ...}, "unsure", ["accuracy_missing"]),
+        (0, {"accuracy_m": 0}, "unsure", ["accuracy_missing"]),
+        (0, {"accuracy_m": 1_000}, "unsure", ["accuracy_too_coarse"]),
+        (0, {"mocked": True}, "inside", ["mock_location"]),
+    ],
+)
+def test_what_is_not_plain_is_recorded_with_its_reasons_and_looked_at(
+    rep: Http, world: World, away_m: float, more: dict[str, Any], nearness: str, reasons: list[str]
+) -> None:
+    visit = plan(rep, world)
+    row = rep.post(f"/visits/{visit}/check-in", fix(world, away_m, **more))
+
+    assert (row["nearness"], row["reasons"]) == (nearness, reasons)
+    assert row["state"] == ("needs_review" if reasons else "accepted")
+    assert rep.get(f"/visits/{visit}")["state"] == "in_progress"
+
+
+@pytest.mark.parametrize(
+    ("behind_s", "offline_s", "says_when", "at", "reasons"),
+    [
+        (0, 0, True, "2026-03-02T02:00:00.000Z", []),
+        (86_400, 0, True, "2026-03-02T02:00:00.000Z", []),  # a day behind, and it says so
+        (-86_400, 3_600, True, "2026-03-02T01:00:00.000Z", []),
+        (3_600, 0, False, "2026-03-02T01:00:00.000Z", []),  # whether it is behind, it does not say
+        (-86_400, 0, False, "2026-03-02T02:00:00.000Z", ["time_ahead"]),
+        (0, 40 * 86_400, True, "2026-01-21T02:00:00.000Z", ["time_old"]),
+    ],
+)
+def test_the_clock_of_a_phone_is_set_right_by_what_it_says_of_now(
+    rep: Http, world: World, behind_s: int, offline_s: int, says_when: bool, at: str, reasons: list[str]
+) -> None:
+    now_ms = to_ms(world.db.clock.now())
+    told = {"at_ms": now_ms - (behind_s + offline_s) * 1000, "sent_ms": now_ms - behind_s * 1000 if says_when else ...}
+    row = rep.post(f"/visits/{plan(rep, world)}/check-in", fix(world, **told))
+
+    assert (row["at"], row["reasons"]) == (at, reasons)
+    assert row["skew_ms"] == (behind_s * 1000 if says_when else None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("lat", 90.1), ("lon", -181), ("lat", "22.5"), ("datum", "mars"), ("accuracy_m", -1), ("at_ms", None), ("at_ms", -5)],
+)
+def test_what_is_no_position_is_refused(rep: Http, world: World, field: str, value: Any) -> None:
+    visit = plan(rep, world)
+    answer = rep.post(f"/visits/{visit}/check-in", fix(world) | {field: value}, expect=422)
+
+    assert faulty(answer) == [field]
+    assert rep.get(f"/visits/{visit}")["state"] == "planned"
+
+
+def test_what_the_phone_says_of_its_distance_is_not_asked_for(rep: Http, world: World) -> None:
+    answer = rep.post(f"/visits/{plan(rep, world)}/check-in", fix(world, 900) | {"distance_m": 3}, expect=422)
+
+    assert faulty(answer) == ["distance_m"]
+
+
+def test_null_island_is_a_place_far_away(rep: Http, world: World) -> None:
+    row = rep.post(f"/visits/{plan(rep, world)}/check-in", fix(world) | {"lat": 0, "lon": 0})
+
+    assert (row["nearness"], row["state"]) == ("outside", "needs_review")
+    assert row["distance_m"] > 1_000_000
+
+
+def test_a_rep_is_at_one_visit_at_a_time(rep: Http, world: World) -> None:
+    first, second = plan(rep, world), plan(rep, world)
+    rep.post(f"/visits/{first}/check-in", fix(world))
+    refusal = rep.post(f"/visits/{second}/check-in", fix(world), expect=409)
+    again = rep.post(f"/visits/{first}/check-in", fix(world), expect=409)
+
+    assert (refusal["code"], again["code"]) == ("visit_in_progress", "state_conflict")
+    assert "V-2026-000001" in refusal["detail"]
+    rep.post(f"/visits/{first}/check-out", fix(world))
+    rep.post(f"/visits/{second}/check-in", fix(world))
+
+
+def test_of_many_check_ins_at_once_one_begins(http: Http, rep: Http, world: World) -> None:
+    visits = [plan(rep, world) for _ in range(4)]
+    told, codes = fix(world), []
+    gate = threading.Barrier(len(visits))
+
+    def begin(visit: str) -> None:
+        gate.wait()
+        codes.append(rep.call("POST", f"/visits/{visit}/check-in", told).status_code)
+
+    threads = [threading.Thread(target=begin, args=(visit,)) for visit in visits]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with world.db.reading() as session:
+        assert session.scalar(select(func.count()).select_from(CheckIn)) == 1
+    assert sorted(codes) == [200, 409, 409, 409]
+
+
+def test_a_rep_appeals_and_a_manager_decides(rep: Http, boss: Http, world: World) -> None:
+    visit = plan(rep, world)
+    row = rep.post(f"/visits/{visit}/check-in", fix(world, 900))
+    rep.post(f"/check-ins/{row['id']}/appeal", {"text": "the site moved to the new hall"})
+    assert rep.call("POST", f"/check-ins/{row['id']}/decide", {"accepted": True, "reason": "so be it"}).status_code == 403
+    waiting = boss.get("/check-ins?state=needs_review")["items"]
+    refused = boss.post(f"/check-ins/{row['id']}/decide", {"accepted": False, "reason": "no such hall"})
+    accepted = boss.post(f"/check-ins/{row['id']}/decide", {"accepted": True, "reason": "it was built last week"})
+    boss.post(f"/check-ins/{row['id']}/decide", {"accepted": False, "reason": "again"}, expect=409)
+    rep.post(f"/check-ins/{row['id']}/appeal", {"text": "x"}, expect=409)
+
+    assert [one["appeal"] for one in waiting] == ["the site moved to the new hall"]
+    assert (refused["state"], accepted["state"], accepted["decided_by"]) == ("refused", "accepted", world.manager)
+    reasons = [entry["reason"] for entry in rep.get(f"/history/check_in/{row['id']}")["about"]]
+    assert "围栏外，距站点 899.9 米。需核实：缺少照片、缺少说明" in reasons[0]
+
+
+def test_a_plan_is_moved_and_cancelled_as_long_as_it_is_one(rep: Http, boss: Http, world: World) -> None:
+    visit = plan(rep, world)
+    moved = rep.edit(f"/visits/{visit}", {"planned_until": "2026-03-02T06:00:00Z"}, 1)
+    assert moved["planned_until"] == "2026-03-02T06:00:00.000Z"
+    refusal = rep.edit(f"/visits/{visit}", {"planned_from": "2026-03-03T06:00:00Z"}, 2, expect=422)
+    assert faulty(refusal) == ["planned_until"]
+    boss.post(f"/visits/{visit}/cancel", {"reason": "the customer is away"})
+
+    assert rep.edit(f"/visits/{visit}", {"purpose": "x"}, 3, expect=409)["code"] == "state_conflict"
+    rep.post(f"/visits/{visit}/check-in", fix(world), expect=409)
+
+
+def test_the_office_plans_for_its_reps_and_reps_for_themselves(http: Http, rep: Http, boss: Http, world: World) -> None:
+    with world.db.transaction() as session:
+        other = make_user(session, world.settings, "rep", "other-rep", territory_ids=[world.territory]).id
+    visit = plan(boss, world, user_id=world.rep)
+    assert rep.get(f"/visits/{visit}")["user_id"] == world.rep
+    assert faulty(boss.post("/visits", {"site_id": world.site, **WINDOW}, expect=422)) == ["user_id"]
+    assert faulty(rep.post("/visits", {"site_id": world.site, **WINDOW, "user_id": other}, expect=422)) == ["user_id"]
+
+    # A colleague in the same territory sees the visit, and can neither begin nor move it; where its rep was, they never see.
+    colleague = http.as_(other)
+    assert colleague.get(f"/visits/{visit}")["id"] == visit
+    assert colleague.call("POST", f"/visits/{visit}/check-in", fix(world)).status_code == 404
+    assert colleague.call("POST", f"/visits/{visit}/cancel", {"reason": "x"}).status_code == 403
+    rep.post(f"/visits/{visit}/check-in", fix(world))
+    assert colleague.get("/check-ins")["items"] == []
+    assert len(boss.get("/check-ins")["items"]) == 1
+    assert http.as_(world.owner).call("GET", "/visits").status_code == 403
