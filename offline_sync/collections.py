@@ -21,13 +21,12 @@ from app.attachments.models import Attachment
 from app.core.clock import to_ms
 from app.core.db import Moment, Money, among_given, in_ms
 from app.core.settings import Settings
-from app.core.texts import field_text, problem_text, told
+from app.core.texts import field_text, problem_text
 from app.core.tracked import Tracked
 from app.customers.models import Customer, Site
 from app.service_offers.models import ServiceOffer
 from app.stations.models import Station
 from app.users.rights import Actor
-from app.visits.models import CheckIn, Visit
 from app.work_orders.models import StationTask, WorkOrder
 from iot.models import Alarm
 from offline_sync.models import Intent, SyncProblem
@@ -138,10 +137,6 @@ def _intent_words(row: Intent, locale: str, _settings: Settings) -> dict[str, An
     return {"text": f"{title}: {detail}"}
 
 
-def _check_in_words(row: CheckIn, locale: str, _settings: Settings) -> dict[str, Any]:
-    return {"reasons": told(row.reasons, locale)}
-
-
 def _problem_words(row: SyncProblem, locale: str, _settings: Settings) -> dict[str, Any]:
     reasons = {name: "; ".join(field_text(code, locale) for code in codes) for name, codes in row.reasons.items()}
     return {"reasons": json.dumps(reasons, ensure_ascii=False, sort_keys=True), "text": "; ".join(sorted(set(reasons.values())))}
@@ -230,36 +225,6 @@ COLLECTIONS: dict[str, Collection] = {
                 "under_warranty",
                 "valid_until",
             ),
-        ),
-        Collection(
-            "visits",
-            Visit,
-            "visits.read",
-            _plain(
-                "number",
-                "customer_id",
-                "site_id",
-                "user_id",
-                "purpose",
-                "planned_from",
-                "planned_until",
-                "state",
-                "began_at",
-                "ended_at",
-                "outcome",
-                "next_step",
-                "cancel_reason",
-            ),
-            optional=frozenset({"began_at", "ended_at", "outcome", "next_step", "cancel_reason"}),
-        ),
-        Collection(
-            "check_ins",
-            CheckIn,
-            "visits.read",
-            _plain("visit_id", "leaving", "at", "distance_m", "nearness", "state", "photo_id", "note", "appeal", "decision"),
-            words=_check_in_words,
-            worded=("reasons",),
-            optional=frozenset({"photo_id", "note", "appeal", "decision"}),
         ),
         Collection(
             "notifications",

@@ -485,14 +485,14 @@ def problem_text(code: str, locale: str, facts: dict[str, object]) -> tuple[str,
     row = PROBLEMS.get(code, PROBLEMS["http_error"])
     title, detail = (row[0], row[1]) if locale == EN else (row[2], row[3])
     return title, detail.format_map(
-        _Facts({name: told(value, locale) if name in _CODED else value for name, value in facts.items()})
+        _Facts({name: _told(value, locale) if name in _CODED else value for name, value in facts.items()})
     )
 
 
-def told(value: object, locale: str) -> object:
+def _told(value: object, locale: str) -> object:
     """Return a coded fact in words; ``lacks`` is a list of them."""
     if isinstance(value, list | tuple):
-        return (", " if locale == EN else "、").join(str(told(each, locale)) for each in value)
+        return (", " if locale == EN else "、").join(str(_told(each, locale)) for each in value)
     row = FACTS.get(value) if isinstance(value, str) else None
     return value if row is None else row[0 if locale == EN else 1]
 

@@ -8,9 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, Index, St
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import JsonValue, Moment
-from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
-from app.customers.models import ways_by_customer
 from app.positions.datum import Datum
 from app.positions.verdicts import Nearness
 
@@ -50,6 +48,8 @@ class Visit(Tracked):
 
 class CheckIn(Tracked):
     """Where a rep was when a visit began, or ended (``leaving``): what the phone told, and what the server made of it.
+
+    No phone holds it: where somebody was is theirs, and the office's to look at one by one.
 
     Attributes:
         told_lat, told_lon: degrees, in ``datum``.
@@ -93,15 +93,3 @@ class CheckIn(Tracked):
     appeal: Mapped[str | None] = mapped_column(String(500))
     decided_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
     decision: Mapped[str | None] = mapped_column(String(500))
-
-
-# Not to the customer, whose own scope is the last of these ways: a visit's outcome is the company's.
-_TERRITORY, _OWNER, _ = ways_by_customer("visits", live=False)
-_SITTING = "WHERE r.id IN ({ids}) AND r.deleted_at IS NULL"
-declare_rows(
-    "visits",
-    (_TERRITORY, _OWNER, f"SELECT r.id, 'user:' || r.user_id FROM visits r {_SITTING}"),
-    {"customers": "SELECT r.id FROM visits r JOIN customers c ON c.id = r.customer_id WHERE c.change_no = :n"},
-)
-# Where somebody was is theirs, and the office's to look at one by one: no colleague's phone holds it.
-declare_rows("check_ins", (f"SELECT r.id, 'user:' || r.user_id FROM check_ins r {_SITTING}",))
