@@ -71,7 +71,8 @@ class Subscriber:
         self._leaving: dict[int, set[str]] = {}
         self._left: set[str] = set()
         self._topics: dict[bytes, str] = {}
-        self._heard: dict[str, int] = {}
+        # By topic: when the last message came, which time it was given, and a hash of what it said.
+        self._heard: dict[str, tuple[int, int, int]] = {}
         self._published: dict[int, Any] = {}
         self._confirmed: deque[int] = deque()
         options: dict[str, Any] = {
@@ -258,8 +259,9 @@ class Subscriber:
             topic = message.topic
         except UnicodeDecodeError:
             topic = _UNREADABLE
-        received_ms = self._arrival(topic, self._now_ms(), bool(message.retain))
-        received = Message(topic, bytes(message.payload), bool(message.retain), received_ms)
+        payload = bytes(message.payload)
+        received_ms = self._arrival(topic, payload, self._now_ms(), bool(message.retain))
+        received = Message(topic, payload, bool(message.retain), received_ms)
         self._add([(received, message.mid, message.qos)])
 
     def _on_published(self, published: list[Published]) -> None:
@@ -271,23 +273,26 @@ class Subscriber:
                 if len(topics) >= _MOST_TOPICS:
                     topics.clear()
                 told = topics[topic] = _read_topic(topic)
-            taken.append((Message(told, payload, retained, self._arrival(told, now_ms, retained)), packet_id, qos))
+            taken.append((Message(told, payload, retained, self._arrival(told, payload, now_ms, retained)), packet_id, qos))
         self._add(taken)
 
-    def _arrival(self, topic: str, now_ms: int, retained: bool) -> int:
+    def _arrival(self, topic: str, payload: bytes, now_ms: int, retained: bool) -> int:
         """Return when a message came, each of a topic later than the one before where messages may have no other time.
 
-        Of two values that are handed over at once, the first would stand for both.
+        Of two values that are handed over at once, the first would stand for both. The same one twice is one.
         """
         if retained or topic.startswith(_OWN_TIME):
             return now_ms
-        last_ms = self._heard.get(topic, 0)
+        came_ms, last_ms, said = self._heard.get(topic, (0, 0, 0))
+        says, given_ms = hash(payload), now_ms
+        if came_ms == now_ms and said == says:
+            return last_ms
         if last_ms >= now_ms > last_ms - _CATCHING_UP_MS:
-            now_ms = last_ms + 1
+            given_ms = last_ms + 1
         if len(self._heard) >= _MOST_TOPICS:
             self._heard.clear()
-        self._heard[topic] = now_ms
-        return now_ms
+        self._heard[topic] = now_ms, given_ms, says
+        return given_ms
 
     def _add(self, received: Sequence[tuple[Message, int, int]]) -> None:
         with self._arrived:
