@@ -169,7 +169,7 @@ def test_devices_nobody_knows_grow_no_row_and_no_memory_and_hold_up_no_known_one
 class NoBroker:
     """The subscriber's side that the loop needs."""
 
-    is_connected, broker_dropped = False, None
+    is_connected, broker_dropped, connection = False, None, 0
 
     def __init__(self) -> None:
         self.acknowledged = 0

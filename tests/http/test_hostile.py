@@ -407,7 +407,13 @@ def test_every_text_at_its_longest_can_be_stored(http: Http, world: World) -> No
     metrics = {wide(60): {"unit": wide(20), "component": wide(40), "source": wide(100), "scale": 1e12}}
     profile = {"code": wide(40), "name": wide(100), "adapter": "ovms", "metrics": metrics}
     profile_id = admin.post("/device-profiles", profile, expect=201)["id"]
-    device = {"id": "d" * 36, "profile_id": profile_id, "address": wide(120), "shard": 255, "installed_at": INSTANT}
+    device = {
+        "id": "d" * 36,
+        "profile_id": profile_id,
+        "address": f"{wide(59)}/{wide(60)}",
+        "shard": 255,
+        "installed_at": INSTANT,
+    }
     admin.post(f"/assets/{'a' * 36}/devices", device, expect=201)
     hours = "Mo-Fr 09:00-18:00;" * 16 + '"' + "x" * 10 + '"'
     station = {"code": wide(40), "name": wide(200), "address": wide(300), "lat": 1, "lon": 1, "opening_hours": "24/7", "bays": 50}

@@ -239,7 +239,7 @@ def test_what_a_person_replays_is_not_held_back(world: World, http: Http) -> Non
     manager, sender = http.as_(world.manager), Sender(world, world.device)
     path = f"/device-profiles/{world.profile}"
     manager.edit(path, {"metrics": {"soh_pct": {"unit": "%", "component": "battery_pack", "scale": 1e12}}}, 1)
-    world.send(*sender.messages(1, m={"soh_pct": 1e305}))
+    world.send(*sender.messages(1, m={"soh_pct": 1e95}))
     manager.edit(path, {"metrics": {"soh_pct": {"unit": "%", "component": "battery_pack"}}}, 2)
     world.send(*sender.messages(BURST + 1))
     assert sender.not_taken == 2

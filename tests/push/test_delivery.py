@@ -18,11 +18,12 @@ from app.core.db import Base, Database
 from app.core.settings import Settings
 from app.users.models import OneTimeLink, User
 from app.users.secrets import derived_code
-from push import delivery, messages
+from push import delivery
 from push.channels import Accepted, DeadAddress, Failed, Outcome, Retry
 from push.channels.email import EmailChannel
 from push.channels.fcm import FcmChannel
 from push.delivery import drain, make_channels
+from push.kinds import LINK_KINDS
 from push.models import ChannelPreference, Notification, OutboxMessage, RegistrationToken
 
 
@@ -506,7 +507,7 @@ def everything_stored(db: Database) -> str:
         )
 
 
-@pytest.mark.parametrize("kind", sorted(messages.LINK_KINDS))
+@pytest.mark.parametrize("kind", sorted(LINK_KINDS))
 @pytest.mark.parametrize("answer", [Accepted(), Failed("smtp 550"), Retry("smtp 450"), RuntimeError("after sending")])
 def test_a_links_secret_goes_by_mail_and_lies_in_no_row_and_no_log(
     db: Database, settings: Settings, outbox: Any, fake_channel: Any, kind: str, answer: Any, caplog: Any, capfd: Any
