@@ -185,8 +185,8 @@ MUTANTS = (
         "each alarm makes an offer",
         "a value around its threshold makes one offer",
         "app/service_offers/operations.py",
-        '        return {"reason": "cool_down", "offer_id": last.id, "days": settings.offer_cooldown_days}\n',
-        "        return None\n",
+        "    if (open_offer := queries.open_offer(session, component.id, kind)) is not None:\n",
+        "    return None\n    if (open_offer := queries.open_offer(session, component.id, kind)) is not None:\n",
         (_TELEMETRY, "crosses_its_threshold and sqlite"),
     ),
     Mutant(
