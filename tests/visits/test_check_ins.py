@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import threading
 from typing import Any
 
 import pytest
+from PIL import Image
 from sqlalchemy import func, select
 
+from app.attachments.operations import create_attachment
+from app.attachments.uploads import Uploads
 from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.geo import Position
@@ -54,6 +59,21 @@ def fix(world: World, away_m: float = 0, datum: Datum = Datum.WGS84, **more: Any
     return {name: value for name, value in (told | more).items() if value is not ...}
 
 
+def attach(world: World, user_id: str, row_id: str, mime: str = "image/png", *, arrives: bool = True) -> None:
+    """Attach a picture, or a text, to the site."""
+    picture = io.BytesIO()
+    Image.new("RGB", (len(row_id), 1)).save(picture, "PNG")  # each its own: one of the same bytes need not be sent
+    raw, actor = picture.getvalue() if mime == "image/png" else b"text", world.actor(user_id)
+    values = {"id": row_id, "subject_kind": "site", "subject_id": world.site, "name": "gate", "mime": mime, "made_ms": 0}
+    with world.db.transaction() as session:
+        told = {"size": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
+        create_attachment(session, world.settings, actor, values | told)
+    if arrives:
+        uploads = Uploads(world.db, world.settings)
+        uploads.begin(actor, row_id, len(raw), keep_location=False)
+        uploads.append(actor, row_id, 0, raw)
+
+
 def faulty(answer: dict[str, Any]) -> list[str]:
     return [one["field"] for one in answer["errors"]]
 
@@ -87,8 +107,12 @@ def test_a_phone_of_any_map_is_where_it_is(rep: Http, world: World, datum: Datum
     [
         (250, {}, "near", []),
         (900, {}, "outside", ["photo_missing", "note_missing"]),
-        (900, {"photo_id": "photo-00001"}, "outside", ["note_missing"]),
-        (900, {"photo_id": "photo-00001", "note": "the gate is on the other side"}, "outside", []),
+        (900, {"photo_id": "of-the-rep"}, "outside", ["note_missing"]),
+        (900, {"photo_id": "of-the-rep", "note": "the gate is on the other side"}, "outside", []),
+        (900, {"photo_id": "a-text-0001", "note": "that is no picture"}, "outside", ["photo_missing"]),
+        (900, {"photo_id": "somebodys-1", "note": "that is a colleague's"}, "outside", ["photo_missing"]),
+        (900, {"photo_id": "without-bytes", "note": "that never came"}, "outside", ["photo_missing"]),
+        (900, {"photo_id": "made-up-001", "note": "that there is none of"}, "outside", ["photo_missing"]),
         (0, {"datum": Datum.UNKNOWN}, "unsure", ["datum_unknown"]),
         (0, {"accuracy_m": ...}, "unsure", ["accuracy_missing"]),
         (0, {"accuracy_m": 0}, "unsure", ["accuracy_missing"]),
@@ -99,6 +123,10 @@ def test_a_phone_of_any_map_is_where_it_is(rep: Http, world: World, datum: Datum
 def test_what_is_not_plain_is_recorded_with_its_reasons_and_looked_at(
     rep: Http, world: World, away_m: float, more: dict[str, Any], nearness: str, reasons: list[str]
 ) -> None:
+    attach(world, world.rep, "of-the-rep")
+    attach(world, world.rep, "a-text-0001", "text/plain")
+    attach(world, world.manager, "somebodys-1")
+    attach(world, world.rep, "without-bytes", arrives=False)
     visit = plan(rep, world)
     row = rep.post(f"/visits/{visit}/check-in", fix(world, away_m, **more))
 
