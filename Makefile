@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run story up test lint types arch check openapi lock bench soak eval doctor clean
+.PHONY: help run story day up test lint types arch check openapi lock bench soak eval doctor clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ up: $(VENV)/.runtime ## run everything on this machine without the demo
 story: $(VENV)/.runtime ## in a second terminal: play the demo's story and print each step
 	@$(BIN)/python -m app story
 
+day: $(VENV)/.runtime examples/node_modules/.installed ## in a second terminal: play a rep's day, with a real phone's database
+	@$(BIN)/python -m app day
+
 test: $(VENV)/.dev examples/node_modules/.installed ## run every test, on both databases and both brokers
 	@$(BIN)/python -m pytest -n $${TEST_WORKERS:-2} --dist worksteal
 
@@ -71,7 +74,7 @@ soak: $(VENV)/.dev ## the long crash, race and sync tests, then the planted faul
 		--timeout 14400 -n 0 -s
 	@$(BIN)/python -m tests.faults.mutants
 
-eval: $(VENV)/.runtime ## run the default rule on real data: make eval DATA=<folder>
+eval: $(VENV)/.runtime ## run the rules on real data and write docs/quality.md: make eval DATA=<folder>
 	@$(BIN)/python -m evaluation $(DATA)
 
 lock: $(VENV)/.dev ## pin requirements.in and requirements-dev.in again

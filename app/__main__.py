@@ -47,9 +47,11 @@ def main(argv: list[str] | None = None) -> int:
     outbox = commands.add_parser("outbox", help="hold messages back, or let them leave")
     outbox.add_argument("what", choices=["hold", "resume"])
     outbox.add_argument("--discard", action="store_true", help="with resume: give up what was queued before the hold")
+    commands.add_parser("search-rebuild", help="let the worker make all search terms anew")
     commands.add_parser("demo", help="seed the demo organisation")
     commands.add_parser("simulate", help="let the demo's devices report over MQTT")
     commands.add_parser("story", help="play the demo's story over HTTP and print each step")
+    commands.add_parser("day", help="play a rep's day against the demo, over HTTP and with a real phone")
     commands.add_parser("doctor", help="say what is misconfigured, and how to mend it")
     openapi = commands.add_parser("openapi", help="write the API's description")
     openapi.add_argument("--check", action="store_true", help="fail when docs/openapi.json is not what the program says")
@@ -72,9 +74,11 @@ def main(argv: list[str] | None = None) -> int:
         "restore": lambda: _restore(settings, given.file),
         "restored": lambda: _restored(settings),
         "outbox": lambda: _outbox(settings, given.what, discard=given.discard),
+        "search-rebuild": lambda: _rebuild_search(settings),
         "demo": lambda: _demo(settings),
         "simulate": lambda: _simulate(settings),
-        "story": lambda: _story(settings),
+        "story": lambda: _play(settings, "walk"),
+        "day": lambda: _play(settings, "day"),
         "doctor": lambda: _doctor(settings),
         "openapi": lambda: _openapi(settings, check=given.check),
         "mosquitto": lambda: _mosquitto(settings, given.folder, watch=given.watch, command=given.reload),
@@ -114,6 +118,7 @@ def _say(text: str, chinese: str = "") -> None:
 
 def _up(settings: Settings, *, demo: bool) -> int:
     from app import supervise
+    from app.contacts.schemes import install_default_scheme
     from app.migrate import migrate
     from app.rules.operations import install_default_rules
 
@@ -145,6 +150,7 @@ def _up(settings: Settings, *, demo: bool) -> int:
     migrate(database)
     with database.transaction() as session:
         install_default_rules(session)
+        install_default_scheme(session)
     accounts = ""
     if demo:
         from demo.seed import seed
@@ -198,6 +204,7 @@ def _worker(settings: Settings) -> int:
 
 
 def _migrate(settings: Settings) -> int:
+    from app.contacts.schemes import install_default_scheme
     from app.migrate import migrate, revisions
     from app.rules.operations import install_default_rules
 
@@ -206,6 +213,7 @@ def _migrate(settings: Settings) -> int:
     migrate(database)
     with database.transaction() as session:
         install_default_rules(session)
+        install_default_scheme(session)
     revision = revisions(database)[0]
     _say(f"database is at {revision}", f"数据库版本：{revision}")
     return 0
@@ -281,6 +289,16 @@ def _outbox(settings: Settings, what: str, *, discard: bool) -> int:
     return 0
 
 
+def _rebuild_search(settings: Settings) -> int:
+    import app.pages.search  # noqa: F401 - whatever is found has said so once this is imported
+    from app.search.operations import rebuild
+
+    with Database(settings.database_url).transaction() as session:
+        waiting = rebuild(session)
+    _say(f"{waiting} rows wait for the worker to make their search terms", f"{waiting} 条记录等待 worker 生成搜索词条")
+    return 0
+
+
 def _demo(settings: Settings) -> int:
     from app.migrate import migrate
     from demo.seed import seed
@@ -298,11 +316,13 @@ def _simulate(settings: Settings) -> int:
     return simulate(Database(settings.database_url), settings)
 
 
-def _story(settings: Settings) -> int:
+def _play(settings: Settings, which: str) -> int:
+    from demo.day import day
     from demo.walk import walk
 
+    play = {"walk": walk, "day": day}[which]
     try:
-        return walk(dataclasses.replace(settings, public_url=_running_url(settings)), _say)
+        return play(dataclasses.replace(settings, public_url=_running_url(settings)), _say)
     except (TimeoutError, RuntimeError) as fault:
         print(fault, file=sys.stderr)
         return 1

@@ -11,22 +11,35 @@ from app.accounts.routes import routes as accounts
 from app.assets.routes import routes as assets
 from app.attachments.routes import routes as attachments
 from app.calendar.routes import routes as calendar
+from app.completeness.routes import routes as completeness
+from app.contacts.routes import routes as contacts
 from app.core.api import FieldloopApi
 from app.core.db import Database
 from app.core.edge import Edge
 from app.core.http import check_policies, install
 from app.core.logs import set_up_logs
 from app.core.settings import Settings, read_settings
+from app.custom_fields.routes import routes as custom_fields
 from app.customers.routes import routes as customers
+from app.day_plans.routes import routes as day_plans
+from app.facts.routes import routes as facts
+from app.follow_ups.routes import routes as follow_ups
 from app.imports.routes import routes as imports
+from app.leads.routes import routes as leads
+from app.pages.customer_routes import routes as customer_pages
 from app.pages.routes import routes as pages
+from app.participants.routes import routes as participants
+from app.preparations.routes import routes as preparations
 from app.rules.routes import routes as rules
 from app.service_offers.routes import routes as service_offers
 from app.stations.routes import routes as stations
 from app.territories.routes import routes as territories
+from app.tracks.routes import routes as tracks
 from app.users.auth import authenticate
 from app.users.rights import RIGHTS, allows
 from app.users.routes import routes as users
+from app.visit_plans.routes import routes as visit_plans
+from app.visit_types.routes import routes as visit_types
 from app.visits.routes import routes as visits
 from app.work_orders.routes import routes as work_orders
 from iot.routes import routes as iot
@@ -38,18 +51,31 @@ ROOMS = (
     accounts,
     territories,
     calendar,
+    custom_fields,
     stations,
     customers,
+    facts,
+    completeness,
+    contacts,
     assets,
     work_orders,
     service_offers,
+    visit_types,
+    leads,
+    follow_ups,
     visits,
+    day_plans,
+    visit_plans,
+    tracks,
+    participants,
     attachments,
     rules,
     iot,
     push,
     imports,
     pages,
+    preparations,
+    customer_pages,
     offline_sync,
 )
 

@@ -16,11 +16,17 @@ from app.core.db import Database
 from app.core.leases import ProcessBeat, overdue_jobs
 from app.core.settings import Settings
 from app.rules.queries import unreadable_rules
+from app.tracks.erasure import overdue
+from app.tracks.shifts import forgotten
 from iot.models import DeadLetter, DeviceStorm, IngestCounter, TelemetryHorizon
 from push.models import OutboxMessage
 from push.queries import held_since
 
 _JOB_PATIENCE_S = 300.0
+_WORKER = (
+    "start python -m app worker; if it runs, its log says why the jobs end_shifts or retire_tracks fail",
+    "请启动 python -m app worker；若已在运行，其日志会说明作业 end_shifts 或 retire_tracks 失败的原因",
+)
 # So many devices are named; all are counted.
 _NAMED = 5
 
@@ -218,4 +224,39 @@ def of_outbox(session: Session, database: Database, settings: Settings) -> Itera
                 f"有 {stuck} 条通知在发件箱中等待超过 15 分钟，最早的自 {since} 起",
             ),
             ("GET /api/v1/outbox shows the last error of each", "GET /api/v1/outbox 会显示每条的最近一次错误"),
+        )
+
+
+def of_tracks(session: Session, settings: Settings) -> Iterator[Finding]:
+    """Tell of shifts that were not ended in time, and of positions that should be deleted and are not."""
+    running, too_long = forgotten(session)
+    if running:
+        yield Finding(
+            "problem",
+            (
+                f"{running} shift(s) of reps run past their latest end, though nothing of it is kept",
+                f"有 {running} 个班次超过最晚结束时刻仍未结束（其后的位置不会保存）",
+            ),
+            _WORKER,
+        )
+    if too_long:
+        yield Finding(
+            "note",
+            (
+                f"{too_long} shift(s) of the last 7 days were never ended by their reps, but at the bound of their length",
+                f"最近 7 天有 {too_long} 个班次未由业务员结束，而是达到最长时间后自动结束",
+            ),
+            (
+                "GET /api/v1/track-shifts names them; see whether the app reminds its users to end a shift",
+                "GET /api/v1/track-shifts 会列出这些班次；请检查应用是否提醒用户结束班次",
+            ),
+        )
+    if late := overdue(session, settings):
+        yield Finding(
+            "problem",
+            (
+                f"the positions of {late} shift(s) are kept for longer than they may be",
+                f"有 {late} 个班次的位置超期未删除",
+            ),
+            _WORKER,
         )

@@ -24,6 +24,7 @@ from app.accounts.links import purge_links
 from app.assets.claims import purge_claims
 from app.assets.credentials import end_old_secrets
 from app.attachments.uploads import Uploads
+from app.completeness import operations as completeness
 from app.core.db import Database, database_now, first_line, is_away, is_busy
 from app.core.fault_points import FaultPoint, passed
 from app.core.idempotency import forget_answers
@@ -32,8 +33,25 @@ from app.core.logs import get_log
 from app.core.metrics import JOB_RUNS
 from app.core.scopes import forget_removals
 from app.core.settings import Settings
+from app.core.tracked import hold
+from app.customers import duplicates, look_ups, merging
+from app.day_plans import operations as day_plans
+from app.day_plans.planning import plan
+from app.facts import codes
+from app.facts import operations as facts
+from app.facts.models import CodeMapping
+from app.imports.running import run_imports
+from app.imports.uploads import forget_rows
+from app.leads import reminding, scores
+from app.search.operations import keep_stale
 from app.service_offers.operations import expire_offers, follow_cancelled_orders
+from app.tracks import shifts
+from app.tracks.erasure import retire_tracks
+from app.tracks.following import follow_tracks
 from app.users import auth, tries
+from app.visit_plans import planning
+from app.visit_plans import queries as visit_plans
+from app.visits import days, site_fixes, steps
 from app.work_orders.operations import lapse_tasks
 from iot import cool_downs, pauses, reminders
 from iot.ahead import take_in_due
@@ -66,7 +84,7 @@ def _in_transaction(work: Callable[[Session, Settings], Any]) -> Callable[[Datab
 
 
 def _one_by_one(
-    find: Callable[[Session], Sequence[str]], verb: Callable[[Session, Settings, str], bool]
+    find: Callable[[Session], Sequence[str]], verb: Callable[[Session, Settings, str], int]
 ) -> Callable[[Database, Settings], int]:
     """Run a verb on each row that is found, in a transaction of its own: who holds one of them waits for no other."""
 
@@ -85,6 +103,72 @@ def _one_by_one(
 remind_due = _one_by_one(reminders.due, lambda session, _, alarm_id: reminders.remind(session, alarm_id))
 wake_snoozed = _one_by_one(pauses.due_to_wake, lambda session, _, alarm_id: pauses.wake(session, alarm_id))
 act_after_cool_downs = _one_by_one(cool_downs.due, cool_downs.act)
+remind_of_leads = _one_by_one(reminding.due, lambda session, _, lead_id: reminding.remind(session, lead_id))
+rescore_leads = _one_by_one(scores.stale_pages, lambda session, _, area: scores.rescore(session, area))
+# Rows of an import hold what people wrote; so long it can be undone.
+_IMPORT_DAYS = 90
+end_shifts = _one_by_one(shifts.due_to_end, lambda session, _, shift_id: shifts.end_due(session, shift_id))
+# So many customers at a run: some seconds of work.
+_MOST_SEARCHED = 500
+find_duplicates = _one_by_one(
+    lambda session: duplicates.unsearched(session, _MOST_SEARCHED),
+    lambda session, _, customer_id: duplicates.look_for_pairs(session, customer_id),
+)
+
+scan_completeness = _one_by_one(
+    lambda session: completeness.unscanned(session, _MOST_SEARCHED),
+    lambda session, _, customer_id: completeness.scan(session, customer_id),
+)
+settle_codes = _one_by_one(
+    codes.unsettled, lambda session, _, mapping_id: codes.settle_code(session, hold(session, CodeMapping, mapping_id))
+)
+
+
+# So many at a run, which is some seconds of work; the others are next.
+_MOST_PLANNED = 10
+
+
+def plan_days(database: Database, settings: Settings) -> int:
+    """Work out the plans that were asked for: each is taken in one transaction, worked out in none, answered in another."""
+    done = 0
+    for _ in range(_MOST_PLANNED):
+        with database.transaction() as session:
+            taken = day_plans.take_next(session)
+        if taken is None:
+            break
+        plan_id, attempt, request = taken
+        found = plan(request)
+        with database.transaction() as session:
+            done += day_plans.answer(session, plan_id, attempt, found)
+    return done
+
+
+def miss_visits(database: Database, settings: Settings) -> int:
+    """Mark planned visits whose day is over; return how many."""
+    return _one_by_one(lambda session: days.passed_by(session, settings), days.miss)(database, settings)
+
+
+def make_visits(database: Database, settings: Settings) -> int:
+    """Plan what visit plans ask for, batch by batch, each in a transaction of its own; return how many visits that changed."""
+    with database.reading() as session:
+        plans = visit_plans.all_ids(session)
+    done = 0
+    for plan_id in plans:
+        with database.transaction() as session:
+            done += planning.call_off(session, plan_id)
+        after: str | None = ""
+        while after is not None:
+            with database.transaction() as session:
+                changed, after = planning.plan_batch(session, settings, plan_id, after)
+                done += changed
+    return done
+
+
+follow_photos_of_steps = _one_by_one(
+    steps.awaiting_photos,
+    lambda session, _, visit_id: steps.follow_photos(session, visit_id),
+)
+follow_photos_of_sites = _one_by_one(site_fixes.waiting, site_fixes.follow_photo)
 
 
 def _forget(session: Session, settings: Settings) -> int:
@@ -95,6 +179,8 @@ def _forget(session: Session, settings: Settings) -> int:
     tries.purge_tries(session)
     session.execute(delete(JobRun).where(JobRun.scheduled_for < database_now(session) - timedelta(days=7)))
     forget_removals(session, settings.sync_keep_days)
+    day_plans.forget_old(session)
+    forget_rows(session, _IMPORT_DAYS)
     arrivals.forget(session, settings)
     return forget_answers(session, settings.idempotency_days)
 
@@ -118,6 +204,24 @@ JOBS: tuple[Job, ...] = (
     Job("notice_silence", 15, _in_transaction(lambda session, _: notice_silence(session))),
     Job("end_storms", 30, _in_transaction(lambda session, _: end_storms(session))),
     Job("time_out_commands", 10, _in_transaction(lambda session, _: time_out_commands(session))),
+    Job("plan_days", 2, plan_days),
+    Job("find_duplicates", 15, find_duplicates),
+    Job("follow_late_rows", 30, _in_transaction(lambda session, _: merging.follow_late(session))),
+    Job("make_visits", 300, make_visits),
+    Job("miss_visits", 60, miss_visits),
+    Job("follow_photos_of_steps", 60, follow_photos_of_steps),
+    Job("follow_photos_of_sites", 60, follow_photos_of_sites),
+    Job("remind_of_leads", 30, remind_of_leads),
+    Job("rescore_leads", 15, rescore_leads),
+    Job("scan_completeness", 15, scan_completeness),
+    Job("settle_codes", 15, settle_codes),
+    Job("settle_fact_rules", 15, _in_transaction(lambda session, _: facts.settle_rules(session))),
+    Job("run_imports", 5, run_imports),
+    Job("place_sites", look_ups.RUN_S, look_ups.place_sites),
+    Job("keep_search_terms", 5, _in_transaction(lambda session, _: keep_stale(session))),
+    Job("end_shifts", 60, end_shifts),
+    Job("follow_tracks", 15, follow_tracks),
+    Job("retire_tracks", 3600, retire_tracks),
     Job("retire_telemetry", 3600, retire_telemetry),
     Job("retire_rollups", 3600, retire_rollups),
     Job("forget_old_rows", 3600, _forget_rows_and_files),

@@ -29,6 +29,7 @@ class Client:
     """One keep-alive connection of one signed-in person."""
 
     def __init__(self, port: int, token: str) -> None:
+        self.last_bytes = 0
         self._link = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
@@ -42,6 +43,7 @@ class Client:
         self._link.request(method, "/api/v1" + path, sent, self._headers)
         answer = self._link.getresponse()
         raw = answer.read()
+        self.last_bytes = len(raw)
         if not 200 <= answer.status < 300:
             raise RuntimeError(f"{method} {path}: {answer.status} {raw[:300]!r}")
         return json.loads(raw)

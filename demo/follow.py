@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from app.core.db import Database
 from app.core.history import HistoryEntry
@@ -32,7 +33,7 @@ def follow(database: Database, settings: Settings, say: Callable[[str], None], s
     pick = in_terminal()
     with database.reading() as session:
         last = session.scalar(select(func.max(HistoryEntry.id))) or ""
-        over = session.scalar(select(HistoryEntry.id).where(HistoryEntry.kind == _TOLD[-1]).limit(1)) is not None
+        over = _ran_before(session)
     if over:
         say(
             pick(
@@ -59,6 +60,15 @@ def follow(database: Database, settings: Settings, say: Callable[[str], None], s
             "按 Ctrl-C 停止全部进程。",
         )
     )
+
+
+def _ran_before(session: Session) -> bool:
+    """Tell whether a story came to its last step: a message that followed an alarm, and not what the seed had to say."""
+    began = session.scalar(select(func.min(HistoryEntry.id)).where(HistoryEntry.kind.in_(_TOLD[:-1])))
+    if began is None:
+        return False
+    told = select(HistoryEntry.id).where(HistoryEntry.kind == _TOLD[-1], HistoryEntry.id > began)
+    return session.scalar(told.limit(1)) is not None
 
 
 def _told_until_the_last(

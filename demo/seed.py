@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,18 @@ from app.core.locales import in_terminal
 from app.core.settings import Settings
 from app.core.tracked import add
 from app.customers import operations as customers
+from app.follow_ups import operations as follow_ups
+from app.leads import operations as leads
+from app.leads.scores import set_routing
 from app.rules.operations import install_default_rules
 from app.stations import operations as stations
 from app.stations.models import Station
 from app.territories import operations as territories
 from app.users import secrets
+from app.users.auth import actor_of
 from app.users.models import User, UserTerritory
 from app.users.rights import Actor
-from demo.story import OWNERS, PART, PEOPLE, STATIONS, TERRITORIES
+from demo.story import OWNERS, PART, PEOPLE, PROSPECTS, ROUTING, STATIONS, TERRITORIES, Prospect
 
 _BOSS = Actor("demo-seed", "admin", "demo", "zh-CN")
 
@@ -124,7 +129,29 @@ def _seed(session: Session, settings: Settings) -> list[dict[str, Any]]:
                 "last_burst_cycle": owner.last_burst_cycle,
             }
         )
+    office = session.scalars(select(User).where(User.login == "admin")).one()
+    set_routing(session, actor_of(session, office), ROUTING)
+    for prospect in PROSPECTS:
+        maker = next((rep for rep in reps.values() if rep.login == prospect.rep), office)
+        _lead(session, settings, actor_of(session, maker), prospect, area[prospect.territory].id)
     return devices
+
+
+def _lead(session: Session, settings: Settings, actor: Actor, prospect: Prospect, territory_id: str) -> None:
+    """Make a lead, and log the call that was made."""
+    values = {
+        "name": prospect.name,
+        "phone": f"+86{prospect.phone}",
+        "interest": prospect.interest,
+        "territory_id": territory_id,
+        "company": prospect.company,
+        "budget": Decimal(prospect.budget) if prospect.budget else None,
+        "source": prospect.source,
+    }
+    made = leads.create_lead(session, settings, actor, values)
+    if prospect.told:
+        call = {"kind": "call", "lead_id": made.id, "summary": prospect.told, "duration_s": 180, "next_step": prospect.next_step}
+        follow_ups.log_follow_up(session, actor, call)
 
 
 def _station(session: Session, settings: Settings, place: Any, territory_id: str) -> Station:

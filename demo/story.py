@@ -88,3 +88,37 @@ PEOPLE = (
     ("rep.zh", "李业务", "rep", "zh-CN", "futian"),
     ("rep.en", "Rep Jordan", "rep", "en", "nanshan"),
 )
+
+
+class Prospect(NamedTuple):
+    """A lead of the demo. ``rep``: who made it on the road; None: it came to the office, and the rules find its rep.
+
+    ``told``: what was said on the phone; None: nobody has called yet.
+    """
+
+    name: str
+    phone: str
+    interest: str
+    territory: str
+    rep: str | None
+    company: str | None = None
+    budget: str | None = None
+    source: str | None = None
+    told: str | None = None
+    next_step: str | None = None
+
+
+# Names and numbers are made up.
+PROSPECTS = (
+    Prospect("周敏", "13800001001", "三辆电动货车", "futian", None, "南粤冷链", "450000.00", "website"),
+    Prospect("何志强", "13800001002", "充电桩两台", "futian", "rep.zh", source="visit", told="想先看报价", next_step="发送报价"),
+    Prospect("Emma Clarke", "13800001003", "ten delivery vans", "nanshan", None, "Bayside Foods", "1200000.00", "fair"),
+    Prospect("Tom Baker", "13800001004", "battery check for four vans", "nanshan", "rep.en", told="Asked for Friday."),
+)
+# As the demo's office shares leads out: large ones by hand, the others among the reps of the territory.
+ROUTING = {
+    "rules": [
+        {"code": "large", "conditions": [{"field": "budget", "comparison": "at_least", "value": 1000000}], "pool": True},
+        {"code": "territory", "in_charge": True},
+    ]
+}

@@ -2,58 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import Any
-
-import httpx
-
-from app.core.locales import EN, ZH, in_terminal
+from app.core.locales import in_terminal
 from app.core.settings import Settings
+from demo.people import Person, Say, wait_for, wait_until_ready
 from demo.seed import demo_password
-
-Say = Callable[[str], None]
-_PATIENCE_S = 60.0
-
-
-class Person:
-    """Somebody signed in, speaking to the API."""
-
-    def __init__(self, base: str, login: str, password: str, say: Say) -> None:
-        """Sign in."""
-        self.login, self._say = login, say
-        self._http = httpx.Client(base_url=f"{base}/api/v1", timeout=15)
-        tokens = self._http.post("/auth/sign-in", json={"login": login, "password": password}).raise_for_status().json()
-        self._http.headers["Accept-Language"] = in_terminal()(EN, ZH)
-        self._http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
-
-    def get(self, path: str) -> Any:
-        """Read something quietly."""
-        return self._http.get(path).raise_for_status().json()
-
-    def do(self, what: str, path: str, body: dict[str, Any] | None, *show: str, expect: int = 200) -> Any:
-        """Do something and print it with some fields of the answer."""
-        answer = self._http.post(path, json=body) if body is not None else self._http.post(path)
-        found = answer.json()
-        told = ", ".join(f"{name}={found.get(name)}" for name in show)
-        self._say(f"  {what}\n      {self.login}: POST /api/v1{path} -> {answer.status_code}  {told}")
-        if answer.status_code != expect:
-            raise RuntimeError(f"expected {expect}, got {answer.status_code}: {answer.text}")
-        return found
 
 
 def walk(settings: Settings, say: Say) -> int:
     """Play the story for the first open offer of the demo; return 0 when every step came out as it should."""
     pick = in_terminal()
     password = demo_password(settings)
-    _wait(lambda: _answers(settings.public_url))
+    wait_until_ready(settings.public_url)
 
     def person(login: str) -> Person:
         return Person(settings.public_url, login, password, say)
 
     owner, manager, rep = person("owner.zh"), person("manager"), person("rep.zh")
     say(pick("What happened by itself", "系统自动完成的部分"))
-    offer = _wait(lambda: next((o for o in owner.get("/service-offers")["items"] if o["state"] in {"issued", "viewed"}), None))
+    offer = wait_for(lambda: next((o for o in owner.get("/service-offers")["items"] if o["state"] in {"issued", "viewed"}), None))
     alarm = rep.get(f"/alarms/{offer['alarm_id']}")
     value, count = f"{alarm['metric']} {alarm['last_value']}", alarm["readings"]
     say(f"  alarm {alarm['state']}: " + pick(f"{value} after {count} readings below 75", f"{value}，已有 {count} 次低于 75"))
@@ -92,7 +58,7 @@ def walk(settings: Settings, say: Say) -> int:
         pick("A second time is refused", "再次核销会被拒绝"), "/coupons/redeem", {"code": coupon["code"]}, "code", expect=409
     )
     staff.do(pick("The station fits a new pack", "服务站更换电池包"), f"/station-tasks/{task['id']}/finish", finish, "state")
-    cleared = _wait(lambda: found if (found := rep.get(f"/alarms/{alarm['id']}"))["state"] == "cleared" else None)
+    cleared = wait_for(lambda: found if (found := rep.get(f"/alarms/{alarm['id']}"))["state"] == "cleared" else None)
     say(f"  alarm {cleared['state']}: {cleared['end_reason']}")
 
     say(pick("Why, from the redeemed coupon back to the readings", "为什么：从已核销的优惠券追溯到电池读数"))
@@ -104,30 +70,3 @@ def walk(settings: Settings, say: Say) -> int:
     effects = rep.get(f"/history/reading/{reading['subject']['id']}")["effects"]
     say("  " + " > ".join(dict.fromkeys(entry["kind"] for entry in sorted(effects, key=lambda found: found["id"]))))
     return 0
-
-
-def _answers(base: str) -> bool | None:
-    try:
-        return httpx.get(f"{base}/health/ready", timeout=5).status_code == 200 or None
-    except httpx.TransportError:
-        return None
-
-
-def _wait(look: Callable[[], Any]) -> Any:
-    """Ask again until there is an answer, at most a minute.
-
-    Raises:
-        TimeoutError: when there is none.
-    """
-    deadline = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < deadline:
-        found = look()
-        if found is not None:
-            return found
-        time.sleep(0.5)
-    raise TimeoutError(
-        in_terminal()(
-            "nothing came within a minute; is `make run` ready? see: python -m app doctor",
-            "一分钟内没有结果；make run 就绪了吗？请运行 python -m app doctor",
-        )
-    )

@@ -1,7 +1,7 @@
-"""``python -m evaluation DATA``: rules on real batteries, cars and machines, messages of other makers; writes docs/quality.md.
+"""``python -m evaluation DATA``: the product's rules on real batteries, cars and machines, messages, positions and customers.
 
-Of the rules nothing runs here but the detectors, so the figures are those of the rules themselves. The messages go through a
-real broker and the ingest.
+Writes docs/quality.md and docs/quality.zh-CN.md, both whole or neither. Of the rules nothing runs here but the detectors, so the
+figures are those of the rules themselves. The messages go through a real broker and the ingest.
 """
 
 from __future__ import annotations
@@ -9,38 +9,40 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from app.core.clock import Clock
+from app.core.locales import EN
 from app.core.logs import set_up_logs
 from app.core.settings import read_settings
-from evaluation import batteries, cars, machines, trends, wire
+from evaluation.machine import described
+from evaluation.page import PAGES, judge, page
 
-_PAGE = Path(__file__).resolve().parent.parent / "docs" / "quality.md"
-_HEAD = """# Quality of rules on real data
-
-Written by `make eval DATA=<folder>`; the folder holds the public data sets named in each section, which are not part of this
-repository. The detectors are those the ingest runs (`app/rules/detectors`). Seeds are fixed, so the page changes only with the
-rules and with how messages are read.
-"""
+_DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
-def main(argv: list[str]) -> int:
-    """Write the page; skip with a reason where the data is not there."""
+def main(argv: list[str], docs: Path = _DOCS) -> int:
+    """Write the pages.
+
+    Where data is missing, the other sections are printed, each missing one with the reason, and the pages stay as they were.
+
+    Returns:
+        1 if the product fell short of what it promises; the sections show where.
+    """
     set_up_logs(read_settings(log_level="ERROR"), "evaluation")
-    folder = Path(argv[0]) if argv else None
-    parts = [batteries.judged, trends.judged, cars.judged, machines.judged, wire.judged]
-    told = [text for part in parts if folder is not None and (text := part(folder)) is not None]
-    if not told:
-        print(
-            "skipped: name a folder that holds battery_nasa, battery_lab, ev_leaf_log, ev_leaf_survey, machines_pdm or"
-            " mqtt_ovms with mqtt_teslamate and mqtt_sparkplug,"
-            " as in: make eval DATA=<folder>"
-        )
-        return 0
-    page = "\n".join([_HEAD, *(text for text, _ in told)])
-    print(page)
-    if len(told) == len(parts):
-        _PAGE.write_text(page)
-        print(f"kept in {_PAGE}")
-    return 1 if any(wrong for _, wrong in told) else 0
+    clock = Clock()
+    began, day = clock.monotonic(), clock.now().date()
+    told = judge(Path(argv[0]) if argv else None)
+    seconds = clock.monotonic() - began
+    if told.sections:
+        print(page(told, EN, day, described(), seconds))
+    for part, reason in told.skipped:
+        print(f"{part.headings[EN]}: skipped, {reason}")
+    if told.skipped:
+        print("The pages stay as they are; all sections need: make eval DATA=<folder>")
+    else:
+        for locale, name in PAGES.items():
+            (docs / name).write_text(page(told, locale, day, described(), seconds), encoding="utf-8")
+        print(f"kept in {docs}")
+    return 1 if told.wrong else 0
 
 
 if __name__ == "__main__":

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from app.core.locales import ZH
 from app.rules.detectors import Reading
 from app.rules.documents import Document, read_document
 
 DAY_MS = 86_400_000
+
+
+class Section(NamedTuple):
+    """What a section says.
+
+    Attributes:
+        texts: by language, without the heading.
+        wrong: whether the product fell short of what it promises.
+    """
+
+    texts: Mapping[str, str]
+    wrong: bool = False
+
+
+class SkippedError(Exception):
+    """A section cannot be judged here; says why."""
 
 
 def rows(path: Path) -> Iterator[dict[str, str]]:
@@ -41,6 +58,9 @@ def table(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in told)
 
 
-def share(part: int, whole: int) -> str:
+def share(part: int, whole: int, locale: str) -> str:
     """Return a share in per cent with its counts."""
-    return f"{100 * part / whole:.0f} % ({part} of {whole})" if whole else "–"
+    if not whole:
+        return "–"
+    counts = f"（{part}/{whole}）" if locale == ZH else f" ({part} of {whole})"
+    return f"{100 * part / whole:.0f} %{counts}"

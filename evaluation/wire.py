@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from app.core.clock import to_ms
+from app.core.locales import EN, LOCALES, ZH
 from app.rules.detectors import Reading
 from evaluation.batteries import by_definition
 from evaluation.deployment import BEGIN, Deployment, Vehicle, deployed, find_mosquitto
 from evaluation.makers import CONVENTIONS, Convention, Spoken
 from evaluation.sparkplug import metric, payload
-from evaluation.tables import DAY_MS, cells, rows, table
+from evaluation.tables import DAY_MS, Section, SkippedError, cells, rows, table
 
 _CELL = "B0005"
 _SEED = 20_261
@@ -37,20 +38,13 @@ class _Set(NamedTuple):
     messages: list[tuple[str, Spoken]]
 
 
-def judged(folder: Path) -> tuple[str, bool] | None:
-    """Return the section, and whether anything was wrong; None without data or without Mosquitto."""
-    if not all((folder / name).exists() for name in ("mqtt_ovms", "mqtt_teslamate", "mqtt_sparkplug", "battery_nasa")):
-        return None
-    if find_mosquitto() is None:
-        print("messages of other makers: skipped, mosquitto is not installed (apt install mosquitto)")
-        return None
-    battery = cells(folder)[_CELL]
-    lines, gaps_right = _published(folder)
-    told, faults = _conventions(battery)
-    head = ["form", "sent", "readings stored", "alarm on day", "by definition"]
-    head += ["again: sent", "stored", "dead letters", "readings and alarms"]
-    text = f"""## Messages of other makers' devices
-
+_WORDS = {
+    EN: {
+        "published": "messages|sent|denied|readings stored|passed over|dead letters|sequence gaps",
+        "forms": "form|sent|readings stored|alarm on day|by definition|again: sent|stored|dead letters|readings and alarms",
+        "same": "the same",
+        "different": "DIFFERENT",
+        "text": """\
 Published to a real Mosquitto with the generated users and rights, each device with its own account; the ingest of the product
 stores them in SQLite. Data: the metrics of the OVMS documentation with its examples (over MQTT: the value without its unit), the
 topics of the TeslaMate documentation with its examples, the Sparkplug payloads published with benthos-umh (a birth, two values of
@@ -58,17 +52,72 @@ which the second comes after a gap, and the death of an earlier connection), and
 published: topics, sequence numbers, times and numbers of metrics are real, the values are not. *Passed over*: texts, lists and
 empty messages. *Denied*: by the broker; these are messages of nodes (`NDATA`) that name a device, which Sparkplug does not know.
 
-{table(["messages", "sent", "denied", "readings stored", "passed over", "dead letters", "sequence gaps"], lines)}
+{published}
 
-The capture's gaps by its own column of numbers: {"the same" if gaps_right else "DIFFERENT"}.
+The capture's gaps by its own column of numbers: {gaps}.
 
-The {len(battery)} readings of NASA's cell {_CELL}, one a day, told in each form to the default battery rule. *By definition*: as
-above. *Again*: a second deployment gets every message twice, and where messages carry a time of their own, in an order drawn with
-seed {_SEED}; where they carry none, the copy arrives at the same instant. Readings and alarms must be those of the first.
+The {battery} readings of NASA's cell {cell}, one a day, told in each form to the default battery rule. *By definition*: as
+in the section on that rule. *Again*: a second deployment gets every message twice, and where messages carry a time of their own,
+in an order drawn with seed {seed}; where they carry none, the copy arrives at the same instant. Readings and alarms must be those
+of the first.
 
-{table(head, told)}
-"""
-    return text, bool(faults) or not gaps_right
+{forms}
+""",
+    },
+    ZH: {
+        "published": "消息|发送|被拒绝|入库读数|略过|死信|序号缺口",
+        "forms": "形式|发送|入库读数|告警在第几天|按定义|再次：发送|入库|死信|读数与告警",
+        "same": "一致",
+        "different": "不一致",
+        "OVMS, documentation": "OVMS，文档示例",
+        "TeslaMate, documentation": "TeslaMate，文档示例",
+        "Sparkplug, payloads": "Sparkplug，公开的消息内容",
+        "Sparkplug, a plant": "Sparkplug，一座工厂的抓包",
+        "text": """\
+消息发布到真实的 Mosquitto（用户与权限均由产品生成，每台设备使用自己的账号），由产品的接收进程存入 SQLite。
+数据：OVMS 文档中的指标及其示例值（经 MQTT 传送时不带单位）、TeslaMate 文档中的主题及其示例值、benthos-umh 公开的 Sparkplug
+消息内容（一次上线、两次数值，其中第二次之前有缺口，以及前一次连接的下线），以及同一项目在一座工厂的抓包。抓包的消息内容未公开：
+主题、序号、时间与指标数量是真实的，数值不是。“略过”：文本、列表与空消息。“被拒绝”：由 MQTT 代理服务器拒绝，
+即节点消息（`NDATA`）中带有设备名，Sparkplug 没有这种用法。
+
+{published}
+
+按抓包自带的序号一列核对缺口：{gaps}。
+
+NASA 电芯 {cell} 的 {battery} 条读数，每天一条，以各种形式上报，由默认电池规则判断。“按定义”同电池规则一节。
+“再次”：另一套部署收到的每条消息都重复一遍；消息自带时间的，以种子 {seed} 打乱顺序；不带时间的，副本在同一时刻到达。
+读数与告警必须与第一次一致。
+
+{forms}
+""",
+    },
+}
+
+
+def judged(folder: Path) -> Section:
+    """Publish, take in, and count.
+
+    Raises:
+        SkippedError: Mosquitto is not installed.
+    """
+    if find_mosquitto() is None:
+        raise SkippedError("mosquitto is not installed (apt install mosquitto)")
+    battery = cells(folder)[_CELL]
+    published, gaps_right = _published(folder)
+    told, faults = _conventions(battery)
+    texts = {}
+    for locale in LOCALES:
+        words = _WORDS[locale]
+        sames = {True: words["same"], False: words["different"]}
+        texts[locale] = words["text"].format(
+            published=table(words["published"].split("|"), [[words.get(name, name), *line] for name, *line in published]),
+            gaps=sames[gaps_right],
+            battery=len(battery),
+            cell=_CELL,
+            seed=_SEED,
+            forms=table(words["forms"].split("|"), [[*line, sames[same]] for line, same in told]),
+        )
+    return Section(texts, bool(faults) or not gaps_right)
 
 
 def _published(folder: Path) -> tuple[list[list[str]], bool]:
@@ -162,29 +211,27 @@ class _Told(NamedTuple):
     alarms: list[tuple[Any, ...]]
 
 
-def _conventions(battery: list[Reading]) -> tuple[list[list[str]], int]:
+def _conventions(battery: list[Reading]) -> tuple[list[tuple[list[str], bool]], int]:
     defined = [day for day, _ in by_definition([(reading.at_ms // DAY_MS, reading.value) for reading in battery])]
-    lines, faults = [], 0
+    told, faults = [], 0
     for convention in CONVENTIONS:
         first = _tell(convention, battery, lambda told: told)
         again = _tell(convention, battery, _shuffled if convention.timed else _doubled)
         days = [(to_ms(alarm[1]) - _BEGIN_MS) // DAY_MS for alarm in first.alarms]
         same = again.alarms == first.alarms and again.readings == first.readings
         faults += not same or days != defined or len(first.readings) != len(battery) or bool(first.dead or again.dead)
-        lines.append(
-            [
-                convention.__name__,
-                str(first.sent),
-                str(len(first.readings)),
-                ", ".join(map(str, days)) or "–",
-                ", ".join(map(str, defined)) or "–",
-                str(again.sent),
-                str(len(again.readings)),
-                _reasons(first.dead + again.dead),
-                "the same" if same else "DIFFERENT",
-            ]
-        )
-    return lines, faults
+        line = [
+            convention.__name__,
+            str(first.sent),
+            str(len(first.readings)),
+            ", ".join(map(str, days)) or "–",
+            ", ".join(map(str, defined)) or "–",
+            str(again.sent),
+            str(len(again.readings)),
+            _reasons(first.dead + again.dead),
+        ]
+        told.append((line, same))
+    return told, faults
 
 
 def _doubled(told: list[Reading]) -> list[Reading]:

@@ -5,13 +5,27 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.assets.models import Asset
 from app.core.db import Base, JsonValue, Moment
+from app.core.history import declare_story
 from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
-from app.customers.models import ways_by_customer
+from app.customers.models import follows_customer, ways_by_customer
 
 ALARM_STATES = ("raised", "acknowledged", "cleared", "closed", "withdrawn")
 OPEN_STATES = ("raised", "acknowledged")
@@ -329,7 +343,9 @@ declare_rows(
     ),
     {
         "assets": "SELECT r.id FROM alarms r JOIN assets a ON a.id = r.asset_id WHERE a.change_no = :n",
-        "customers": f"SELECT r.id FROM alarms r {_OF_ASSET} WHERE c.change_no = :n",
+        **follows_customer("alarms", _OF_ASSET),
         "station_grants": "SELECT r.id FROM alarms r JOIN station_grants g ON g.asset_id = r.asset_id WHERE g.change_no = :n",
     },
 )
+declare_story("alarm", select(Alarm.id, Asset.customer_id).join(Asset, Asset.id == Alarm.asset_id))
+declare_story("incident", select(Incident.id, Asset.customer_id).join(Asset, Asset.id == Incident.asset_id))

@@ -7,7 +7,7 @@ phone must hear of although the row did not change for others is sent again with
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -27,15 +27,17 @@ from app.core.ids import new_id
 from app.core.scopes import send_away
 from app.core.settings import Settings
 from app.core.tracked import FieldMark, Tracked, add, renumber, try_transition
+from app.customers.sources import telling
 from app.users.auth import actor_of
 from app.users.models import User
 from app.users.rights import allows
-from offline_sync import early
+from offline_sync import early, heirs
 from offline_sync.changes import visible_ids
 from offline_sync.checks import ROW_LIMITS, checked, comes_to, new_values
 from offline_sync.collections import COLLECTIONS, to_wire
-from offline_sync.intents import decide, read_body
-from offline_sync.merge import Loss, Sent, claims, digest, merge
+from offline_sync.intents import INTENTS, decide, read_body
+from offline_sync.keyed import gather, spread
+from offline_sync.merge import Loss, Merged, Sent, claims, digest, merge
 from offline_sync.models import DeletedId, EarlyRow, Installation, Intent, Receipt, SyncConflict, SyncProblem
 from offline_sync.receipts import hidden_of, is_old, is_repeated_deletion, keep_receipts, last_sent
 from offline_sync.sent import Arrival, Outcome, Sender
@@ -78,10 +80,13 @@ def apply(session: Session, sender: Sender, arrivals: Iterable[Arrival]) -> list
     return outcomes
 
 
-def _rank(arrival: Arrival) -> tuple[int, int]:
-    """Parents first. Intents as the person did them: not every library lists them so."""
-    made = arrival.values.get("made_at") if arrival.collection == "intents" else 0
-    return _ORDER.get(arrival.collection, len(_ORDER)), made if isinstance(made, int) else 0
+def _rank(arrival: Arrival) -> tuple[int, bool, int]:
+    """Parents first. Intents that make rows, then the others as the person did them: not every library lists them so."""
+    place = _ORDER.get(arrival.collection, len(_ORDER))
+    if arrival.collection != "intents":
+        return place, False, 0
+    kind, made = INTENTS.get(str(arrival.values.get("kind"))), arrival.values.get("made_at")
+    return place, kind is None or kind.makes is None, made if isinstance(made, int) else 0
 
 
 def _mend(session: Session, sender: Sender, outcomes: Sequence[Outcome]) -> None:
@@ -102,7 +107,7 @@ def _mend(session: Session, sender: Sender, outcomes: Sequence[Outcome]) -> None
 def _take_early(session: Session, sender: Sender) -> None:
     """Take the rows of this phone that waited for what has now come; those on which others wait, first."""
     while found := early.due(session, sender.actor, sender.installation_id):
-        for row in found:
+        for row in sorted(found, key=lambda row: _rank(Arrival(row.collection, row.row_id, row.sent))):
             take_late(session, sender, row)
 
 
@@ -166,8 +171,8 @@ def take(session: Session, sender: Sender, arrival: Arrival) -> bool:
         raise FieldsInvalid({"id" if fault.reason == "id_invalid" else "row": [fault.reason]}) from None
     writer = WRITERS.get(arrival.collection)
     if arrival.collection == "intents":
-        _intend(session, sender, arrival, row_id)
-    elif writer is None:
+        return _intend(session, sender, arrival, row_id)
+    if writer is None:
         _restore_read_only(session, sender, arrival, row_id)
     elif not allows(sender.actor, writer.right):
         raise Forbidden("forbidden")
@@ -232,25 +237,41 @@ def _edit(session: Session, sender: Sender, arrival: Arrival, writer: Writer, ro
     old = is_old(sender, arrival, to_wire(row.updated_at), last)
     unknown = arrival.base is None and not (sender.cursor and sender.seen) and not sender.replayed
     hidden = hidden_of(sender, last)
+    others = None if old or unknown else _unseen(session, sender, arrival.collection, row.id) | set(hidden)
+    present, said, doubtful = spread(writer.keyed, present, Sent(sent, arrival.claimed, arrival.base, last), others)
     merged = merge(
         present,
-        Sent(sent, arrival.claimed, arrival.base, last),
-        others=editable if old or unknown else _unseen(session, sender, arrival.collection, row.id) | set(hidden),
-        server_first=editable if old else writer.server_first,
+        said,
+        others=present if others is None else others,
+        server_first=present if old else {*writer.server_first, *doubtful},
     )
     if merged.write:
-        changes = checked(writer.edit, merged.write)
-        writer.change(session, sender.actor, row, changes)
-    for loss in merged.losses:  # as it is kept: the phone's value may be stored in another form
-        _keep_loss(session, sender, arrival.collection, row.id, Loss(loss.field, _wire(row, loss.field, arrival), loss.lost))
+        changes = checked(writer.edit, gather(merged.write))
+        with telling(session, said_at=sender.edited_at, unseen={loss.field for loss in merged.losses}):
+            writer.change(session, sender.actor, row, changes)
+    for loss in _losses(writer, row, arrival, merged):
+        _keep_loss(session, sender, arrival.collection, row.id, loss)
     if not old:
-        missed = dict.fromkeys(set(sent) & set(arrival.claimed or ()), sender.since)
-        unseen = {name: stood for name, stood in (hidden | missed).items() if name in sent and name not in merged.write}
+        missed = dict.fromkeys(set(said.values) & set(said.claimed or ()), sender.since)
+        unseen = {name: stood for name, stood in (hidden | missed).items() if name in said.values and name not in merged.write}
         keep_receipts(session, sender, [(arrival, last)], wrote=bool(merged.write), hidden=unseen)
     stored = {name: _wire(row, name, arrival) for name in columns if name in arrival.values}
     differs = merged.differs or any(value != arrival.values[name] for name, value in stored.items())
     if differs and not merged.write:
         _tell_again(session, sender, row)
+
+
+def _losses(writer: Writer, row: Any, arrival: Arrival, merged: Merged) -> Iterator[Loss]:
+    """Yield what lost, as it is kept: the phone's value may be stored in another form, or a better source's value may stay."""
+    stood = {loss.field: loss.lost for loss in merged.losses if loss.field in merged.write}
+    outranked = set(getattr(row, "outranked", ())) if merged.write else set()
+    for name in sorted({*outranked & set(merged.write), *(loss.field for loss in merged.losses)}):
+        column, dot, key = name.partition(".")
+        kept = getattr(row, column).get(key) if dot else _wire(row, name, arrival)
+        if name in outranked:
+            yield Loss(name, kept, merged.write[name])
+        else:
+            yield Loss(name, kept, stood.get(name, next(loss.lost for loss in merged.losses if loss.field == name)))
 
 
 def _tell_again(session: Session, sender: Sender, row: Tracked) -> None:
@@ -260,7 +281,7 @@ def _tell_again(session: Session, sender: Sender, row: Tracked) -> None:
 
 
 def _too_late(session: Session, sender: Sender, arrival: Arrival, row: Tracked) -> None:
-    """The row is deleted: that wins. What the phone had edited meanwhile goes to the journal."""
+    """The row is deleted: that wins. What the phone had edited meanwhile goes to its heir, if it was merged, or the journal."""
     last = last_sent(session, sender, arrival, row.id)
     if not arrival.deleted:
         sent = Sent(arrival.values, arrival.claimed, arrival.base, last)
@@ -269,29 +290,39 @@ def _too_late(session: Session, sender: Sender, arrival: Arrival, row: Tracked) 
             for name in sorted(row.MERGED & set(arrival.values))
             if claims(sent, name) and last.get(name) != digest(arrival.values[name])
         }
-        WRITERS[arrival.collection].find_deleted(session, sender.actor, row.id)
+        writer = WRITERS[arrival.collection]
+        if heirs.was_merged(row):
+            old = is_old(sender, arrival, to_wire(row.updated_at), last)
+            for row_id, loss in heirs.inherit(session, sender.actor, writer, row, edits, late=old):
+                _keep_loss(session, sender, arrival.collection, row_id, loss)
+        else:
+            writer.find_deleted(session, sender.actor, row.id)
+            if edits:
+                _keep_loss(session, sender, arrival.collection, row.id, Loss("", kept=None, lost=edits))
         if edits:
-            _keep_loss(session, sender, arrival.collection, row.id, Loss("", kept=None, lost=edits))
             keep_receipts(session, sender, [(arrival, last)])
     else:
         keep_receipts(session, sender, [(arrival, last)])
     send_away(session, sender.actor.id, arrival.collection, row.id)
 
 
-def _intend(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> None:
+def _intend(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> bool:
     present = session.scalar(select(Intent).where(Intent.id == row_id).with_for_update(key_share=True))
     if present is not None:
         if present.user_id != sender.actor.id:
             raise NotFound
         # Append-only: an edit or a deletion is not written; the next pull brings the row back as it is.
         renumber(session, present)
-        return
+        return True
     if arrival.deleted:
-        return
+        return True
     kind, body = arrival.values.get("kind"), arrival.values.get("body")
     if not isinstance(kind, str) or not isinstance(body, str):
         raise FieldsInvalid({name: ["not_text"] for name in ("kind", "body") if not isinstance(arrival.values.get(name), str)})
-    read_body(kind, body)
+    asked, about = read_body(kind, body), INTENTS[kind].about
+    if sender.waits and about is not None and early.may_wait(session, sender.actor, sender.installation_id, about(asked)):
+        early.keep(session, sender.actor, sender.installation_id, (arrival.collection, row_id), about(asked), arrival.values)
+        return False
     try:
         made_ms = wire.check_ms(arrival.values.get("made_at"))
     except wire.WireError:
@@ -303,6 +334,10 @@ def _intend(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> 
     refusal = decide(session, sender.settings, sender.actor, intent)
     if refusal is not None:
         sender.refusals.append(refusal)
+        if (makes := INTENTS[kind].makes) is not None and asked.get("id"):
+            # It will not come: who waits for it waits no longer.
+            insert_once(session, DeletedId, user_id=sender.actor.id, collection=makes, row_id=asked["id"], at=now(session))
+    return True
 
 
 def _restore_read_only(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> None:

@@ -18,15 +18,25 @@ from sqlalchemy import JSON, Boolean, Column, ColumnElement, Date, Select, Strin
 
 from app.assets.models import Asset
 from app.attachments.models import Attachment
+from app.contacts.models import Contact, ContactRelation, ContactScheme
 from app.core.clock import to_ms
 from app.core.db import Moment, Money, among_given, in_ms
 from app.core.settings import Settings
 from app.core.texts import field_text, problem_text
 from app.core.tracked import Tracked
+from app.custom_fields.models import CustomField
 from app.customers.models import Customer, Site
+from app.day_plans.models import DayPlan
+from app.day_plans.words import in_words as plan_in_words
+from app.follow_ups.models import FollowUp
+from app.leads.models import Lead, PoolLead
+from app.leads.scoring import told
 from app.service_offers.models import ServiceOffer
 from app.stations.models import Station
+from app.tracks.models import Shift, TrackConsent, VisitProposal
 from app.users.rights import Actor
+from app.visit_types.models import VisitKit, VisitType
+from app.visits.models import StepResult, Visit
 from app.work_orders.models import StationTask, WorkOrder
 from iot.models import Alarm
 from offline_sync.models import Intent, SyncProblem
@@ -130,6 +140,11 @@ def _notification_words(row: Notification, locale: str, settings: Settings) -> d
     return {"title": words["title"], "body": words["body"]}
 
 
+def _plan_words(row: DayPlan, locale: str, _settings: Settings) -> dict[str, Any]:
+    found = plan_in_words(row.answer, locale)
+    return {"answer": None if found is None else json.dumps(found, ensure_ascii=False, sort_keys=True)}
+
+
 def _intent_words(row: Intent, locale: str, _settings: Settings) -> dict[str, Any]:
     if row.code is None:
         return {"text": None}
@@ -142,6 +157,10 @@ def _problem_words(row: SyncProblem, locale: str, _settings: Settings) -> dict[s
     return {"reasons": json.dumps(reasons, ensure_ascii=False, sort_keys=True), "text": "; ".join(sorted(set(reasons.values())))}
 
 
+def _lead_words(row: Lead, locale: str, _settings: Settings) -> dict[str, Any]:
+    return {"score_text": "; ".join(reason["text"] for reason in told(row.score_reasons, locale))}
+
+
 COLLECTIONS: dict[str, Collection] = {
     found.name: found
     for found in (
@@ -149,10 +168,50 @@ COLLECTIONS: dict[str, Collection] = {
             "customers",
             Customer,
             "customers.read",
-            _plain("code", "name", "phone", "email", "territory_id", "owner_id"),
+            _plain("code", "name", "phone", "email", "territory_id", "owner_id", "custom"),
             optional=frozenset({"phone", "email", "owner_id"}),
         ),
-        Collection("sites", Site, "customers.read", _plain("customer_id", "name", "address", "lat", "lon")),
+        Collection(
+            "custom_fields",
+            CustomField,
+            "custom_fields.read",
+            _plain("subject_kind", "key", "kind", "label_zh", "label_en", "choices", "territory_id", "retired"),
+            optional=frozenset({"territory_id"}),
+        ),
+        Collection(
+            "sites",
+            Site,
+            "customers.read",
+            _plain("customer_id", "name", "address", "lat", "lon", "opening_hours"),
+            optional=frozenset({"lat", "lon", "opening_hours"}),
+        ),
+        Collection(
+            "contacts",
+            Contact,
+            "contacts.read",
+            _plain(
+                "customer_id",
+                "name",
+                "phone",
+                "office_phone",
+                "email",
+                "job_title",
+                "role",
+                "note",
+                "locale",
+                "do_not_call",
+                "left_at",
+                "state",
+            ),
+            optional=frozenset({"phone", "office_phone", "email", "job_title", "role", "locale", "left_at"}),
+        ),
+        Collection(
+            "contact_relations",
+            ContactRelation,
+            "contacts.read",
+            _plain("customer_id", "from_id", "to_id", "kind", "strength", "note"),
+        ),
+        Collection("contact_schemes", ContactScheme, "contacts.read", _plain("number", "document")),
         Collection(
             "stations",
             Station,
@@ -227,6 +286,93 @@ COLLECTIONS: dict[str, Collection] = {
             ),
         ),
         Collection(
+            "leads",
+            Lead,
+            "leads.read",
+            _plain(
+                "number",
+                "name",
+                "phone",
+                "interest",
+                "company",
+                "email",
+                "address",
+                "territory_id",
+                "source",
+                "budget",
+                "custom",
+                "state",
+                "owner_id",
+                "completeness",
+                "missing",
+                "score",
+                "first_touch_at",
+                "first_touch_due_at",
+                "recycle_at",
+                "customer_id",
+                "lost_reason",
+            ),
+            words=_lead_words,
+            worded=("score_text",),
+            optional=frozenset(
+                {
+                    "company",
+                    "email",
+                    "address",
+                    "territory_id",
+                    "source",
+                    "budget",
+                    "owner_id",
+                    "first_touch_at",
+                    "first_touch_due_at",
+                    "recycle_at",
+                    "customer_id",
+                    "lost_reason",
+                }
+            ),
+        ),
+        Collection(
+            "pool_leads",
+            PoolLead,
+            "leads.read",
+            _plain(
+                "number", "name_start", "phone_end", "interest", "territory_id", "source", "score", "completeness", "pooled_at"
+            ),
+            optional=frozenset({"territory_id", "source"}),
+        ),
+        Collection(
+            "follow_ups",
+            FollowUp,
+            "follow_ups.read",
+            _plain(
+                "customer_id",
+                "lead_id",
+                "user_id",
+                "kind",
+                "happened_at",
+                "summary",
+                "duration_s",
+                "next_step",
+                "next_due",
+                "contact_id",
+                "visit_id",
+                "state",
+                "done_at",
+            ),
+            optional=frozenset(
+                {
+                    "customer_id",
+                    "lead_id",
+                    "duration_s",
+                    "next_step",
+                    "next_due",
+                    "contact_id",
+                    "visit_id",
+                    "done_at",
+                }
+            ),
+        ),
+        Collection(
             "notifications",
             Notification,
             "notifications.read",
@@ -234,6 +380,15 @@ COLLECTIONS: dict[str, Collection] = {
             words=_notification_words,
             worded=("title", "body"),
             optional=frozenset({"opened_at"}),
+        ),
+        Collection(
+            "day_plans",
+            DayPlan,
+            "visits.read",
+            _plain("user_id", "day", "starts_at", "ends_at", "keep_windows", "grace_minutes", "state"),
+            words=_plan_words,
+            worded=("answer",),
+            optional=frozenset({"answer"}),
         ),
         Collection(
             "intents",
@@ -250,6 +405,64 @@ COLLECTIONS: dict[str, Collection] = {
             "attachments.read",
             _plain("subject_kind", "subject_id", "name", "mime", "size", "sha256", "state", "code", made_at="made_ms"),
             optional=frozenset({"code"}),
+        ),
+        Collection(
+            "visits",
+            Visit,
+            "visits.read",
+            _plain(
+                "number",
+                "customer_id",
+                "site_id",
+                "user_id",
+                "purpose",
+                "planned_from",
+                "planned_until",
+                "length_minutes",
+                "state",
+                "began_at",
+                "ended_at",
+                "outcome",
+                "next_step",
+                "cancel_reason",
+                "type_id",
+                "kit_id",
+                "moved_count",
+                "incomplete",
+                "lacking",
+            ),
+            optional=frozenset(
+                {"length_minutes", "began_at", "ended_at", "outcome", "next_step", "cancel_reason", "type_id", "kit_id"}
+            ),
+        ),
+        Collection("visit_types", VisitType, "visits.read", _plain("code", "name_zh", "name_en", "active", "number")),
+        Collection("visit_kits", VisitKit, "visits.read", _plain("type_id", "number", "steps")),
+        Collection(
+            "step_results",
+            StepResult,
+            "visits.read",
+            _plain("visit_id", "user_id", "step", "kind", "content", "standing", made_at="made_ms"),
+        ),
+        Collection(
+            "track_consents",
+            TrackConsent,
+            "tracks.record",
+            _plain("text_version", "digest", "given_at", "ended_at", "state"),
+            optional=frozenset({"ended_at"}),
+        ),
+        Collection(
+            "track_shifts",
+            Shift,
+            "tracks.record",
+            _plain("began_at", "latest_end_at", "ended_at", "end_reason", "state", "fixes", "distance_m", "unseen_m", "grade"),
+            optional=frozenset({"ended_at", "end_reason", "distance_m", "unseen_m", "grade"}),
+        ),
+        Collection(
+            "visit_proposals",
+            VisitProposal,
+            "tracks.record",
+            _plain("shift_id", "customer_id", "site_id", "came_at", "left_at", "state", "visit_id"),
+            optional=frozenset({"visit_id"}),
         ),
         Collection(
             "sync_problems",

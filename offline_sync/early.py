@@ -1,4 +1,4 @@
-"""New rows that came before the row they hang on.
+"""New rows, and intents, that came before the row they hang on.
 
 RxDB pushes each collection by itself, so a site may arrive before the customer that was made with it. It is kept until that
 one is here; a phone that was told "no" would drop it.
@@ -6,7 +6,7 @@ one is here; a phone that was told "no" would drop it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -16,10 +16,18 @@ from sqlalchemy.orm import Session
 from app.core.db import among, insert_many, now
 from app.core.errors import NotFound
 from app.core.scopes import ScopeEntry, ScopeGrant
+from app.follow_ups import queries as follow_ups
 from app.users.rights import Actor
+from app.visits import queries as visits
 from offline_sync.models import DeletedId, EarlyRow, SyncProblem
 from offline_sync.writers import WRITERS
 
+# Rows that phones make, freely or by an intent.
+_FINDERS: dict[str, Callable[[Session, Actor, str], Any]] = {
+    **{name: writer.find for name, writer in WRITERS.items()},
+    "visits": visits.access_visit,
+    "follow_ups": follow_ups.access_follow_up,
+}
 # Of one person; what comes beyond is refused at once.
 _MOST = 5000
 # So long a phone may stay away between the two.
@@ -39,7 +47,7 @@ def may_wait(session: Session, actor: Actor, installation_id: str, parent: tuple
 def is_here(session: Session, actor: Actor, parent: tuple[str, str]) -> bool:
     """Tell whether the actor may see a row."""
     try:
-        WRITERS[parent[0]].find(session, actor, parent[1])
+        _FINDERS[parent[0]](session, actor, parent[1])
     except NotFound:
         return False
     return True
@@ -58,6 +66,11 @@ def drop(session: Session, actor: Actor, collection: str, ids: Collection[str]) 
     """Forget rows that their phone sends anew, or deletes."""
     mine = (EarlyRow.user_id == actor.id, EarlyRow.collection == collection, among(session, EarlyRow.row_id, ids))
     session.execute(delete(EarlyRow).where(*mine).execution_options(synchronize_session=False))
+
+
+def waiting(session: Session, actor: Actor, collection: str) -> set[str]:
+    """Return the ids of a person's rows that wait."""
+    return set(session.scalars(select(EarlyRow.row_id).where(EarlyRow.user_id == actor.id, EarlyRow.collection == collection)))
 
 
 def due(session: Session, actor: Actor, installation_id: str) -> list[EarlyRow]:

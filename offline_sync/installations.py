@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.core import history, wire
-from app.core.clock import to_ms
+from app.core.clock import from_ms, to_ms
 from app.core.db import Database, insert_for, now
 from app.core.errors import DomainError, Invalid, NotFound
 from app.users.rights import Actor
@@ -63,6 +63,19 @@ def of_headers(session: Session, actor: Actor, headers: Mapping[str, str], proto
     if device_ms is not None:
         phone.skew_ms = device_ms - to_ms(present)
     return phone
+
+
+def edited_at(session: Session, phone: Installation, headers: Mapping[str, str]) -> datetime | None:
+    """Return when the oldest edit of a push was made, by our clock; None where the app does not say (``X-Edited-At``).
+
+    Where the app tells what its clock shows now (``X-Device-Time``), the time is set right by that. Never later than now.
+    """
+    said_ms = _number(headers, "X-Edited-At")
+    if said_ms is None:
+        return None
+    present_ms = to_ms(now(session))
+    ms = min(said_ms - (phone.skew_ms or 0), present_ms)
+    return from_ms(ms) if wire.EARLIEST_MS <= ms < wire.LATEST_MS else None
 
 
 def note_pull(database: Database, phone: Installation, number: int | None) -> None:

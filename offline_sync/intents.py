@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import Schema
 from sqlalchemy.orm import Session
 
+from app.contacts import operations as contacts
+from app.contacts import queries as contact_queries
 from app.core import fields, history, wire
 from app.core.db import now
 from app.core.errors import Conflict, DomainError, FieldsInvalid, Forbidden
 from app.core.settings import Settings
 from app.core.tracked import touch
+from app.day_plans import operations as day_plans
+from app.day_plans import queries as day_plan_queries
+from app.day_plans.schemas import PlanDaySchema
+from app.follow_ups import operations as follow_ups
+from app.follow_ups import queries as follow_up_queries
+from app.follow_ups import schemas as follow_up_schemas
+from app.leads import assigning as lead_assigning
+from app.leads import operations as leads
+from app.leads import queries as lead_queries
+from app.leads import schemas as lead_schemas
+from app.leads.models import Lead
+from app.participants import operations as participants
+from app.participants import schemas as participant_schemas
 from app.service_offers import operations as offers
 from app.service_offers import queries as offer_queries
+from app.tracks import consents, proposals, shifts
+from app.tracks import queries as track_queries
+from app.tracks import schemas as track_schemas
+from app.tracks.models import TrackConsent, VisitProposal
 from app.users.rights import Actor, allows
+from app.visit_types.schemas import Code
 from app.visits import check_ins
 from app.visits import operations as visits
 from app.visits import queries as visit_queries
 from app.visits import schemas as visit_schemas
+from app.visits import steps as visit_steps
+from app.visits.results import read_result
 from app.work_orders import operations as orders
 from app.work_orders import queries as order_queries
 from iot import closings, pauses
@@ -43,12 +65,16 @@ class IntentKind:
         verb: carries it out.
         happened: the row tells of something done in the world; where the state of things does not
             allow it any more, a person decides, and it is not simply refused.
+        makes: collection of the row it makes, which others may be about: it is carried out before those of its push.
+        about: collection and id of the row it is about, where phones make such rows: it waits for one that is under way.
     """
 
     right: str
     body: type[Schema]
     verb: Verb
     happened: bool = False
+    makes: str | None = None
+    about: Callable[[Mapping[str, Any]], tuple[str, str]] | None = None
 
 
 class _Task(fields.Schema):
@@ -98,7 +124,7 @@ class _Visit(fields.Schema):
     visit_id = fields.Id(required=True)
 
 
-class _CheckIn(_Visit, visit_schemas.FixSchema):
+class _CheckIn(_Visit, visit_schemas.BeginSchema):
     """Where and when; see ``POST /visits/<id>/check-in``."""
 
 
@@ -106,12 +132,84 @@ class _CheckOut(_Visit, visit_schemas.EndSchema):
     """The same with what came of it; see ``POST /visits/<id>/check-out``."""
 
 
+class _NoShow(_Visit, visit_schemas.AbsenceSchema):
+    """Where the rep stood, and what they found; see ``POST /visits/<id>/no-show``."""
+
+
+class _MoveVisit(_Visit, visit_schemas.MoveSchema):
+    """To what time, and why."""
+
+
+class _RecordStep(_Visit, visit_schemas.StepBodySchema):
+    """What came of a step; see ``POST /visits/<id>/steps/<step>``. The id keeps a result from counting twice."""
+
+    id = fields.Id(required=True)
+    made_ms = fields.Int(1, required=True)
+    step = Code(required=True)
+
+
+class _ExplainVisit(_Visit, visit_schemas.ExplainSchema):
+    """Why something was left."""
+
+
 class _CancelVisit(_Visit, visit_schemas.CancelVisitSchema):
     """Why."""
 
 
+class _DayPlan(fields.Schema):
+    day_plan_id = fields.Id(required=True)
+
+
+class _PeopleMet(_Visit, participant_schemas.PeopleMetSchema):
+    """Who was there."""
+
+
+class _Contact(fields.Schema):
+    contact_id = fields.Id(required=True)
+
+
+class _MergeContacts(_Contact):
+    other_id = fields.Id(required=True)
+
+
 class _Appeal(visit_schemas.AppealSchema):
     check_in_id = fields.Id(required=True)
+
+
+class _Lead(fields.Schema):
+    lead_id = fields.Id(required=True)
+
+
+class _LeadBack(_Lead, lead_schemas.LeadBackSchema):
+    """Why; see ``POST /leads/<id>/lose``."""
+
+
+def _of_lead(body: Mapping[str, Any]) -> tuple[str, str]:
+    return "leads", body["lead_id"]
+
+
+def _followed(body: Mapping[str, Any]) -> tuple[str, str]:
+    return ("leads", body["lead_id"]) if body.get("lead_id") else ("customers", body["customer_id"])
+
+
+class _Done(follow_up_schemas.StepDoneSchema):
+    follow_up_id = fields.Id(required=True)
+
+
+class _WithdrawConsent(track_schemas.WithdrawConsentSchema):
+    consent_id = fields.Id(required=True)
+
+
+class _EndShift(track_schemas.WhenSchema):
+    shift_id = fields.Id(required=True)
+
+
+class _ConfirmVisit(track_schemas.ConfirmSchema):
+    proposal_id = fields.Id(required=True)
+
+
+class _RejectVisit(track_schemas.RejectSchema):
+    proposal_id = fields.Id(required=True)
 
 
 class _Notification(fields.Schema):
@@ -122,8 +220,25 @@ def _task(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
     return order_queries.access_task(session, actor, body["task_id"])
 
 
+def _visit(body: Mapping[str, Any]) -> tuple[str, str]:
+    return "visits", body["visit_id"]
+
+
 def _alarm(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
     return alarm_queries.access_alarm(session, actor, body["alarm_id"])
+
+
+def _lead(session: Session, actor: Actor, body: dict[str, Any]) -> Lead:
+    return lead_queries.access_lead(session, actor, body["lead_id"])
+
+
+def _withdraw_consent(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
+    consent = track_queries.one_of(session, track_queries.visible_consents(actor), TrackConsent, body["consent_id"])
+    return consents.withdraw_consent(session, actor, consent, body, erase=body["erase"])
+
+
+def _proposal(session: Session, actor: Actor, body: dict[str, Any]) -> VisitProposal:
+    return track_queries.one_of(session, track_queries.visible_proposals(actor), VisitProposal, body["proposal_id"])
 
 
 def _snooze(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
@@ -133,8 +248,32 @@ def _snooze(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
     return pauses.snooze(session, actor, alarm, body["until"])
 
 
+def _about_contact(body: Mapping[str, Any]) -> tuple[str, str]:
+    return "contacts", body["contact_id"]
+
+
+def _contact(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
+    return contact_queries.access_contact(session, actor, body["contact_id"])
+
+
+def _merge_contacts(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
+    keeper = _contact(session, actor, body)
+    other = contacts.other_contact(session, actor, contact_queries.access_contact, body["other_id"])
+    return contacts.merge_contacts(session, actor, keeper, other)
+
+
 def _offer(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
     return offer_queries.access_offer(session, actor, body["offer_id"])
+
+
+def _record_step(session: Session, settings: Settings, actor: Actor, body: dict[str, Any]) -> Any:
+    visit = visit_queries.own_visit(session, actor, body["visit_id"])
+    return visit_steps.record_step(session, actor, visit, read_result(body["step"], body, settings.currency))
+
+
+def _move_visit(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
+    changes = {name: body[name] for name in ("planned_from", "planned_until", "reason")}
+    return visits.move_visit(session, actor, visit_queries.writable_visit(session, actor, body["visit_id"]), changes)
 
 
 INTENTS: dict[str, IntentKind] = {
@@ -163,30 +302,127 @@ INTENTS: dict[str, IntentKind] = {
     "alarm.acknowledge": IntentKind("alarms.acknowledge", _Alarm, lambda s, _, a, b: alarms.acknowledge(s, a, _alarm(s, a, b))),
     "alarm.close": IntentKind("alarms.close", _Close, lambda s, _, a, b: closings.close(s, a, _alarm(s, a, b), b["reason"])),
     "alarm.snooze": IntentKind("alarms.snooze", _Snooze, lambda s, _, a, b: _snooze(s, a, b)),
-    "visit.plan": IntentKind("visits.write", visit_schemas.VisitSchema, lambda s, _, a, b: visits.plan_visit(s, a, b)),
+    "visit.plan": IntentKind(
+        "visits.write",
+        visit_schemas.VisitSchema,
+        lambda s, _, a, b: visits.plan_visit(s, a, b),
+        makes="visits",
+        about=lambda b: ("sites", b["site_id"]),
+    ),
     "visit.check_in": IntentKind(
         "visits.check_in",
         _CheckIn,
         lambda s, c, a, b: visits.begin_visit(s, c, a, visit_queries.own_visit(s, a, b["visit_id"]), b),
         happened=True,
+        about=_visit,
     ),
     "visit.check_out": IntentKind(
         "visits.check_in",
         _CheckOut,
         lambda s, c, a, b: visits.end_visit(
-            s, c, a, visit_queries.own_visit(s, a, b["visit_id"]), b, b["outcome"], b["next_step"]
+            s, c, a, visit_queries.own_visit(s, a, b["visit_id"]), b, b["outcome"], b["next_step"], b["incomplete_reason"]
         ),
         happened=True,
+        about=_visit,
     ),
+    "visit.no_show": IntentKind(
+        "visits.check_in",
+        _NoShow,
+        lambda s, c, a, b: visits.note_absence(s, c, a, visit_queries.own_visit(s, a, b["visit_id"]), b, b["reason"]),
+        happened=True,
+        about=_visit,
+    ),
+    "visit.record_step": IntentKind("visits.check_in", _RecordStep, _record_step, happened=True, about=_visit),
+    "visit.explain": IntentKind(
+        "visits.check_in",
+        _ExplainVisit,
+        lambda s, _, a, b: visits.explain_incomplete(s, a, visit_queries.own_visit(s, a, b["visit_id"]), b["reason"]),
+        about=_visit,
+    ),
+    "visit.move": IntentKind("visits.write", _MoveVisit, lambda s, _, a, b: _move_visit(s, a, b), about=_visit),
     "visit.cancel": IntentKind(
         "visits.write",
         _CancelVisit,
         lambda s, _, a, b: visits.cancel_visit(s, a, visit_queries.writable_visit(s, a, b["visit_id"]), b["reason"]),
+        about=_visit,
+    ),
+    "day.plan": IntentKind(
+        "visits.write", PlanDaySchema, lambda s, c, a, b: day_plans.ask_for_plan(s, c, a, b), makes="day_plans"
+    ),
+    "day_plan.apply": IntentKind(
+        "visits.write",
+        _DayPlan,
+        lambda s, _, a, b: day_plans.apply_plan(s, a, day_plan_queries.access_plan(s, a, b["day_plan_id"])),
+    ),
+    "visit.participants": IntentKind(
+        "visits.write",
+        _PeopleMet,
+        lambda s, _, a, b: participants.add_participants(
+            s, a, visit_queries.writable_visit(s, a, b["visit_id"]), b["participants"]
+        ),
+        happened=True,
+        about=_visit,
+    ),
+    "contact.confirm": IntentKind(
+        "contacts.write", _Contact, lambda s, _, a, b: contacts.confirm_contact(s, a, _contact(s, a, b)), about=_about_contact
+    ),
+    "contact.reject": IntentKind(
+        "contacts.write", _Contact, lambda s, _, a, b: contacts.reject_contact(s, a, _contact(s, a, b)), about=_about_contact
+    ),
+    "contact.merge": IntentKind(
+        "contacts.write", _MergeContacts, lambda s, _, a, b: _merge_contacts(s, a, b), about=_about_contact
     ),
     "check_in.appeal": IntentKind(
         "visits.check_in",
         _Appeal,
         lambda s, _, a, b: check_ins.appeal(s, a, visit_queries.access_check_in(s, a, b["check_in_id"]), b["text"]),
+    ),
+    "lead.claim": IntentKind("leads.claim", _Lead, lambda s, c, a, b: lead_assigning.claim(s, c, a, b["lead_id"])),
+    "lead.give_back": IntentKind(
+        "leads.write",
+        _LeadBack,
+        lambda s, _, a, b: lead_assigning.give_back(s, a, _lead(s, a, b), b["reason"]),
+        about=_of_lead,
+    ),
+    "lead.qualify": IntentKind("leads.write", _Lead, lambda s, _, a, b: leads.qualify(s, a, _lead(s, a, b)), about=_of_lead),
+    "lead.lose": IntentKind(
+        "leads.write", _LeadBack, lambda s, _, a, b: leads.lose(s, a, _lead(s, a, b), b["reason"]), about=_of_lead
+    ),
+    # In the order in which they were done: a lead is claimed before it is called.
+    "follow_up.log": IntentKind(
+        "follow_ups.write",
+        follow_up_schemas.FollowUpSchema,
+        lambda s, _, a, b: follow_ups.log_follow_up(s, a, b),
+        happened=True,
+        about=_followed,
+    ),
+    "follow_up.done": IntentKind(
+        "follow_ups.write",
+        _Done,
+        lambda s, _, a, b: follow_ups.finish_step(
+            s, a, follow_up_queries.access_follow_up(s, a, b["follow_up_id"]), b.get("done_at")
+        ),
+        happened=True,
+        about=lambda b: ("follow_ups", b["follow_up_id"]),
+    ),
+    # What a rep says of their own tracks is never the office's to decide: where a rule is against it, it is rejected.
+    "track_consent.give": IntentKind(
+        "tracks.record", track_schemas.GiveConsentSchema, lambda s, c, a, b: consents.give_consent(s, c, a, b)
+    ),
+    "track_consent.withdraw": IntentKind("tracks.record", _WithdrawConsent, lambda s, _, a, b: _withdraw_consent(s, a, b)),
+    "track_shift.begin": IntentKind(
+        "tracks.record", track_schemas.BeginShiftSchema, lambda s, c, a, b: shifts.begin_shift(s, c, a, b)
+    ),
+    "track_shift.end": IntentKind(
+        "tracks.record",
+        _EndShift,
+        lambda s, _, a, b: shifts.end_shift(s, a, track_queries.own_shift(s, a, b["shift_id"]), b),
+    ),
+    "visit_proposal.confirm": IntentKind(
+        "tracks.record", _ConfirmVisit, lambda s, _, a, b: proposals.confirm(s, a, _proposal(s, a, b), b)
+    ),
+    "visit_proposal.reject": IntentKind(
+        "tracks.record", _RejectVisit, lambda s, _, a, b: proposals.reject(s, a, _proposal(s, a, b), b["reason"])
     ),
     "notification.open": IntentKind(
         "notifications.read",
@@ -196,7 +432,7 @@ INTENTS: dict[str, IntentKind] = {
 }
 
 # States of a station task that say: somebody else did it already. Telling it again needs no person.
-_DONE = frozenset({"finished"})
+_DONE = frozenset({"finished", "done"})
 
 
 def read_body(kind: str, text: str) -> dict[str, Any]:

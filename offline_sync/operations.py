@@ -21,6 +21,7 @@ from app.users.rights import Actor
 from offline_sync.arrivals import take
 from offline_sync.changes import head_of
 from offline_sync.intents import decide
+from offline_sync.keyed import gather
 from offline_sync.models import Intent, SyncConflict, SyncProblem
 from offline_sync.sent import Arrival, Sender
 from offline_sync.writers import WRITERS
@@ -111,7 +112,7 @@ def restore(session: Session, actor: Actor, conflict: SyncConflict) -> SyncConfl
     """
     writer = WRITERS[conflict.collection]
     transition(session, conflict, "restored")
-    changes = {conflict.field: conflict.lost} if conflict.field else dict(conflict.lost)
+    changes = gather({conflict.field: conflict.lost}) if conflict.field else dict(conflict.lost)
     try:
         row = writer.find(session, actor, conflict.row_id)
     except NotFound:

@@ -20,7 +20,7 @@ from app.core.problems import Malformed
 from app.core.streams import hold
 from app.core.tracked import fetch
 from app.users.rights import Actor
-from offline_sync import digests, installations, operations, rxdb, schemas, watermelon
+from offline_sync import digests, heirs, installations, operations, rxdb, schemas, watermelon
 from offline_sync.arrivals import apply
 from offline_sync.changes import Point, head_of, names_for, point_of
 from offline_sync.collections import COLLECTIONS
@@ -60,9 +60,11 @@ def push_watermelon(actor: Actor, query: dict[str, Any]) -> Response:
 
     def take(session: Session) -> tuple[Sender, dict[str, Any]]:
         sender = _sender(session, actor, "watermelon", query["last_pulled_at"], query.get("seen"))
-        return sender, watermelon.rejected(apply(session, sender, arrived))
+        refused = watermelon.rejected(apply(session, sender, arrived))
+        merged = heirs.told(session, actor, arrived)
+        return sender, {"experimentalRejectedIds": refused} | ({"merged": {"customers": merged}} if merged else {})
 
-    return _json({"experimentalRejectedIds": _push(take)})
+    return _json(_push(take))
 
 
 @routes.door("GET", "/sync/rxdb/<collection>/pull", policy="sync", query=schemas.RxdbPullQuery, own_transactions=True)
@@ -253,7 +255,8 @@ def _sender(session: Session, actor: Actor, protocol: str, cursor: int | None, s
 
     since = number(cursor)
     stood = since if seen is None else min(since, number(seen))
-    return Sender(actor, edge_settings(), phone.id, since, stood, cursor or 0, waits=protocol == "rxdb")
+    edited_at = installations.edited_at(session, phone, dict(request.headers))
+    return Sender(actor, edge_settings(), phone.id, since, stood, cursor or 0, waits=protocol == "rxdb", edited_at=edited_at)
 
 
 def _few(arrivals: Iterator[Arrival]) -> list[Arrival]:

@@ -14,6 +14,7 @@ from app.core.db import among
 from app.core.errors import DomainError, FieldsInvalid
 from app.core.settings import Settings
 from app.users.rights import Actor
+from offline_sync import early
 from offline_sync.changes import EPOCH_BITS, Point, changes_since, head_of, rows_of, visible_ids
 from offline_sync.collections import COLLECTIONS
 from offline_sync.sent import Arrival, Outcome
@@ -88,7 +89,7 @@ def reconcile(session: Session, actor: Actor, name: str, ids: Any) -> dict[str, 
     if not isinstance(ids, list) or len(ids) > _MOST_KNOWN or not all(isinstance(found, str) for found in ids):
         raise FieldsInvalid({"ids": ["invalid"]})
     head = head_of(session)
-    shown = set(session.scalars(select(visible_ids(session, actor, name).c.row_id)))
+    shown = set(session.scalars(select(visible_ids(session, actor, name).c.row_id))) | early.waiting(session, actor, name)
     gone = [tombstone(name, row_id) for row_id in ids if row_id not in shown and wire.ID_PATTERN.fullmatch(row_id)]
     # The rows that follow are read later. They lead only up to here, so that what goes meanwhile is told by the pull after them.
     return {"documents": gone, "checkpoint": msgspec.to_builtins(Checkpoint(head.epoch, -1, head.n, ""))}

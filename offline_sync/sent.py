@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from app.core.errors import DomainError
@@ -53,6 +54,7 @@ class Sender:
             nothing, as in a column that an upgrade of the app has just brought.
         cursor: ``since`` as the phone keeps it, with the epoch; 0 where its protocol has none.
         replayed: an operator sends it, corrected, for somebody else's phone, and knows the row as it is.
+        edited_at: when the oldest of its edits was made, where its app says so, by our clock.
         waits: its library sends each collection apart, so that a new row may come before the one it hangs on.
     """
 
@@ -64,6 +66,7 @@ class Sender:
     cursor: int = 0
     replayed: bool = False
     waits: bool = False
+    edited_at: datetime | None = None
     refusals: list[DomainError] = field(default_factory=list)
 
     @property

@@ -18,11 +18,23 @@ from app.attachments import operations as attachment_verbs
 from app.attachments import queries as attachment_queries
 from app.attachments.contents import TYPES
 from app.attachments.models import SUBJECT_KINDS
+from app.contacts import operations as contacts
+from app.contacts import queries as contact_queries
+from app.contacts import relations
+from app.contacts import schemas as contact_schemas
+from app.contacts.models import Contact
 from app.core import fields, wire
-from app.core.errors import Conflict, DomainError
+from app.core.clock import from_ms
+from app.core.errors import Conflict, DomainError, FieldsInvalid, NotFound
 from app.core.settings import Settings
-from app.customers import operations, queries, schemas
+from app.custom_fields.values import CustomValues
+from app.customers import merging, operations, queries, schemas
+from app.customers.models import Customer
+from app.leads import operations as lead_verbs
+from app.leads import queries as lead_queries
+from app.leads import schemas as lead_schemas
 from app.users.rights import Actor
+from offline_sync import keyed
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,10 @@ class Writer:
         edit: schema of the fields that may be edited.
         server_first: of these, where both sides changed a field, the server's value is kept.
         parent: collection and id of the row that a new one hangs on, where phones make such rows too.
+        keyed: columns of JSON text whose keys are merged one by one; see ``keyed.py``.
         visible, create_many: as ``find`` and ``create``, of many rows, for collections of which phones send many.
+        heir: the row that a deleted one became, where it was merged; None where it was not, or its heir is not to be seen.
+        pass_on: writes what was edited of a merged row to where it is kept beside its heir.
     """
 
     right: str
@@ -49,9 +64,33 @@ class Writer:
     undelete: Callable[[Session, Actor, Any], Any]
     find_deleted: Callable[[Session, Actor, str], Any]
     server_first: Collection[str] = ()
+    keyed: Collection[str] = ()
     parent: Callable[[Mapping[str, Any]], tuple[str, str] | None] | None = None
     visible: Callable[[Actor], Select[Any]] | None = None
     create_many: Callable[[Session, Actor, list[dict[str, Any]]], list[str | DomainError]] | None = None
+    heir: Callable[[Session, Actor, Any], Any] | None = None
+    pass_on: Callable[[Session, Actor, Any, dict[str, Any], bool], None] | None = None
+
+
+class _CustomText(CustomValues):
+    """Values of the company's own fields, as JSON text or, taken apart already, as an object."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> dict[str, Any]:
+        if isinstance(value, str):
+            try:
+                value, changed = keyed.read(value, "custom")
+            except FieldsInvalid as fault:
+                raise ValidationError([code for codes in fault.errors.values() for code in codes]) from None
+            value = {key: inner for key, inner in value.items() if changed is None or key in changed}
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class _NewCustomer(schemas.CustomerSchema):
+    custom = _CustomText()
+
+
+class _CustomerEdit(schemas.CustomerEditSchema):
+    custom = _CustomText()
 
 
 class _NewSite(schemas.SiteSchema):
@@ -59,7 +98,7 @@ class _NewSite(schemas.SiteSchema):
 
 
 def _create_site(session: Session, _settings: Settings, actor: Actor, values: dict[str, Any]) -> Any:
-    customer = queries.access_customer(session, actor, values.pop("customer_id"))
+    customer = queries.named_customer(session, actor, values.pop("customer_id"))
     return operations.create_site(session, actor, customer, values)
 
 
@@ -104,6 +143,56 @@ def _subject_of(values: Mapping[str, Any]) -> tuple[str, str] | None:
     return (collection, values["subject_id"]) if collection else None
 
 
+class _Ms(fields.Int):
+    """An instant as phones keep it: Unix ms."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        try:
+            return from_ms(wire.check_ms(value))
+        except wire.WireError as fault:
+            raise ValidationError(fault.reason) from None
+
+
+class _ContactEdit(contact_schemas.ContactEditSchema):
+    left_at = _Ms(allow_none=True)  # type: ignore[assignment]
+
+
+class _NewContact(contact_schemas.ContactSchema):
+    customer_id = fields.Id(required=True)
+    left_at = _Ms(allow_none=True)  # type: ignore[assignment]
+
+
+def _create_contact(session: Session, _settings: Settings, actor: Actor, values: dict[str, Any]) -> Any:
+    return contacts.create_contact(session, actor, values.pop("customer_id"), values)
+
+
+def _heir(session: Session, actor: Actor, customer: Customer) -> Customer | None:
+    if customer.merged_into_id is None:
+        return None
+    try:
+        return queries.follow_customer(session, actor, customer.id)
+    except NotFound:
+        return None
+
+
+def _pass_on(session: Session, actor: Actor, customer: Customer, changes: dict[str, Any], to_live: bool) -> None:
+    queries.named_customer(session, actor, customer.id)
+    merging.pass_on(session, actor, customer, changes, to_live=to_live)
+
+
+def _contact_heir(session: Session, actor: Actor, contact: Contact) -> Contact | None:
+    if contact.merged_into_id is None:
+        return None
+    try:
+        return contact_queries.access_contact(session, actor, contact.merged_into_id)
+    except NotFound:
+        return None
+
+
+def _pass_on_contact(session: Session, actor: Actor, contact: Contact, _changes: dict[str, Any], _to_live: bool) -> None:
+    contact_queries.merged_contact(session, actor, contact.id)  # it must have been theirs; the heir gets what they wrote
+
+
 def _never(_session: Session, _actor: Actor, *_rest: Any) -> Any:
     raise Conflict("state_conflict", state="deleted", wanted="live")
 
@@ -112,10 +201,11 @@ def _never(_session: Session, _actor: Actor, *_rest: Any) -> Any:
 WRITERS: dict[str, Writer] = {
     "customers": Writer(
         right="customers.write",
-        new=schemas.CustomerSchema,
-        made_of=("code", "name", "phone", "email", "territory_id"),
-        edit=schemas.CustomerEditSchema,
-        find=queries.access_customer,
+        new=_NewCustomer,
+        made_of=("code", "name", "phone", "email", "territory_id", "custom"),
+        edit=_CustomerEdit,
+        keyed=("custom",),
+        find=queries.follow_customer,
         create=lambda session, _, actor, values: operations.create_customer(session, actor, values),
         change=operations.edit_customer,
         delete=operations.delete_customer,
@@ -123,11 +213,13 @@ WRITERS: dict[str, Writer] = {
         find_deleted=queries.deleted_customer,
         visible=queries.visible_to,
         create_many=operations.create_customers,
+        heir=_heir,
+        pass_on=_pass_on,
     ),
     "sites": Writer(
         right="customers.write",
         new=_NewSite,
-        made_of=("customer_id", "name", "address", "lat", "lon"),
+        made_of=("customer_id", "name", "address", "lat", "lon", "opening_hours"),
         edit=schemas.SiteEditSchema,
         find=queries.access_site,
         create=_create_site,
@@ -138,6 +230,58 @@ WRITERS: dict[str, Writer] = {
         parent=lambda values: ("customers", values["customer_id"]),
         visible=queries.visible_sites,
         create_many=operations.create_sites,
+    ),
+    "leads": Writer(
+        right="leads.write",
+        new=lead_schemas.LeadSchema,
+        made_of=("name", "phone", "interest", "company", "email", "address", "territory_id", "source", "budget"),
+        edit=lead_schemas.LeadEditSchema,
+        find=lead_queries.access_lead,
+        create=lead_verbs.create_lead,
+        change=lead_verbs.edit_lead,
+        delete=lead_verbs.drop,
+        undelete=_never,
+        find_deleted=lead_queries.access_lead,
+    ),
+    "contacts": Writer(
+        right="contacts.write",
+        new=_NewContact,
+        made_of=(
+            "customer_id",
+            "name",
+            "phone",
+            "office_phone",
+            "email",
+            "job_title",
+            "role",
+            "note",
+            "locale",
+            "do_not_call",
+            "left_at",
+        ),
+        edit=_ContactEdit,
+        find=contact_queries.access_contact,
+        create=_create_contact,
+        change=contacts.edit_contact,
+        delete=contacts.delete_contact,
+        undelete=contacts.undelete_contact,
+        find_deleted=contact_queries.deleted_contact,
+        parent=lambda values: ("customers", values["customer_id"]),
+        heir=_contact_heir,
+        pass_on=_pass_on_contact,
+    ),
+    "contact_relations": Writer(
+        right="contacts.write",
+        new=contact_schemas.RelationSchema,
+        made_of=("from_id", "to_id", "kind", "strength", "note"),
+        edit=contact_schemas.RelationEditSchema,
+        find=contact_queries.access_relation,
+        create=lambda session, _, actor, values: relations.create_relation(session, actor, values),
+        change=relations.edit_relation,
+        delete=relations.delete_relation,
+        undelete=relations.undelete_relation,
+        find_deleted=contact_queries.deleted_relation,
+        parent=lambda values: ("contacts", values["from_id"]),
     ),
     "attachments": Writer(
         right="attachments.write",

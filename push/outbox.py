@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import Select, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.core import history
@@ -181,10 +181,37 @@ def _supersede(session: Session, notification: Notification, entry: history.Hist
         Notification.subject_id == notification.subject_id,
         Notification.id < notification.id,
     )
+    for earlier_id, channel in _close_unsent(session, earlier):
+        note_superseded(session, earlier_id, channel, entry)
+
+
+def withdraw(session: Session, kinds: Collection[str], subject: history.Subject, cause: history.HistoryEntry) -> int:
+    """Give up what is still unsent of messages of some kinds about a subject: what they ask for was done. Return how many.
+
+    They stay in the inbox. A row somebody is sending this moment is left to them.
+
+    Args:
+        kinds: rows of ``push/kinds``.
+        subject: what they are about.
+        cause: the entry that makes them pointless.
+    """
+    about = select(Notification.id).where(
+        Notification.kind.in_(sorted(kinds)),
+        Notification.subject_kind == subject.kind,
+        Notification.subject_id == subject.id,
+    )
+    gone = _close_unsent(session, about)
+    for notification_id, channel in gone:
+        note_superseded(session, notification_id, channel, cause)
+    return len(gone)
+
+
+def _close_unsent(session: Session, notifications: Select[str]) -> list[tuple[str, str]]:
+    """Close what nobody is sending of some messages; return which one on which channel."""
     gone = session.execute(
         update(OutboxMessage)
         .where(
-            OutboxMessage.notification_id.in_(earlier),
+            OutboxMessage.notification_id.in_(notifications),
             OutboxMessage.state == "queued",
             or_(OutboxMessage.leased_until.is_(None), OutboxMessage.leased_until <= database_now(session)),
         )
@@ -192,8 +219,7 @@ def _supersede(session: Session, notification: Notification, entry: history.Hist
         .returning(OutboxMessage.notification_id, OutboxMessage.channel)
         .execution_options(synchronize_session=False)
     ).all()
-    for earlier_id, channel in sorted({(row.notification_id, row.channel) for row in gone}):
-        note_superseded(session, earlier_id, channel, entry)
+    return sorted({(row.notification_id, row.channel) for row in gone})
 
 
 def newer_than(session: Session, notification: Notification, channel: str) -> str | None:

@@ -10,25 +10,33 @@ from typing import Any
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Column, Connection, Index, Integer, MetaData, create_engine, inspect, select, text
 from sqlalchemy.engine import make_url
 
 from app.core.db import Database
-from app.core.settings import read_settings
+from app.core.settings import Settings, read_settings
 from app.customers.models import Customer
 from app.factory import create_app
+from app.jobs import JOBS
 from app.migrate import migrate, revisions
+from app.search.models import SearchRow
 from app.tables import METADATA
 from app.users.queries import find_by_login
 from offline_sync.changes import Point, head_of
 from offline_sync.models import Installation
 from tests.conftest import SetClock
+from tests.factories import make_world
 from tests.iot.vehicles import Value, Vehicle, alarms, offers, row_counts, send
 from tests.people import Http
 from tests.sync.phones import Phone
 
+ROOT = Path(__file__).resolve().parent.parent
 DUMPS = Path(__file__).parent / "core" / "dumps"
 REVISIONS = sorted({path.name.partition(".")[0] for path in DUMPS.glob("*.sql")})
 
@@ -202,6 +210,13 @@ def test_a_kept_database_migrates_to_the_models_and_keeps_every_row(kept: Databa
     assert differences(kept) == []
     assert other_conditions(kept) == set()
     after = row_counts(kept)
+    with kept.engine.connect() as connection:
+        held = "SELECT count(*) FROM scope_grants WHERE scope = 'office:all' AND left_no IS NULL"
+        people = "SELECT count(*) FROM users WHERE role IN ('admin', 'manager') AND partner_id IS NULL AND state = 'active'"
+        office, grants = (connection.exec_driver_sql(query).scalar_one() for query in (people, held))
+    assert grants == office > 0
+    # Scopes that came since are held by the people who were there.
+    assert after["scope_grants"] >= before.pop("scope_grants", 0)
     assert {name: after[name] for name in before if name in after} == {n: c for n, c in before.items() if n in after}
 
 
@@ -225,6 +240,48 @@ def test_a_kept_database_goes_on_working_after_the_migration(kept: Database, tmp
     [alarm] = alarms(kept, vehicle.pack)
     assert (alarm.readings, alarm.last_value) == (4, 73.0)
     assert [offer.state for offer in offers(kept, vehicle.pack)] == ["issued"]
+
+
+def test_what_happened_before_is_told_in_its_customers_story(kept: Database) -> None:
+    migrate(kept)
+
+    with kept.engine.connect() as connection:
+        rows = connection.execute(text("SELECT subject_kind, customer_id FROM history")).all()
+        owner = connection.execute(text("SELECT a.customer_id FROM alarms l JOIN assets a ON a.id = l.asset_id")).scalar_one()
+    told: dict[str, set[str | None]] = {}
+    for kind, customer_id in rows:
+        told.setdefault(kind, set()).add(customer_id)
+    for kind in ("alarm", "asset", "component", "work_order", "station_task", "service_offer", "coupon"):
+        assert told[kind] == {owner}, kind
+    assert told["customer"] >= {owner}
+    assert told["reading"] == {None}
+
+
+def test_what_happened_to_leads_before_their_story_was_told_is_told_now(
+    db: Database, http: Http, settings: Settings, clock: SetClock
+) -> None:
+    """A lead that became a customer and what was done with it; not one that is nobody's yet."""
+    world = make_world(db, settings)
+    boss = http.as_(world.manager)
+    body = {"name": "Chen Wei", "phone": "138 0013 8000", "interest": "forklifts", "territory_id": world.territory}
+    became, stays = (boss.post("/leads", body | {"name": name}, expect=201)["id"] for name in ("a", "b"))
+    made = {lead: boss.post("/follow-ups", {"kind": "call", "lead_id": lead}, expect=201)["id"] for lead in (became, stays)}
+    boss.post(f"/leads/{became}/qualify")
+    boss.post(f"/leads/{became}/convert", {"customer_id": world.customer})
+    known = boss.post("/follow-ups", {"kind": "note", "customer_id": world.customer}, expect=201)["id"]
+    told = text("SELECT subject_id, customer_id FROM history WHERE subject_kind IN ('lead', 'follow_up')")
+    with db.engine.execution_options(fieldloop_writes=True).begin() as connection:
+        before = set(connection.execute(told).all())
+        connection.execute(text("UPDATE history SET customer_id = NULL WHERE subject_kind IN ('lead', 'follow_up')"))
+        script = ScriptDirectory(str(Path(__file__).parent.parent / "migrations")).get_revision("0029")
+        assert script is not None
+        with Operations.context(MigrationContext.configure(connection)):
+            script.module.upgrade()
+        after = set(connection.execute(told).all())
+
+    assert after == before
+    assert {subject for subject, customer in after if customer == world.customer} == {became, made[became], known}
+    assert {subject for subject, customer in after if customer is None} == {stays, made[stays]}
 
 
 @pytest.mark.parametrize("kept", ["0001"], indirect=True)
@@ -270,3 +327,41 @@ def test_a_phone_of_a_kept_database_goes_on_where_it_was(kept: Database, tmp_pat
 
     assert set(phone.rows["customers"]) == own
     assert phone.replacements == (0 if known else 1)
+
+
+def _back_to(db: Database, revision: str) -> None:
+    """Take a database back to an older revision, as its migrations say."""
+    config = Config(str(ROOT / "alembic.ini"))
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    with db.engine.execution_options(fieldloop_writes=True).connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+
+@pytest.mark.parametrize("kept", REVISIONS[-1:], indirect=True)
+def test_leads_and_contacts_that_were_there_before_they_could_be_found_are_found(kept: Database, tmp_path: Path) -> None:
+    migrate(kept)
+    settings = read_settings(
+        database_url=str(kept.engine.url), var_dir=tmp_path, secret_key="a key of the tests, long enough", argon2_profile="test"
+    )
+    with kept.reading() as session:
+        office = find_by_login(session, "manager@example.test")
+        customer = session.scalars(select(Customer).where(Customer.deleted_at.is_(None))).first()
+    assert office is not None
+    assert customer is not None
+    door = Http(create_app(settings, kept), kept, settings).as_(office.id)
+    door.post(f"/customers/{customer.id}/contacts", {"name": "王芳"}, 201)
+    door.post("/leads", {"name": "陈伟", "phone": "13800138000", "interest": "two forklifts"}, 201)
+    _back_to(kept, "0027")
+    assert "outranked" not in {column["name"] for column in inspect(kept.engine).get_columns("import_rows")}
+
+    migrate(kept)
+
+    assert differences(kept) == []
+    assert door.get("/search?q=王芳")["items"] == []
+    with kept.transaction() as session:
+        waiting = session.scalars(select(SearchRow.kind).where(SearchRow.stale)).all()
+    assert {"lead", "pool_lead", "contact"} <= set(waiting)
+    while next(job for job in JOBS if job.id == "keep_search_terms").work(kept, settings):
+        pass
+    assert [door.get(f"/search?q={asked}")["items"][0]["kind"] for asked in ("王芳", "陈伟")] == ["contact", "lead"]

@@ -16,6 +16,7 @@ from app.core.tracked import add, touch, transition
 from app.core.wire import fold
 from app.customers import queries as customers
 from app.customers.models import Customer
+from app.leads import assigning as leads
 from app.stations import queries as stations
 from app.stations.models import Station
 from app.territories import operations as assignments
@@ -152,8 +153,8 @@ def edit_person(session: Session, actor: Actor, user: User, changes: dict[str, A
     return user
 
 
-def deactivate(session: Session, actor: Actor, user: User, successor_id: str | None = None) -> User:
-    """Let a person go: sessions and links end, their customers go to the successor.
+def deactivate(session: Session, settings: Settings, actor: Actor, user: User, successor_id: str | None = None) -> User:
+    """Let a person go: sessions and links end, their customers and leads go to the successor, leads without one to the pool.
 
     Tasks belong to a station and messages to the inbox; both stay.
 
@@ -181,6 +182,7 @@ def deactivate(session: Session, actor: Actor, user: User, successor_id: str | N
     )
     if successor is not None:
         _hand_over(session, actor, user, successor, left)
+    leads.hand_over(session, settings, actor, user, successor, left)
     auth.end_all_sessions(session, user, "deactivated")
     touch(session, user)
     links.end_links(session, user)

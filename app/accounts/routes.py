@@ -61,7 +61,7 @@ def deactivate(session: Session, actor: Actor, body: dict[str, Any], user_id: st
     organisation.
     """
     user = users.access_user(session, actor, user_id)
-    return operations.deactivate(session, actor, user, body.get("successor_id"))
+    return operations.deactivate(session, edge_settings(), actor, user, body.get("successor_id"))
 
 
 @routes.door("POST", "/users/<user_id>/reactivate", policy="users.manage", answer=UserSchema)

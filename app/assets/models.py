@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Date, ForeignKey, Index, String, UniqueConstraint, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.assets.mappings import ADAPTERS
 from app.core.db import Base, JsonValue, Moment
+from app.core.history import declare_story
 from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
-from app.customers.models import ways_by_customer
+from app.customers.belongings import declare_belonging
+from app.customers.models import StationGrant, follows_customer, ways_by_customer
 
 
 class Asset(Tracked):
@@ -214,6 +216,8 @@ class FaultCode(Tracked):
     received_at: Mapped[datetime] = mapped_column(Moment)
 
 
+declare_belonging("assets", parent=("sites", "site_id"))
+declare_belonging(StationGrant.__tablename__, parent=("assets", "asset_id"))
 declare_rows(
     "assets",
     (
@@ -222,7 +226,17 @@ declare_rows(
         " WHERE r.id IN ({ids}) AND r.deleted_at IS NULL AND g.ended_at IS NULL",
     ),
     {
-        "customers": "SELECT r.id FROM assets r JOIN customers c ON c.id = r.customer_id WHERE c.change_no = :n",
+        **follows_customer("assets"),
         "station_grants": "SELECT asset_id FROM station_grants WHERE change_no = :n",
     },
 )
+declare_story("asset", select(Asset.id, Asset.customer_id))
+declare_story(
+    "component",
+    select(Fitting.component_id, Asset.customer_id)
+    .join(Asset, Asset.id == Fitting.asset_id)
+    .where(Fitting.deleted_at.is_(None))
+    .order_by(Fitting.removed_at.is_not(None), Fitting.fitted_at.desc()),  # the one it is in, else the last one
+)
+declare_story("device", select(Device.id, Asset.customer_id).join(Asset, Asset.id == Device.asset_id))
+declare_story("fault_code", select(FaultCode.id, Asset.customer_id).join(Asset, Asset.id == FaultCode.asset_id))

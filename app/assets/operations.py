@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.assets import device_settings, mappings
 from app.assets.credentials import broker_hash, token_hash
+from app.assets.finding import keep_findable
 from app.assets.models import Asset, Component, Device, DeviceProfile, Fitting
 from app.core import history
 from app.core.db import now
@@ -49,12 +50,14 @@ def create_asset(session: Session, actor: Actor, values: dict[str, Any]) -> Asse
         raise FieldsInvalid(faults)
     asset = add(session, Asset(**values))
     history.record(session, "asset.created", history.Subject("asset", asset.id), actor_id=actor.id)
+    keep_findable(session, asset)
     return asset
 
 
 def edit_asset(session: Session, actor: Actor, asset: Asset, changes: dict[str, Any]) -> Asset:
     """Edit model, warranty or limits of an asset. Levels of rules are judged anew at its next reading."""
     _change(session, asset, changes)
+    keep_findable(session, asset)
     about = history.Subject("asset", asset.id)
     before = history.last_entry(session, about)
     history.record(session, "asset.edited", about, causes=[before], actor_id=actor.id, fields=sorted(changes))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, ScalarSelect, String, case, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.assets.models import Asset
+from app.core.history import declare_story
 from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
-from app.customers.models import ways_by_customer
-from app.work_orders.models import GIVEN
+from app.customers.belongings import declare_belonging
+from app.customers.models import Site, follows_customer, ways_by_customer
+from app.work_orders.models import GIVEN, WorkOrder
 
 SUBJECT_KINDS = ("customer", "site", "asset", "work_order")
 
@@ -61,6 +64,7 @@ _TASK = _of("work_order", "JOIN station_tasks t ON t.work_order_id = r.subject_i
 _GIVEN_ORDER = f"{_TASK} JOIN work_orders o ON o.id = t.work_order_id AND o.deleted_at IS NULL"
 _LIVE = "WHERE r.id IN ({ids}) AND r.deleted_at IS NULL"
 
+declare_belonging("attachments", "subject_id", only=("subject_kind", "customer"))
 declare_rows(
     "attachments",
     (
@@ -73,9 +77,7 @@ declare_rows(
         f"SELECT r.id, 'user:' || r.user_id FROM attachments r {_LIVE}",
     ),
     {
-        "customers": " UNION ALL ".join(
-            f"SELECT r.id FROM attachments r {path} WHERE c.change_no = :n" for path in (_CUSTOMER, _SITE, _ASSET, _ORDER)
-        ),
+        **follows_customer("attachments", _CUSTOMER, _SITE, _ASSET, _ORDER),
         "sites": f"SELECT r.id FROM attachments r {_of('site', 'JOIN sites s ON s.id = r.subject_id')} WHERE s.change_no = :n",
         "assets": f"SELECT r.id FROM attachments r {_of('asset', 'JOIN assets a ON a.id = r.subject_id')} WHERE a.change_no = :n",
         "work_orders": f"SELECT r.id FROM attachments r {_of('work_order', 'JOIN work_orders o ON o.id = r.subject_id')}"
@@ -83,4 +85,22 @@ declare_rows(
         "station_grants": f"SELECT r.id FROM attachments r {_GRANT} WHERE g.change_no = :n",
         "station_tasks": f"SELECT r.id FROM attachments r {_TASK} WHERE t.change_no = :n",
     },
+)
+
+
+def _customer_of(model: type[Site | Asset | WorkOrder]) -> ScalarSelect[str]:
+    return select(model.customer_id).where(model.id == Attachment.subject_id).scalar_subquery()
+
+
+declare_story(
+    "attachment",
+    select(
+        Attachment.id,
+        case(
+            (Attachment.subject_kind == "customer", Attachment.subject_id),
+            (Attachment.subject_kind == "site", _customer_of(Site)),
+            (Attachment.subject_kind == "asset", _customer_of(Asset)),
+            else_=_customer_of(WorkOrder),
+        ),
+    ),
 )

@@ -14,12 +14,13 @@ from app.core.db import now
 from app.core.errors import FieldsInvalid, Forbidden, NotFound
 from app.core.settings import Settings
 from app.core.tracked import add, touch, try_transition
-from app.customers.queries import access_customer, access_site
+from app.customers.merging import note_late
+from app.customers.queries import access_site, heirs, named_customer
 from app.users.rights import Actor
 from app.work_orders.queries import access_order
 
 _ACCESS: dict[str, Callable[[Session, Actor, str], Any]] = {
-    "customer": access_customer,
+    "customer": named_customer,
     "site": access_site,
     "asset": access_asset,
     "work_order": access_order,
@@ -27,7 +28,7 @@ _ACCESS: dict[str, Callable[[Session, Actor, str], Any]] = {
 
 
 def create_attachment(session: Session, settings: Settings, actor: Actor, values: dict[str, Any]) -> Attachment:
-    """Take note of a file that a phone has; its bytes come by an upload.
+    """Take note of a file that a phone has; its bytes come by an upload. About a merged customer: about the one it is now.
 
     Args:
         values: id, subject_kind, subject_id, name, mime, size, sha256, made_ms, and optionally installation_id.
@@ -41,7 +42,12 @@ def create_attachment(session: Session, settings: Settings, actor: Actor, values
         _ACCESS[values["subject_kind"]](session, actor, values["subject_id"])
     except NotFound:
         raise FieldsInvalid({"subject_id": ["unknown_reference"]}) from None
+    named = values["subject_id"]
+    if values["subject_kind"] == "customer":
+        values = values | {"subject_id": heirs(session, [named]).get(named, named)}
     row = add(session, Attachment(user_id=actor.id, **({"installation_id": ""} | values)))
+    if row.subject_id != named:
+        note_late(session, named, "attachments", [row.id])
     history.record(session, "attachment.created", _subject(row), actor_id=actor.id, name=row.name, about=row.subject_kind)
     return row
 

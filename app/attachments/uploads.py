@@ -19,7 +19,7 @@ from app.core.errors import Conflict, DomainError, Invalid, NotFound
 from app.core.fault_points import FaultPoint, passed
 from app.core.logs import get_log
 from app.core.settings import Settings
-from app.users.rights import Actor
+from app.users.rights import CUSTOMER, Actor
 
 log = get_log(__name__)
 
@@ -54,7 +54,7 @@ class Uploads:
     settings: Settings
 
     def begin(self, actor: Actor, attachment_id: str, length: int, *, keep_location: bool) -> Progress:
-        """Begin, or go on with, the upload of an attachment the actor made.
+        """Begin, or go on with, the upload of an attachment the actor made. A customer's pictures lose their place in any case.
 
         Raises:
             NotFound: when there is none.
@@ -71,6 +71,7 @@ class Uploads:
             raise Conflict("state_conflict", state=row.state, wanted="stored")
         if row.state == "stored":
             return Progress(row.size, row.size)
+        keep_location = keep_location and actor.role != CUSTOMER
         if row.keep_location != keep_location:
             with self.database.transaction() as session:
                 row = own_attachment(session, actor, attachment_id)

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 DayKind = Literal["holiday", "school_holiday", "workday"]
+_SATURDAY = 5
 DAY_KINDS: tuple[DayKind, ...] = ("holiday", "school_holiday", "workday")
 
 
@@ -25,6 +26,11 @@ class Calendar:
     def kinds(self) -> Mapping[date, DayKind]:
         """The kind of each day that has one."""
         return dict(self.days)
+
+    def is_worked(self, day: date) -> bool:
+        """Tell whether the organisation works on a day: Monday to Friday but for holidays, and weekends that are worked."""
+        kind = self.kinds.get(day)
+        return kind == "workday" or (kind != "holiday" and day.weekday() < _SATURDAY)
 
 
 ORDINARY = Calendar()

@@ -340,7 +340,7 @@ def insert_many(session: Session, model: type[Base], rows: Sequence[Mapping[str,
 
     Args:
         rows: each with the same columns, all that have no default in the database.
-        replacing: a unique key: rows that have it already get the other columns' new values.
+        replacing: a unique key: rows that have it already get the other columns' new values, where there are others.
     """
     if not rows:
         return
@@ -355,7 +355,12 @@ def insert_many(session: Session, model: type[Base], rows: Sequence[Mapping[str,
         insert = insert.from_select(names, select(*[listed.c[name] for name in names]))
     if replacing:
         changed = {name: insert.excluded[name] for name in names if name not in replacing}
-        insert = insert.on_conflict_do_update(index_elements=list(replacing), set_=changed)
+        key = list(replacing)
+        insert = (
+            insert.on_conflict_do_update(index_elements=key, set_=changed)
+            if changed
+            else insert.on_conflict_do_nothing(index_elements=key)
+        )
     if session.get_bind().dialect.name == "postgresql":
         session.execute(insert)
     else:

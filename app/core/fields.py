@@ -16,6 +16,7 @@ import phonenumbers
 from marshmallow import ValidationError, fields
 
 from app.core import wire
+from app.core.credit_codes import is_credit_code, plain_code
 from app.core.settings import amount
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # Unicode's categories Cc, Zl and Zp
@@ -260,14 +261,34 @@ class Phone(Text):
         self.region = region
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        value = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            number = phonenumbers.parse(value, self.region)
-        except phonenumbers.NumberParseException:
-            raise ValidationError("phone_invalid") from None
-        if not phonenumbers.is_possible_number(number):
+        number = e164(super()._deserialize(value, attr, data, **kwargs), self.region)
+        if number is None:
             raise ValidationError("phone_invalid")
-        return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+        return number
+
+
+def e164(text: str, region: str) -> str | None:
+    """Return a phone number in E.164, or None when it cannot be one; without a country it is read as one of ``region``."""
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+class CreditCode(Text):
+    """A Chinese organisation's 统一社会信用代码, its check sign verified; kept in half-width capitals."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(40, metadata={"pattern": "^[0-9A-HJ-NP-RTUW-Y]{18}$"}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        code = plain_code(super()._deserialize(value, attr, data, **kwargs))
+        if not is_credit_code(code):
+            raise ValidationError("credit_code_invalid")
+        return code
 
 
 class Login(Text):
@@ -337,6 +358,12 @@ class Anything(fields.Field[Any]):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(dump_only=True, **kwargs)
+
+
+class Anyhow(fields.Field[Any]):
+    """Any JSON that the strict input layer let in, for a verb to check: what it may be hangs on another field."""
+
+    default_error_messages = _COMMON
 
 
 class Nested(fields.Nested):

@@ -1,7 +1,7 @@
 """Which rows lie in which scope, and who holds which scope, each with the change number at which it became so.
 
 A scope is a set of rows that are seen together: ``territory:<id>``, ``owner:<user>``, ``customer:<id>``,
-``station:<id>``, ``user:<id>``. A synced table says in its models how its rows come to lie in scopes
+``station:<id>``, ``user:<id>``, ``office:all``. A synced table says in its models how its rows come to lie in scopes
 (``declare_rows``). ``transaction()`` keeps the entries after every write, whatever wrote: a row that changed, came in,
 left or was deleted gets the transaction's change number in each scope concerned. So one index scan per scope tells a
 phone what is new, also where only a parent moved and the row itself did not change.

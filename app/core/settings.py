@@ -51,10 +51,23 @@ _NUMBERS = {
     "sync_keep_days": (90, 1, 3650),
     "attachment_limit_bytes": (26_214_400, 1000, 2_000_000_000),
     "fence_m": (200, 20, 50_000),
+    "visit_minutes": (30, 5, 720),
+    "travel_km_h": (30, 3, 150),
+    "lead_first_touch_hours": (24, 1, 720),
+    "lead_escalation_hours": (12, 0, 720),
+    "lead_recycle_days": (3, 1, 365),
+    "lead_cap": (50, 1, 100_000),
+    "known_trust": (40, 0, 100),
+    "geocoder_per_minute": (12, 12, 6000),
+    "track_overtime_min": (120, 0, 720),
+    "track_shift_hours": (16, 1, 24),
+    "track_days": (90, 1, 3650),
+    "track_batch_fixes": (5000, 100, 20_000),
     "smtp_port": (25, 1, 65_535),
     "push_attempts": (8, 1, 1000),
     "push_lease_s": (60, 1, 86_400),
 }
+_MINUTE = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _MOST_SHARDS = 1000
 _DATABASES = {"sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"}
 
@@ -117,7 +130,29 @@ class Settings:
     attachment_limit_bytes: int
 
     fence_m: int
+    visit_minutes: int
+    travel_km_h: int
+    site_position_by: str
     shifted_regions: tuple[str, ...]
+    known_trust: int
+
+    lead_clock: str
+    working_hours: str
+    lead_first_touch_hours: int
+    lead_escalation_hours: int
+    lead_recycle_days: int
+    lead_cap: int
+
+    geocoder: str
+    geocoder_url: str
+    geocoder_key: str
+    geocoder_per_minute: int
+
+    workday_ends: str
+    track_overtime_min: int
+    track_shift_hours: int
+    track_days: int
+    track_batch_fixes: int
 
     smtp_host: str
     smtp_port: int
@@ -179,7 +214,14 @@ def read_settings(**overrides: object) -> Settings:
         "mqtt_access": read.choice("MQTT_ACCESS", "files", "dynsec"),
         "emqx_token": read.text("EMQX_TOKEN", ""),
         "argon2_profile": read.choice("ARGON2_PROFILE", "standard", "test"),
+        "site_position_by": read.choice("SITE_POSITION_BY", "manager", "rep"),
         "shifted_regions": read.several("SHIFTED_REGIONS", "mainland", "hong_kong", "macao"),
+        "lead_clock": read.choice("LEAD_CLOCK", "natural", "working"),
+        "working_hours": read.hours("WORKING_HOURS", "09:00-18:00"),
+        "geocoder": read.choice("GEOCODER", "none", "nominatim", "amap", "baidu"),
+        "geocoder_url": read.origin("GEOCODER_URL"),
+        "geocoder_key": read.text("GEOCODER_KEY", ""),
+        "workday_ends": read.minute("WORKDAY_ENDS", "18:00"),
         "smtp_host": read.text("SMTP_HOST", ""),
         "smtp_starttls": read.flag("SMTP_STARTTLS"),
         "smtp_username": read.text("SMTP_USERNAME", ""),
@@ -192,7 +234,7 @@ def read_settings(**overrides: object) -> Settings:
         "vapid_subject": read.vapid_subject(),
         "web_push_services": read.origins("WEB_PUSH_SERVICES"),
     }
-    for name in ("secret_key", "mqtt_password", "smtp_password", "metrics_token", "emqx_token"):
+    for name in ("secret_key", "mqtt_password", "smtp_password", "metrics_token", "emqx_token", "geocoder_key"):
         values[name] = str(values[name]).strip()  # a file written by echo ends in a newline
     values.update(overrides)
     settings = Settings(**values)  # type: ignore[arg-type]
@@ -254,6 +296,14 @@ class _Reader:
             )
         return found
 
+    def minute(self, name: str, default: str) -> str:
+        found = self.text(name, default).strip()
+        if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", found):
+            raise _refusal(
+                name, f"must be a time of day such as {default}, not {found!r}", f"须为时刻，例如 {default}，不能是 {found!r}"
+            )
+        return found
+
     def flag(self, name: str) -> bool:
         try:
             return bool(self._env.bool(name, False))
@@ -270,6 +320,17 @@ class _Reader:
                 f"must be a name of the IANA time zone database, such as {default}, not {found!r}",
                 f"须为 IANA 时区名称，例如 {default}，不能是 {found!r}",
             ) from None
+
+    def hours(self, name: str, default: str) -> str:
+        found = self.text(name, default).strip()
+        opens, _, closes = found.partition("-")
+        if not (_MINUTE.fullmatch(opens) and _MINUTE.fullmatch(closes) and opens < closes):
+            raise _refusal(
+                name,
+                f"must be a beginning and a later end on a clock of 24 hours, such as {default}, not {found!r}",
+                f"须为 24 小时制的起止时间，且止晚于起，例如 {default}，不能是 {found!r}",
+            )
+        return found
 
     def shards(self) -> tuple[int, ...]:
         found = [part.strip() for part in self.text("MQTT_SHARDS", "0").split(",")]
@@ -315,6 +376,14 @@ class _Reader:
                 name,
                 "must be origins with commas between them, such as https://push.example.com (http only on this machine)",
                 "须为以逗号分隔的来源，例如 https://push.example.com（仅本机可用 http）",
+            )
+        return found
+
+    def origin(self, name: str) -> str:
+        found = self.text(name, "").strip().rstrip("/")
+        if found and not re.fullmatch(r"https?://[\w.-]+(:[0-9]{1,5})?(/[\w./-]*)?", found):
+            raise _refusal(
+                name, "must be an address such as https://nominatim.example.com", "须为地址，例如 https://nominatim.example.com"
             )
         return found
 

@@ -96,7 +96,7 @@ def touch(session: Session, row: Tracked) -> None:
     edited = [name for name in sorted(row.MERGED) if state.attrs[name].history.has_changes()]
     session.flush()
     if edited:
-        _mark(session, row, edited)
+        mark_fields(session, row, edited)
 
 
 def renumber(session: Session, row: Tracked) -> None:
@@ -110,7 +110,8 @@ def renumber_many(session: Session, model: type[Tracked], ids: Collection[str]) 
     session.execute(some.values(change_no=None).execution_options(synchronize_session=False))
 
 
-def _mark(session: Session, row: Tracked, edited: list[str]) -> None:
+def mark_fields(session: Session, row: Tracked, edited: Collection[str]) -> None:
+    """Note that fields of a row changed now, and by whom, for phones that did not see it; also names of parts of a field."""
     by = session.info.get("marked_by", "")
     insert = insert_into(session, FieldMark).values(
         [

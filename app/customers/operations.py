@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +14,13 @@ from app.core import history
 from app.core.db import Base, among, now
 from app.core.errors import Conflict, DomainError, FieldsInvalid, NotFound
 from app.core.numbers import next_numbers
+from app.core.scopes import send_away
 from app.core.tracked import add_many, touch
-from app.customers import queries
+from app.custom_fields.operations import checked_values
+from app.customers import facts, merging, places, queries
+from app.customers.blocks import rekey
 from app.customers.models import Customer, Site
+from app.customers.sources import source_of
 from app.territories import queries as territories
 from app.territories.models import Territory
 from app.users import queries as users
@@ -27,10 +32,10 @@ def create_customer(session: Session, actor: Actor, values: dict[str, Any]) -> C
     """Add a customer. A rep's new customer is theirs, in a territory they work in.
 
     Args:
-        values: name, territory_id, and optionally id, code (else the next number), phone, email, owner_id.
+        values: name, territory_id, and optionally id, code (else the next number), phone, email, owner_id, credit_code, custom.
 
     Raises:
-        FieldsInvalid: ``already_exists`` (code, id) or ``unknown_reference``.
+        FieldsInvalid: ``already_exists`` (code, id) or ``unknown_reference``; of ``custom`` see ``checked_values``.
     """
     return session.get_one(Customer, _one(create_customers(session, actor, [values])))
 
@@ -42,6 +47,7 @@ def create_customers(session: Session, actor: Actor, many: Sequence[dict[str, An
         For each its id, or what it is refused for.
     """
     faults: list[dict[str, list[str]]] = _faulty_references(session, actor, many)
+    many = [_with_custom(session, values, fault) for values, fault in zip(many, faults, strict=True)]
     codes = _taken(session, Customer.code, [values["code"] for values in many if values.get("code")])
     ids = _taken(session, Customer.id, [values["id"] for values in many if values.get("id")])
     for values, fault in zip(many, faults, strict=True):
@@ -59,7 +65,35 @@ def create_customers(session: Session, actor: Actor, many: Sequence[dict[str, An
     made = iter(add_many(session, Customer, rows))
     answers: list[str | DomainError] = [FieldsInvalid(fault) if fault else next(made) for fault in faults]
     history.record_many(session, "customer.created", "customer", _made(answers), actor_id=actor.id)
+    _keep_source(session, actor, _made(answers))
+    rekey(session, _made(answers))
     return answers
+
+
+def _with_custom(session: Session, values: dict[str, Any], fault: dict[str, list[str]]) -> dict[str, Any]:
+    """Return the values of a new customer with checked values of the company's own fields; what is wrong goes to ``fault``."""
+    given = values.get("custom") or {}
+    try:
+        custom = checked_values(session, "customer", values["territory_id"], given, {})
+    except FieldsInvalid as wrong:
+        fault.update(wrong.errors)
+        custom = {}
+    return values | {"custom": {key: value for key, value in custom.items() if value is not None}}
+
+
+def _keep_source(session: Session, actor: Actor, ids: Sequence[str]) -> None:
+    """Keep where new customers come from, where that is not the person who brings them: the causal log knows that one."""
+    source = source_of(session, actor)
+    if ids and source.ref != actor.id:
+        rows = session.scalars(select(Customer).where(among(session, Customer.id, ids)))
+        facts.keep_many(session, rows, source)
+
+
+def _keep_source_of_sites(session: Session, actor: Actor, ids: Sequence[str]) -> None:
+    """As ``_keep_source``, of new sites."""
+    source = source_of(session, actor)
+    if ids and source.ref != actor.id:
+        facts.keep_many(session, session.scalars(select(Site).where(among(session, Site.id, ids))), source)
 
 
 def _taken(session: Session, column: Any, values: Sequence[str]) -> set[str]:
@@ -81,19 +115,57 @@ def _one(answers: Sequence[str | DomainError]) -> str:
 def edit_customer(session: Session, actor: Actor, customer: Customer, changes: dict[str, Any]) -> Customer:
     """Change a customer's fields. Only the office moves a customer to another owner or territory.
 
+    What the actor says of the other fields is kept as facts. ``customer.outranked`` names those where a better source's value
+    stays.
+
     Raises:
-        FieldsInvalid: ``unknown_reference``.
+        FieldsInvalid: ``unknown_reference``; of ``custom`` see ``checked_values``.
     """
     if actor.role == REP and {"owner_id", "territory_id"} & set(changes):
         raise FieldsInvalid({name: ["unknown"] for name in sorted({"owner_id", "territory_id"} & set(changes))})
     _check_references(session, actor, changes)
-    for name, value in changes.items():
-        setattr(customer, name, value)
-    touch(session, customer)
-    history.record(
-        session, "customer.edited", history.Subject("customer", customer.id), actor_id=actor.id, fields=sorted(changes)
-    )
+    moved = {name: value for name, value in changes.items() if name in {"owner_id", "territory_id"}}
+    told = {name: value for name, value in changes.items() if name not in moved and name != "custom"}
+    home = moved.get("territory_id", customer.territory_id)
+    custom = checked_values(session, "customer", home, changes.get("custom", {}), customer.custom)
+    told |= {f"custom.{key}": value for key, value in custom.items()}
+    _tell(session, actor, customer, told, moved)
     return customer
+
+
+def _tell(session: Session, actor: Actor, row: Customer | Site, told: dict[str, Any], others: dict[str, Any]) -> None:
+    """Keep what an actor says of a row as facts, set its other fields, date it, and write down what came of it."""
+    source = source_of(session, actor)
+    if isinstance(row, Site) and source.unseen:  # doors know a site's fields by their own names
+        source = replace(source, unseen=frozenset(name for name in told if set(_wired(name)) & source.unseen))
+    outcome = facts.tell(session, row, told, source)
+    for name, value in others.items():
+        setattr(row, name, value)
+    row.outranked = [part for name in outcome.outranked for part in _wired(name)]
+    touch(session, row)
+    subject = history.Subject("customer" if isinstance(row, Customer) else "site", row.id)
+    taken = sorted({_logged(name) for name in {*told, *others} - set(outcome.outranked)})
+    if taken or not told:
+        history.record(
+            session,
+            "customer.edited" if isinstance(row, Customer) else "site.edited",
+            subject,
+            actor_id=actor.id,
+            fields=taken,
+        )
+    home = row.id if isinstance(row, Customer) else row.customer_id
+    facts.note_outranked(session, history.Subject("customer", home), actor.id, outcome.outranked, source.kind)
+    rekey(session, [home])
+
+
+def _wired(name: str) -> tuple[str, ...]:
+    """Return what doors call a field of a fact."""
+    return ("lat", "lon") if name.endswith(".position") else (_logged(name),)
+
+
+def _logged(name: str) -> str:
+    """Return what the causal log calls a field of a fact."""
+    return name.rpartition(".")[2] if name.startswith("site.") else name
 
 
 def delete_customer(session: Session, actor: Actor, customer: Customer) -> Customer:
@@ -108,6 +180,7 @@ def delete_customer(session: Session, actor: Actor, customer: Customer) -> Custo
         _bury_site(session, actor, site, at)
     _bury(session, customer, at)
     history.record(session, "customer.deleted", history.Subject("customer", customer.id), actor_id=actor.id)
+    rekey(session, [customer.id])
     return customer
 
 
@@ -122,6 +195,7 @@ def undelete_customer(session: Session, actor: Actor, customer: Customer) -> Cus
     history.record(session, "customer.undeleted", history.Subject("customer", customer.id), actor_id=actor.id)
     for site in session.scalars(select(Site).where(Site.customer_id == customer.id, Site.deleted_at == together)):
         _dig_out_site(session, actor, site)
+    rekey(session, [customer.id])
     return customer
 
 
@@ -149,10 +223,10 @@ def _faulty_references(session: Session, actor: Actor, many: Sequence[dict[str, 
 
 
 def create_site(session: Session, actor: Actor, customer: Customer, values: dict[str, Any]) -> Site:
-    """Add a site of a customer.
+    """Add a site of a customer; of one that was merged, to the one it is now.
 
     Args:
-        values: name, lat, lon (WGS-84 degrees), and optionally id and address.
+        values: name; lat and lon (WGS-84 degrees), an address, or all of them; and optionally id and opening_hours.
 
     Raises:
         FieldsInvalid: ``already_exists`` (id).
@@ -162,44 +236,78 @@ def create_site(session: Session, actor: Actor, customer: Customer, values: dict
 
 
 def create_sites(session: Session, actor: Actor, many: Sequence[dict[str, Any]]) -> list[str | DomainError]:
-    """As ``create_site``, of many, each with the ``customer_id`` of a customer the actor may see.
+    """As ``create_site``, of many, each with the ``customer_id`` of a customer the actor may add to.
 
     Returns:
         For each its id, or what it is refused for: ``not_found`` for such a customer.
     """
-    wanted = among(session, Customer.id, sorted({values["customer_id"] for values in many}))
-    seen = session.scalars(queries.visible_to(actor).where(wanted).with_only_columns(Customer.id))
-    return _add_sites(session, actor, many, set(seen))
+    named = queries.named_customers(session, actor, {values["customer_id"] for values in many})
+    return _add_sites(session, actor, many, named)
 
 
 def _add_sites(
     session: Session, actor: Actor, many: Sequence[dict[str, Any]], customers: Collection[str]
 ) -> list[str | DomainError]:
     ids = _taken(session, Site.id, [values["id"] for values in many if values.get("id")])
-    live = _keep_live(session, customers)
+    homes = _homes(session, customers)
     answers: list[str | DomainError] = []
     for values in many:
         if values["customer_id"] not in customers:
             answers.append(NotFound())
-        elif values["customer_id"] not in live:
+        elif values["customer_id"] not in homes:
             answers.append(Conflict("state_conflict", state="deleted", wanted="live"))
         elif values.get("id") in ids:
             answers.append(FieldsInvalid({"id": ["already_exists"]}))
         else:
             answers.append("")
             ids |= {values["id"]} if values.get("id") else set()
-    made = iter(add_many(session, Site, [{"address": ""} | v for v, answer in zip(many, answers, strict=True) if answer == ""]))
-    answers = [next(made) if answer == "" else answer for answer in answers]
-    history.record_many(session, "site.created", "site", _made(answers), actor_id=actor.id)
-    return answers
+    good = [values for values, answer in zip(many, answers, strict=True) if answer == ""]
+    blank = {"address": "", "lat": None, "lon": None, "opening_hours": None}
+    rows = [blank | values | {"customer_id": homes[values["customer_id"]]} for values in good]
+    made = add_many(session, Site, [row | {"position_source": places.source_given(row)} for row in rows])
+    history.record_many(session, "site.created", "site", made, actor_id=actor.id)
+    _keep_source_of_sites(session, actor, made)
+    _follow_merged(session, actor, homes, [(values["customer_id"], site) for values, site in zip(good, made, strict=True)])
+    rekey(session, {homes[values["customer_id"]] for values in good})
+    ids_made = iter(made)
+    return [next(ids_made) if answer == "" else answer for answer in answers]
+
+
+def _homes(session: Session, customers: Collection[str]) -> dict[str, str]:
+    """Return, for those of some customers that live or were merged, the live one that each is now; keep these from deletion."""
+    live = _keep_live(session, customers)
+    heirs = queries.heirs(session, set(customers) - live)
+    kept = _keep_live(session, set(heirs.values())) if heirs else set()
+    return {customer: customer for customer in live} | {old: new for old, new in heirs.items() if new in kept}
+
+
+def _follow_merged(session: Session, actor: Actor, homes: dict[str, str], sites: Sequence[tuple[str, str]]) -> None:
+    """Note sites that were made for a merged customer; from the phone of who may not see the one it is now, they go away."""
+    late = [(customer, site) for customer, site in sites if homes[customer] != customer]
+    for customer, site in late:
+        merging.note_late(session, customer, "sites", [site])
+    named = among(session, Customer.id, sorted({homes[customer] for customer, _ in late}))
+    seen = set(session.scalars(queries.visible_to(actor).where(named).with_only_columns(Customer.id))) if late else set()
+    for customer, site in late:
+        if homes[customer] not in seen:
+            send_away(session, actor.id, "sites", site)
 
 
 def edit_site(session: Session, actor: Actor, site: Site, changes: dict[str, Any]) -> Site:
-    """Change a site's name, address or place."""
-    for name, value in changes.items():
-        setattr(site, name, value)
-    touch(session, site)
-    history.record(session, "site.edited", history.Subject("site", site.id), actor_id=actor.id, fields=sorted(changes))
+    """Change a site's name, address, place or hours.
+
+    Raises:
+        FieldsInvalid: ``required`` for half a position, ``address_or_position`` where neither would be left.
+    """
+    after = places.after_edit(session, site, changes)
+    told: dict[str, Any] = {f"site.{site.id}.address": after.address} if "address" in changes else {}
+    others: dict[str, Any] = {name: changes[name] for name in ("name", "opening_hours") if name in changes}
+    if {"lat", "lon"} & set(changes):
+        if after.position is None:
+            others |= places.UNPLACED
+        else:
+            told[f"site.{site.id}.position"] = {"lat": after.position.lat, "lon": after.position.lon}
+    _tell(session, actor, site, told, others)
     return site
 
 
@@ -211,6 +319,7 @@ def delete_site(session: Session, actor: Actor, site: Site) -> Site:
     """
     _refuse_used(session, site, "site_id")
     _bury_site(session, actor, site, now(session))
+    rekey(session, [site.customer_id])
     return site
 
 
@@ -223,6 +332,7 @@ def undelete_site(session: Session, actor: Actor, site: Site) -> Site:
     if not _keep_live(session, {site.customer_id}):
         raise Conflict("state_conflict", state="deleted", wanted="live")
     _dig_out_site(session, actor, site)
+    rekey(session, [site.customer_id])
     return site
 
 

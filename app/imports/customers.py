@@ -12,6 +12,7 @@ from app.core.wire import fold
 from app.customers import operations, queries
 from app.customers.models import Customer, Site
 from app.customers.schemas import CustomerSchema, SiteSchema
+from app.customers.sources import telling
 from app.imports.cells import Faults, Part, differs, number, one_by, reference, rows_by, take, taken
 from app.imports.files import Columns, Row
 from app.territories import queries as territories
@@ -81,7 +82,7 @@ class CustomerRows:
     def create(session: Session, actor: Actor, prepared: tuple[dict[str, Any], dict[str, Any] | None]) -> None:
         """Add the customer and the site."""
         values, site = prepared
-        with _CUSTOMER.naming():
+        with _CUSTOMER.naming(), telling(session, kind="import", ref="csv"):
             customer = operations.create_customer(session, actor, values)
         if site is not None:
             with _SITE.naming():

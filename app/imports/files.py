@@ -23,6 +23,25 @@ REASONS: dict[str, tuple[str, str]] = {
     "columns_unknown": ("Columns are not known here: {names}.", "存在未知列：{names}。"),
     "columns_twice": ("Columns appear twice: {names}.", "列名重复：{names}。"),
     "too_many_rows": ("A file may have {most} rows; split it.", "单个文件最多 {most} 行，请拆分。"),
+    "too_many_bytes": ("A file may have {most} bytes; split it.", "文件最多 {most} 字节，请拆分。"),
+    "too_many_columns": ("A file may have {most} columns.", "文件最多 {most} 列。"),
+    "column_unnamed": (
+        "Each column up to the last needs a name of at most {most} characters in the first row.",
+        "首行中每一列都须有列名，且不超过 {most} 个字符。",
+    ),
+    "cells_beyond": ("Row {row} has more cells than the first row names columns.", "第 {row} 行的单元格多于首行的列名。"),
+    "cell_invalid": (
+        "Row {row}, column “{name}”: the text is longer than {most} characters or cannot be stored.",
+        "第 {row} 行“{name}”列：文本超过 {most} 个字符或无法存储。",
+    ),
+    "no_rows": ("The file has no rows below the first.", "首行以下没有内容。"),
+    "not_xlsx": ("The file is damaged, or no .xlsx file as Excel writes it.", "文件已损坏，或不是 Excel 的 .xlsx 文件。"),
+    "old_or_locked": (
+        "The file is of an old Excel or has a password; save it as .xlsx without one.",
+        "文件为旧版 Excel 格式或设有密码，请另存为不带密码的 .xlsx。",
+    ),
+    "unpacks_too_large": ("The file unpacks to more than is read.", "文件解压后过大，无法读取。"),
+    "encoding_unknown": ("The file is neither UTF-8 nor GBK/GB18030.", "文件编码不是 UTF-8 或 GBK/GB18030。"),
     "too_much_stock": ("A file may have {most} entries of stock; split it.", "单个文件最多 {most} 条库存，请拆分。"),
 }
 

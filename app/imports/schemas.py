@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import ValidationError
 
 from app.core import fields
+from app.custom_fields.models import LONGEST_KEY
+from app.custom_fields.values import KEY
+from app.imports.columns import FIELDS, KEYS
 from app.imports.files import MOST_BYTES
+from app.imports.models import IMPORT_STATES, ROW_STATES
+from app.imports.own import PREFIX
+from app.imports.sheets import LONGEST_NAME, MOST_UPLOADED
+from app.imports.spreadsheets import MOST_COLUMNS
 
 
 class FileText(fields.Lines):
@@ -49,3 +57,139 @@ class OutcomeSchema(fields.Schema):
     unchanged = fields.Int()
     errors = fields.Listing(fields.Nested(RowErrorSchema))
     cut = fields.Flag()
+
+
+UPLOAD_KINDS = ("customers",)
+
+
+class _Bytes(fields.Text):
+    """Bytes as Base64 in a text."""
+
+    one_line = False
+
+    def __init__(self, most: int, **kwargs: Any) -> None:
+        super().__init__(most * 4 // 3 + 4, 1, metadata={"contentEncoding": "base64"}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return base64.b64decode(text, validate=True)
+        except ValueError:
+            raise ValidationError("invalid") from None
+
+
+class UploadSchema(fields.Schema):
+    """A file of at most 3,000,000 bytes: .xlsx, or CSV in UTF-8 or GB18030."""
+
+    kind = fields.OneOf(*UPLOAD_KINDS, required=True)
+    file_name = fields.Text(200, 1, required=True)
+    content = _Bytes(MOST_UPLOADED, required=True)
+
+
+class _Target(fields.Text):
+    """A field of a customer, or one of the company's own as ``custom.<key>``."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        pattern = f"^({'|'.join(FIELDS)}|custom\\.{KEY.pattern})$"
+        super().__init__(len(PREFIX) + LONGEST_KEY, 1, metadata={"pattern": pattern}, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        text = str(super()._deserialize(value, attr, data, **kwargs))
+        if text not in FIELDS and not (text.startswith(PREFIX) and KEY.fullmatch(text.removeprefix(PREFIX))):
+            raise ValidationError("not_one_of")
+        return text
+
+
+def _columns(**kwargs: Any) -> fields.Table:
+    return fields.Table(fields.Text(LONGEST_NAME, 1), _Target(), most=MOST_COLUMNS, **kwargs)
+
+
+def _defaults(**kwargs: Any) -> fields.Table:
+    return fields.Table(fields.OneOf("territory_code", "owner_login"), fields.Text(200, 1), most=2, **kwargs)
+
+
+class ImportMappingEditSchema(fields.Schema):
+    """Which column is which field, what fields have that no column gives, and which field knows a customer again."""
+
+    columns = _columns()
+    defaults = _defaults()
+    key = fields.OneOf(*KEYS)
+
+
+class ImportMappingSchema(fields.TrackedSchema):
+    """A mapping that is kept by name."""
+
+    kind = fields.OneOf(*UPLOAD_KINDS, required=True)
+    name = fields.Text(100, 1, required=True)
+    columns = _columns(required=True)
+    defaults = _defaults(load_default=dict)
+    key = fields.OneOf(*KEYS, required=True)
+
+
+class ImportSchema(fields.TrackedSchema):
+    """An import. ``counts``: rows by state, and of checked ones by what a run would do; ``done``: rows seen to so far.
+
+    ``counts`` also says of how many rows a better source's value stays (``outranked``).
+    """
+
+    number = fields.Text()
+    kind = fields.Text()
+    file_name = fields.Text()
+    encoding = fields.Text()
+    header = fields.Listing(fields.Text())
+    columns = _columns()
+    defaults = _defaults()
+    key = fields.Text()
+    state = fields.OneOf(*IMPORT_STATES)
+    rows = fields.Int()
+    done = fields.Int()
+    counts = fields.Facts()
+    reason = fields.Text(allow_none=True)
+    made_by = fields.Id()
+    run_by = fields.Id(allow_none=True)
+    undone_by = fields.Id(allow_none=True)
+    started_at = fields.Instant(allow_none=True)
+    ended_at = fields.Instant(allow_none=True)
+
+
+class StartSchema(fields.Schema):
+    """Whether rows with errors are left out."""
+
+    skip_faulty = fields.Flag(load_default=False)
+
+
+class RowQuery(fields.Schema):
+    """Rows of one import, those in one state if it is named, behind a row's number."""
+
+    state = fields.OneOf(*ROW_STATES)
+    after = fields.Int(0, from_text=True, load_default=0)
+    limit = fields.Int(1, 200, from_text=True, load_default=50)
+
+
+class CellFaultSchema(fields.Schema):
+    """What is wrong with one cell, as a code and in words; ``field`` is the column."""
+
+    field = fields.Text()
+    code = fields.Text()
+    text = fields.Text()
+
+
+class ImportRowSchema(fields.Schema):
+    """One row of a file, counted as a spreadsheet does: the header is row 1.
+
+    ``outranked``: fields of which a better source's value stays.
+    """
+
+    row = fields.Int()
+    state = fields.OneOf(*ROW_STATES)
+    plan = fields.Text(allow_none=True)
+    cells = fields.Facts()
+    errors = fields.Listing(fields.Nested(CellFaultSchema))
+    outranked = fields.Listing(fields.Text())
+
+
+class ImportRowsSchema(fields.Schema):
+    """Rows in their order; ``next`` is what ``after`` takes for those that follow."""
+
+    items = fields.Listing(fields.Nested(ImportRowSchema))
+    next = fields.Int(allow_none=True)

@@ -17,10 +17,20 @@ from app.assets import queries as assets
 from app.assets.models import Asset, Component, Device, FaultCode
 from app.attachments import queries as attachments
 from app.attachments.models import Attachment
+from app.contacts import queries as contacts
+from app.contacts.models import Contact, ContactRelation
 from app.core.errors import NotFound
 from app.core.history import HistoryCause, HistoryEntry
 from app.customers import queries as customers
 from app.customers.models import Customer, Site
+from app.day_plans import queries as day_plans
+from app.day_plans.models import DayPlan
+from app.follow_ups import queries as follow_ups
+from app.follow_ups.models import FollowUp
+from app.imports import queries as imports
+from app.imports.models import Import, ImportMapping
+from app.leads import queries as leads
+from app.leads.models import Lead
 from app.pages.reasons import reason_of
 from app.rules import queries as rules
 from app.rules.models import Rule
@@ -28,6 +38,8 @@ from app.service_offers import queries as offers
 from app.service_offers.models import Coupon, ServiceOffer
 from app.stations import queries as stations
 from app.stations.models import Station
+from app.tracks import queries as tracks
+from app.tracks.models import Shift, TrackConsent, TrackDeletion, TrackLook, VisitProposal
 from app.users import queries as users
 from app.users.models import Partner, User
 from app.users.rights import REP, RIGHTS, Actor
@@ -46,15 +58,27 @@ _MOST_ENTRIES = 300
 _SCOPES: dict[str, tuple[Callable[[Actor], Select[Any]], Any]] = {
     "user": (users.visible_to, User.id),
     "partner": (users.visible_partners, Partner.id),
-    "customer": (customers.visible_to, Customer.id),
+    "customer": (customers.told_to, Customer.id),
     "site": (customers.visible_sites, Site.id),
+    "contact": (contacts.told_to, Contact.id),
+    "contact_relation": (contacts.relations_told_to, ContactRelation.id),
     "asset": (assets.visible_to, Asset.id),
     "attachment": (attachments.visible_to, Attachment.id),
     "component": (assets.visible_components, Component.id),
     "device": (assets.visible_devices, Device.id),
     "station": (stations.visible_to, Station.id),
+    "lead": (leads.told_to, Lead.id),
+    "follow_up": (follow_ups.visible_to, FollowUp.id),
     "visit": (visits.visible_to, Visit.id),
+    "day_plan": (day_plans.visible_to, DayPlan.id),
     "check_in": (visits.visible_check_ins, CheckIn.id),
+    "import": (imports.visible_to, Import.id),
+    "import_mapping": (imports.visible_mappings, ImportMapping.id),
+    "track_consent": (tracks.visible_consents, TrackConsent.id),
+    "track_shift": (tracks.visible_shifts, Shift.id),
+    "track_look": (tracks.visible_looks, TrackLook.id),
+    "track_deletion": (tracks.visible_deletions, TrackDeletion.id),
+    "visit_proposal": (tracks.visible_proposals, VisitProposal.id),
     "work_order": (orders.visible_to, WorkOrder.id),
     "station_task": (orders.visible_tasks, StationTask.id),
     "service_offer": (offers.visible_to, ServiceOffer.id),
@@ -80,13 +104,15 @@ def chain_of(session: Session, actor: Actor, kind: str, subject_id: str, time_zo
     Raises:
         NotFound: when there is no such subject, or the actor may not see it.
     """
+    # What happened to a customer that was merged into this one is part of its story.
+    ids = [subject_id, *(customers.merged_into(session, subject_id) if kind == "customer" else ())]
     own = session.scalars(
         select(HistoryEntry)
-        .where(HistoryEntry.subject_kind == kind, HistoryEntry.subject_id == subject_id)
+        .where(HistoryEntry.subject_kind == kind, HistoryEntry.subject_id.in_(ids))
         .order_by(HistoryEntry.id)
         .limit(_MOST_ENTRIES)
     ).all()
-    visible = _visible(session, actor, own)
+    visible = visible_entries(session, actor, own)
     about = [entry for entry in own if entry.id in visible]
     if not about:
         raise NotFound
@@ -120,7 +146,7 @@ def _walk(
         hops += 1
         following = select(HistoryEntry).join(HistoryCause, there == HistoryEntry.id).where(here.in_(sorted(ring.popleft())))
         fresh = [entry for entry in session.scalars(following.order_by(HistoryEntry.id)).unique() if entry.id not in seen]
-        visible = _visible(session, actor, fresh)
+        visible = visible_entries(session, actor, fresh)
         fresh = [entry for entry in fresh if entry.id in visible]
         seen.update(entry.id for entry in fresh)
         found += [(entry, hops) for entry in fresh]
@@ -131,7 +157,7 @@ def _walk(
     return found, False
 
 
-def _visible(session: Session, actor: Actor, entries: Any) -> set[str]:
+def visible_entries(session: Session, actor: Actor, entries: Any) -> set[str]:
     """Return the ids of the entries whose subject the actor may see."""
     by_kind: dict[str, dict[str, list[str]]] = {}
     for entry in entries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.core import fields
+from app.pages.sections import PARTS
 from push.models import CHANNELS, OUTBOX_STATES
 
 
@@ -73,6 +74,43 @@ class WhySchema(fields.Schema):
     causes = fields.Listing(fields.Nested(EntrySchema))
 
 
+class HomeQuery(fields.Schema):
+    """Of which time on news are told."""
+
+    since = fields.Instant()
+
+
+class HomeRowSchema(fields.Schema):
+    """One row: the noun that a tap opens, and two lines. News say what they are about, and how many further ones there are."""
+
+    kind = fields.Text(30)
+    id = fields.Id()
+    title = fields.Text(60)
+    line = fields.Text(160)
+    at = fields.Instant()
+    source = fields.Nested(SubjectSchema)
+    further = fields.Int()
+
+
+class HomeSectionSchema(fields.Schema):
+    """One list: how many rows there are in all, and the first of them."""
+
+    name = fields.Text(30)
+    part = fields.OneOf(*PARTS)
+    title = fields.Text(60)
+    total = fields.Int()
+    rows = fields.Listing(fields.Nested(HomeRowSchema))
+
+
+class HomeSchema(fields.Schema):
+    """The home page of a phone. ``at``: what the phone gives as ``since`` when it looks again."""
+
+    day = fields.Day()
+    at = fields.Instant()
+    since = fields.Instant()
+    sections = fields.Listing(fields.Nested(HomeSectionSchema))
+
+
 class ChainSchema(fields.Schema):
     """Everything that led to a subject and everything that followed; ``cut``: there is more than was shown."""
 
@@ -81,3 +119,38 @@ class ChainSchema(fields.Schema):
     causes = fields.Listing(fields.Nested(EntrySchema))
     effects = fields.Listing(fields.Nested(EntrySchema))
     cut = fields.Flag()
+
+
+class SearchQuery(fields.Schema):
+    """What is looked for; kinds with commas between them, all by default."""
+
+    q = fields.Text(100, 1, required=True)
+    kinds = fields.Text(200)
+    cursor = fields.Text(200)
+    limit = fields.Int(1, 50, from_text=True, load_default=20)
+
+
+class MatchSchema(fields.Schema):
+    """What of a row was met: the field, its text, and whether all of it, its beginning or an inner part."""
+
+    field = fields.Text()
+    text = fields.Text()
+    place = fields.OneOf("whole", "start", "inside")
+
+
+class HitSchema(fields.Schema):
+    """One row that was found: its title, and what tells it from others of that title."""
+
+    kind = fields.Text()
+    id = fields.Id()
+    title = fields.Text()
+    detail = fields.Text()
+    customer_id = fields.Id(allow_none=True)
+    matched = fields.Nested(MatchSchema)
+
+
+class HitsSchema(fields.Schema):
+    """What was found, the best first."""
+
+    items = fields.Listing(fields.Nested(HitSchema))
+    next = fields.Text(allow_none=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Moment, Money
+from app.core.history import declare_story
 from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
-from app.customers.models import ways_by_customer
+from app.customers.belongings import declare_belonging
+from app.customers.models import follows_customer, ways_by_customer
 from app.work_orders.models import GIVEN
 
 OFFER_STATES = ("issued", "viewed", "accepted", "redeemed", "declined", "expired", "withdrawn")
@@ -66,6 +68,7 @@ class Coupon(Tracked):
     station_id: Mapped[str | None] = mapped_column(ForeignKey("stations.id"))
 
 
+declare_belonging("service_offers", parent=("assets", "asset_id"))
 declare_rows(
     "service_offers",
     (
@@ -74,8 +77,10 @@ declare_rows(
         f" WHERE r.id IN ({{ids}}) AND r.deleted_at IS NULL AND {GIVEN}",
     ),
     {
-        "customers": "SELECT r.id FROM service_offers r JOIN customers c ON c.id = r.customer_id WHERE c.change_no = :n",
+        **follows_customer("service_offers"),
         "station_tasks": "SELECT r.id FROM service_offers r JOIN station_tasks t ON t.work_order_id = r.work_order_id"
         " WHERE t.change_no = :n",
     },
 )
+declare_story("service_offer", select(ServiceOffer.id, ServiceOffer.customer_id))
+declare_story("coupon", select(Coupon.id, ServiceOffer.customer_id).join(ServiceOffer, ServiceOffer.id == Coupon.offer_id))

@@ -129,10 +129,12 @@ declare_holders(
         f" WHERE {_PRESENT} AND u.role = 'rep' AND u.partner_id IS NULL",
         "SELECT u.id, 'territory:' || t.id FROM users u CROSS JOIN territories t"
         f" WHERE {_PRESENT} AND {_OFFICE} AND u.partner_id IS NULL",
+        f"SELECT u.id, 'office:all' FROM users u WHERE {_PRESENT} AND {_OFFICE} AND u.partner_id IS NULL",
         f"SELECT u.id, 'customer:' || u.customer_id FROM users u WHERE {_PRESENT} AND u.role = 'customer'",
         f"SELECT u.id, 'station:' || u.station_id FROM users u WHERE {_PRESENT} AND u.role = 'station_staff'",
         "SELECT u.id, 'station:' || s.id FROM users u JOIN stations s ON s.partner_id = u.partner_id"
         f" WHERE {_PRESENT} AND {_OFFICE}",
+        f"SELECT u.id, 'visits:all' FROM users u WHERE {_PRESENT} AND u.partner_id IS NULL AND ({_OFFICE} OR u.role = 'rep')",
         f"SELECT u.id, 'stations:all' FROM users u WHERE {_PRESENT} AND u.partner_id IS NULL AND u.role <> 'station_staff'",
     ),
     {

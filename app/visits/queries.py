@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from sqlalchemy import ColumnElement, Select, false, or_, select, true
 from sqlalchemy.orm import Session
 
+from app.core.db import Base, among
 from app.core.errors import Forbidden, NotFound
 from app.customers import queries as customers
 from app.customers.models import Customer
 from app.users.rights import REP, Actor
-from app.visits.models import CheckIn, Visit
+from app.visit_types.models import VisitKit
+from app.visits.models import CheckIn, StepResult, Visit
 
 
 def in_scope(actor: Actor) -> ColumnElement[bool]:
@@ -85,3 +90,23 @@ def access_check_in(session: Session, actor: Actor, check_in_id: str) -> CheckIn
 def in_progress(session: Session, user_id: str) -> Visit | None:
     """Return the visit a rep is at."""
     return session.scalar(select(Visit).where(Visit.user_id == user_id, Visit.state == "in_progress"))
+
+
+def visible_results(actor: Actor) -> Select[StepResult]:
+    """Return the results of the steps of visits an actor may see."""
+    visits = visible_to(actor).with_only_columns(Visit.id)
+    return select(StepResult).where(StepResult.deleted_at.is_(None), StepResult.visit_id.in_(visits))
+
+
+def kits_of(session: Session, visits: Sequence[Visit]) -> dict[str, list[dict[str, Any]]]:
+    """Return the steps of the kits some visits began with, by the kit's id."""
+    ids = {visit.kit_id for visit in visits if visit.kit_id is not None and visit.lacking}
+    kits = session.scalars(select(VisitKit).where(among(session, VisitKit.id, sorted(ids)))) if ids else ()
+    return {kit.id: kit.steps for kit in kits}
+
+
+def is_in_shift(session: Session, user_id: str) -> bool:
+    """Tell whether a shift of a rep runs, in which their track is recorded."""
+    shifts = Base.metadata.tables["track_shifts"].c  # by name: tracks lie in a room above
+    running = (shifts.user_id == user_id, shifts.state == "running", shifts.deleted_at.is_(None))
+    return session.execute(select(shifts.id).where(*running)).first() is not None

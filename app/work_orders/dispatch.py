@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -21,18 +21,22 @@ from app.work_orders.models import LIVE_TASK_STATES, StationTask, WorkOrder
 
 @dataclass(frozen=True)
 class Candidate:
-    """One station judged for one order. ``lacks`` names why it cannot; empty means able."""
+    """One station judged for one order. ``lacks`` names why it cannot; empty means able.
+
+    ``distance_m`` is None where nobody knows where the order's site is; ``doubt``: why the distance says little.
+    """
 
     station: Station
     lacks: tuple[str, ...]
     is_open: bool
     load: float
-    distance_m: int
+    distance_m: int | None
+    doubt: str | None = None
 
     @property
     def order_key(self) -> tuple[bool, bool, float, int, str]:
-        """Sort: able, open now, least loaded (in steps of a half), nearest, id."""
-        return (bool(self.lacks), not self.is_open, int(self.load * 2) / 2, self.distance_m, self.station.id)
+        """Sort: able, open now, least loaded (in steps of a half), nearest where the way is known, id."""
+        return (bool(self.lacks), not self.is_open, int(self.load * 2) / 2, self.distance_m or 0, self.station.id)
 
     def facts(self) -> dict[str, Any]:
         """Return what the causal log keeps of this judgement."""
@@ -43,7 +47,14 @@ class Candidate:
             "open_now": self.is_open,
             "load": round(self.load, 2),
             "distance_m": self.distance_m,
-        }
+        } | ({"doubt": self.doubt} if self.doubt else {})
+
+
+class Place(NamedTuple):
+    """Where an order's site is, and why a distance to it says little."""
+
+    position: Position | None
+    doubt: str | None
 
 
 def rank_stations(session: Session, order: WorkOrder) -> list[Candidate]:
@@ -52,7 +63,8 @@ def rank_stations(session: Session, order: WorkOrder) -> list[Candidate]:
     Able: authorised for the order's territory, holds its certificates, has a free unit of the part,
     and has not refused this order before. Then: open now, load per bay, distance.
     """
-    place = session.get_one(Site, order.site_id).position
+    site = session.get_one(Site, order.site_id)
+    place = Place(site.position, site.doubt)
     territories = stations.territories_of(session)
     free = stations.free_units(session, order.part_no)
     loads = _loads(session)
@@ -73,14 +85,13 @@ def rank_stations(session: Session, order: WorkOrder) -> list[Candidate]:
     return sorted(judged, key=lambda candidate: candidate.order_key)
 
 
-def _judge(
-    session: Session, station: Station, lacks: tuple[str, ...], tasks: int, place: Position, calendar: Calendar
-) -> Candidate:
+def _judge(session: Session, station: Station, lacks: tuple[str, ...], tasks: int, place: Place, calendar: Calendar) -> Candidate:
     try:
         open_now = hours.is_open(hours.parse(station.opening_hours, station.time_zone, calendar), now(session))
     except ValueError:
         open_now = False
-    return Candidate(station, lacks, open_now, tasks / station.bays, round(distance_m(place, station.position)))
+    away_m = None if place.position is None else round(distance_m(place.position, station.position))
+    return Candidate(station, lacks, open_now, tasks / station.bays, away_m, place.doubt)
 
 
 def _loads(session: Session) -> dict[str, int]:

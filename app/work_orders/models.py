@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import JsonValue, Moment
+from app.core.history import declare_story
 from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
-from app.customers.models import ways_by_customer
+from app.customers.belongings import declare_belonging
+from app.customers.models import follows_customer, ways_by_customer
 
 ORDER_STATES = ("proposed", "unassigned", "scheduled", "in_progress", "finished", "cancelled")
 TASK_STATES = ("offered", "accepted", "in_progress", "finished", "rejected", "lapsed", "withdrawn")
@@ -112,6 +114,7 @@ class Booking(Tracked):
 
 # A task by which its station may see the order. Written so that no index on the state is used: it would find all such tasks.
 GIVEN = "t.state || '' IN ('offered', 'accepted', 'in_progress', 'finished')"
+declare_belonging("work_orders", parent=("assets", "asset_id"))
 declare_rows(
     "work_orders",
     (
@@ -120,7 +123,7 @@ declare_rows(
         f" WHERE r.id IN ({{ids}}) AND r.deleted_at IS NULL AND {GIVEN}",
     ),
     {
-        "customers": "SELECT r.id FROM work_orders r JOIN customers c ON c.id = r.customer_id WHERE c.change_no = :n",
+        **follows_customer("work_orders"),
         "station_tasks": "SELECT work_order_id FROM station_tasks WHERE change_no = :n",
     },
 )
@@ -131,5 +134,9 @@ declare_rows(
         *ways_by_customer("station_tasks", _OF_ORDER, live=False),
         "SELECT r.id, 'station:' || r.station_id FROM station_tasks r WHERE r.id IN ({ids}) AND r.deleted_at IS NULL",
     ),
-    {"customers": f"SELECT r.id FROM station_tasks r {_OF_ORDER} WHERE c.change_no = :n"},
+    follows_customer("station_tasks", _OF_ORDER),
+)
+declare_story("work_order", select(WorkOrder.id, WorkOrder.customer_id))
+declare_story(
+    "station_task", select(StationTask.id, WorkOrder.customer_id).join(WorkOrder, WorkOrder.id == StationTask.work_order_id)
 )

@@ -5,8 +5,9 @@
 const COLLECTIONS = {
   customers: {
     code: 'string', name: 'string', phone: 'string?', email: 'string?', territory_id: 'string', owner_id: 'string?',
+    custom: 'string',
   },
-  sites: { customer_id: 'string', name: 'string', address: 'string', lat: 'number', lon: 'number' },
+  sites: { customer_id: 'string', name: 'string', address: 'string', lat: 'number?', lon: 'number?', opening_hours: 'string?' },
   stations: {
     code: 'string', name: 'string', address: 'string', lat: 'number', lon: 'number', opening_hours: 'string',
     time_zone: 'string', active: 'boolean',
@@ -42,12 +43,84 @@ const COLLECTIONS = {
   sync_problems: {
     table_name: 'string', row_id: 'string', reasons: 'string', text: 'string', content: 'string', state: 'string',
   },
+  visits: {
+    number: 'string', customer_id: 'string', site_id: 'string', user_id: 'string', purpose: 'string',
+    planned_from: 'number', planned_until: 'number', length_minutes: 'number?', state: 'string',
+    began_at: 'number?', ended_at: 'number?', outcome: 'string?', next_step: 'string?', cancel_reason: 'string?',
+    type_id: 'string?', kit_id: 'string?', moved_count: 'number', incomplete: 'boolean', lacking: 'string',
+  },
+  custom_fields: {
+    subject_kind: 'string', key: 'string', kind: 'string', label_zh: 'string', label_en: 'string',
+    choices: 'string', territory_id: 'string?', retired: 'boolean',
+  },
+  contacts: {
+    customer_id: 'string', name: 'string', phone: 'string?', office_phone: 'string?', email: 'string?',
+    job_title: 'string?', role: 'string?', note: 'string', locale: 'string?', do_not_call: 'boolean',
+    left_at: 'number?', state: 'string',
+  },
+  contact_relations: {
+    customer_id: 'string', from_id: 'string', to_id: 'string', kind: 'string', strength: 'number', note: 'string',
+  },
+  contact_schemes: {
+    number: 'number', document: 'string',
+  },
+  leads: {
+    number: 'string', name: 'string', phone: 'string', interest: 'string', company: 'string?', email: 'string?',
+    address: 'string?', territory_id: 'string?', source: 'string?', budget: 'string?', custom: 'string',
+    state: 'string', owner_id: 'string?', completeness: 'number', missing: 'string', score: 'number',
+    first_touch_at: 'number?', first_touch_due_at: 'number?', recycle_at: 'number?', customer_id: 'string?',
+    lost_reason: 'string?', score_text: 'string',
+  },
+  pool_leads: {
+    number: 'string', name_start: 'string', phone_end: 'string', interest: 'string', territory_id: 'string?',
+    source: 'string?', score: 'number', completeness: 'number', pooled_at: 'number',
+  },
+  follow_ups: {
+    customer_id: 'string?', lead_id: 'string?', user_id: 'string', kind: 'string', happened_at: 'number',
+    summary: 'string', duration_s: 'number?', next_step: 'string?', next_due: 'string?', contact_id: 'string?',
+    visit_id: 'string?', state: 'string', done_at: 'number?',
+  },
+  day_plans: {
+    user_id: 'string', day: 'string', starts_at: 'number', ends_at: 'number', keep_windows: 'boolean',
+    grace_minutes: 'number', state: 'string', answer: 'string?',
+  },
+  visit_types: {
+    code: 'string', name_zh: 'string', name_en: 'string', active: 'boolean', number: 'number',
+  },
+  visit_kits: {
+    type_id: 'string', number: 'number', steps: 'string',
+  },
+  step_results: {
+    visit_id: 'string', user_id: 'string', step: 'string', kind: 'string', content: 'string', standing: 'boolean',
+    made_at: 'number',
+  },
+  track_consents: {
+    text_version: 'number', digest: 'string', given_at: 'number', ended_at: 'number?', state: 'string',
+  },
+  track_shifts: {
+    began_at: 'number', latest_end_at: 'number', ended_at: 'number?', end_reason: 'string?', state: 'string',
+    fixes: 'number', distance_m: 'number?', unseen_m: 'number?', grade: 'string?',
+  },
+  visit_proposals: {
+    shift_id: 'string', customer_id: 'string', site_id: 'string', came_at: 'number', left_at: 'number',
+    state: 'string', visit_id: 'string?',
+  },
 };
 
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** What each later release of the app added. Version 1 is here so that an upgrade can be seen (and tested). */
-export const ADDED = { 2: { tables: ['attachments'], columns: { customers: ['email'] } } };
+export const ADDED = {
+  2: { tables: ['attachments'], columns: { customers: ['email'] } },
+  3: {
+    tables: [
+      'custom_fields', 'contacts', 'contact_relations', 'contact_schemes', 'leads', 'pool_leads', 'follow_ups',
+      'day_plans', 'visits', 'visit_types', 'visit_kits', 'step_results', 'track_consents', 'track_shifts',
+      'visit_proposals',
+    ],
+    columns: { customers: ['custom'], sites: ['opening_hours'] },
+  },
+};
 
 /** Return `{collection: [{name, type, isOptional}]}` as the app of that schema version knows it. */
 export function collectionsOf(version = SCHEMA_VERSION) {

@@ -14,6 +14,8 @@ import { news } from './events.mjs';
 
 addRxPlugin(RxDBMigrationSchemaPlugin);
 
+const MOST_COLLECTIONS = 13;
+
 function schemaOf(columns, version) {
   return {
     version: version - 1,
@@ -36,14 +38,15 @@ function migrationsTo(version) {
 
 /**
  * `live` keeps asking the server for news while the phone is online. `names` are the collections the
- * app uses, by default all 12; the free RxDB allows 13 in one process.
+ * app uses, by default the first 13: the free RxDB allows no more in one process.
  */
 export async function openPhone({
   database: databaseName = 'fieldloop', schemaVersion = SCHEMA_VERSION, names, live = true, retryTime = 5_000, ...account
 }) {
   const server = connect({ schemaVersion, ...account });
   const known = collectionsOf(schemaVersion);
-  const collections = names ? Object.fromEntries(names.map((name) => [name, known[name]])) : known;
+  const held = names ?? Object.keys(known).slice(0, MOST_COLLECTIONS);
+  const collections = Object.fromEntries(held.map((name) => [name, known[name]]));
   const database = await createRxDatabase({
     name: databaseName,
     // Validation costs time: it finds mistakes while the app is made, and can be left out afterwards.

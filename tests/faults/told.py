@@ -14,13 +14,14 @@ from app.work_orders.models import StationTask
 from iot.models import Alarm, Telemetry
 from push.models import Notification
 from tests.factories import World
-from tests.faults.plant import DEVICES, wait_until
+from tests.faults.plant import DEVICES, SOAK, wait_until
 
 
 def reading(world: World, number: int, value: float) -> tuple[str, bytes, str]:
-    """Return topic, payload and name of message ``number``: its device, an hour after the device's last one."""
+    """Return topic, payload and name of message ``number``: its device, some time after the device's last one."""
     device, seq = f"device-f{number % DEVICES:04}", number // DEVICES
-    at = world.db.clock.now() - timedelta(days=29) + timedelta(hours=12 * seq % 600)
+    # Few or many, they come in order and within the allowance for late ones: shuffled readings are another test's subject.
+    at = world.db.clock.now() - timedelta(days=29) + seq * (timedelta(minutes=6) if SOAK else timedelta(hours=12))
     payload = {"ts": to_ms(at), "boot": "b", "seq": seq, "m": {"soh_pct": value}}
     return f"devices/0/{device}/telemetry", msgspec.json.encode(payload), f"{device}/b:{seq}"
 

@@ -18,17 +18,30 @@ from app.assets import operations as assets
 from app.assets.models import FaultCode, Fitting
 from app.attachments import operations as attachments
 from app.attachments.uploads import Uploads
+from app.contacts.operations import create_contact
+from app.contacts.relations import create_relation
+from app.core.clock import to_ms
 from app.core.db import Database
+from app.core.history import Subject, record
 from app.core.ids import new_id
 from app.core.settings import Settings
 from app.core.tracked import add
 from app.customers import operations as customers
+from app.day_plans import operations as day_plans
+from app.follow_ups import operations as follow_ups
+from app.imports import uploads
+from app.leads import operations as leads
 from app.rules.operations import install_default_rules
 from app.service_offers.models import Coupon, ServiceOffer
 from app.territories import operations as territories
+from app.tracks import batches, consents, looks, shifts
+from app.tracks.models import TrackDeletion, TrackLook, VisitProposal
+from app.tracks.notice import notice_of
+from app.tracks.told import Batch
 from app.users import auth
 from app.users.models import Partner, User
 from app.users.rights import Actor
+from app.visit_types import operations as visit_types
 from app.visits import operations as visits
 from app.work_orders.models import StationTask, WorkOrder
 from iot.commands import ask_device
@@ -63,6 +76,10 @@ class Estate:
             return set(SIDES)  # one for all; who may read them is a matter of rights
         if kind == "notification":
             return own if person.startswith("owner") else set()
+        if kind == "proposal":
+            return own if person.startswith("rep") else set()  # where a rep was is theirs to say
+        if kind in {"contact", "contact_relation"}:  # what is said of people stays in the organisation
+            return own if person in OFFICE or person in {"rep1", "rep2"} else set()
         if kind == "upload":
             return own if person.startswith("rep") else set()  # of whoever made the attachment, and nobody else's
         if kind == "user":
@@ -100,6 +117,7 @@ def make_estate(db: Database, settings: Settings) -> Estate:
         )
         for side in SIDES:
             _make_side(session, estate, office, profile, side)
+        kind = visit_types.create_type(session, office, {"code": "shop", "name_zh": "x", "name_en": "x", "steps": []})
         rule = install_default_rules(session)[0]
         letter = DeadLetter(
             id=new_id(),
@@ -116,14 +134,28 @@ def make_estate(db: Database, settings: Settings) -> Estate:
         )
         session.add(letter)
         for side in SIDES:
-            estate.things[side] |= {"rule": rule.id, "letter": letter.id, "profile": profile.id}
+            estate.things[side] |= {"rule": rule.id, "letter": letter.id, "profile": profile.id, "visit_type": kind.id}
     for side in SIDES:
         estate.report(side, 76.0, 74.9, 74.5, 74.1)
         with db.reading() as session:
             _find_effects(session, estate, side)
         _attach(estate, side)
         _visit(estate, side)
+        _lead(estate, side)
+        _import(estate, side)
+        _track(estate, side)
     return estate
+
+
+def _import(estate: Estate, side: str) -> None:
+    """Let the office upload a file of a side's customers, and keep its mapping."""
+    with estate.db.transaction() as session:
+        manager = auth.actor_of(session, session.get_one(User, estate.people["manager"]))
+        word = SIDE_WORDS[side]
+        made = uploads.upload(session, manager, "customers", f"{word}.csv", f"code,name,{word}\nK{side},{word},1\n".encode())
+        mapping = {"kind": "customers", "name": word, "columns": {word: "code"}, "defaults": {}, "key": "code"}
+        kept = uploads.keep_mapping(session, manager, mapping)
+        estate.things[side] |= {"import": made.id, "mapping": kept.id}
 
 
 def _visit(estate: Estate, side: str) -> None:
@@ -136,6 +168,50 @@ def _visit(estate: Estate, side: str) -> None:
         visit = visits.plan_visit(session, rep, {"site_id": things["site"], "purpose": SIDE_WORDS[side], **window})
         told = {"lat": 22.6, "lon": 114.0, "datum": "wgs84", "accuracy_m": 5.0, "at_ms": 0}
         things |= {"visit": visit.id, "check_in": visits.begin_visit(session, estate.settings, rep, visit, told).id}
+        asked = {"starts_at": present, "ends_at": present + timedelta(hours=1), "start_lat": 22.5, "start_lon": 114.0}
+        asked |= {"datum": "wgs84", "keep_windows": True, "grace_minutes": 15}
+        things["day_plan"] = day_plans.ask_for_plan(session, estate.settings, rep, asked).id
+
+
+def _lead(estate: Estate, side: str) -> None:
+    """Let a side's rep make a lead, call it, and say what comes next."""
+    word, things = SIDE_WORDS[side], estate.things[side]
+    values = {
+        "name": word,
+        "phone": PHONES[side],
+        "interest": word,
+        "company": f"{word} Ltd",
+        "territory_id": things["territory"],
+    }
+    with estate.db.transaction() as session:
+        rep = auth.actor_of(session, session.get_one(User, estate.people[f"rep{side}"]))
+        lead = leads.create_lead(session, estate.settings, rep, values)
+        step = {"kind": "call", "lead_id": lead.id, "summary": word, "next_step": word}
+        things |= {"lead": lead.id, "follow_up": follow_ups.log_follow_up(session, rep, step).id}
+
+
+def _track(estate: Estate, side: str) -> None:
+    """Let a side's rep record a track, a manager look at it, and the end of it be deleted; and propose a visit."""
+    things, settings, present = estate.things[side], estate.settings, estate.db.clock.now()
+    with estate.db.transaction() as session:
+        rep = auth.actor_of(session, session.get_one(User, estate.people[f"rep{side}"]))
+        boss = auth.actor_of(session, session.get_one(User, estate.people["manager"]))
+        notice, since_ms = notice_of(settings), to_ms(present - timedelta(hours=2))
+        told = {"text_version": notice.text_version, "digest": notice.digest, "at_ms": since_ms}
+        consent = consents.give_consent(session, settings, rep, told)
+        shift = shifts.begin_shift(session, settings, rep, {"at_ms": since_ms})
+        fixes = [{"lat": 22.8, "lon": 114.0, "at_ms": since_ms + 60_000 * n, "datum": "wgs84"} for n in range(1, 70)]
+        batches.take_batch(session, settings, rep, Batch("batch-0000001", to_ms(present), fixes))
+        looks.look(session, settings, boss, shift, "mileage", SIDE_WORDS[side])
+        shifts.end_shift(session, rep, shift, {"at_ms": since_ms + 60_000 * 60})
+        # By hand: a visit to the only site is in progress, so that none is proposed.
+        span = {"came_at": shift.began_at, "left_at": shift.covers_until, "distance_m": 3.0}
+        where = {"customer_id": things["customer"], "site_id": things["site"]}
+        proposal = add(session, VisitProposal(user_id=rep.id, shift_id=shift.id, state="proposed", **where, **span))
+        record(session, "visit_proposal.made", Subject("visit_proposal", proposal.id), minutes=60)
+        things |= {"consent": consent.id, "shift": shift.id, "proposal": proposal.id}
+        for kind, model in (("look", TrackLook), ("deletion", TrackDeletion)):
+            things[kind] = session.scalars(select(model.id).where(model.user_id == rep.id)).one()
 
 
 def _attach(estate: Estate, side: str) -> None:
@@ -173,6 +249,9 @@ def _make_side(session: Session, estate: Estate, office: Actor, profile: Any, si
     site = customers.create_site(
         session, office, customer, {"name": f"{word} depot", "lat": 22.5, "lon": 114.0, "address": f"{word} road"}
     )
+    people = [create_contact(session, office, customer.id, {"name": f"{word} {n}", "note": word}).id for n in ("one", "two")]
+    ends = {"from_id": people[0], "to_id": people[1], "kind": "knows", "strength": 3, "note": word}
+    relation = create_relation(session, office, ends)
     station = make_station(session, office, territory, f"{station_word}-1", 22.6, partner_id=partner.id)
     owner = make_user(session, settings, "customer", f"owner-{word}", customer_id=customer.id)
     links = {"partner_id": partner.id}
@@ -206,6 +285,8 @@ def _make_side(session: Session, estate: Estate, office: Actor, profile: Any, si
         "partner": partner.id,
         "customer": customer.id,
         "site": site.id,
+        "contact": people[0],
+        "contact_relation": relation.id,
         "station": station.id,
         "user": staff.id,
         "asset": asset.id,

@@ -16,7 +16,7 @@ from tests.people import Http
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_an_unknown_name_in_a_query_is_refused_by_every_route(app: Flask, http: Http, world: World) -> None:
     checked = 0
-    people = [http.as_(user_id) for user_id in (world.admin, world.staff[0], world.owner)]
+    people = [http.as_(user_id) for user_id in (world.admin, world.rep, world.staff[0], world.owner)]
     for route in routes_of(app):
         if route.policy == PUBLIC or route.method != "GET":
             continue

@@ -188,6 +188,19 @@ def test_the_place_is_kept_only_when_it_is_asked_for(
     assert ("GPS" in tells_of_place(got)) == bool(told)
 
 
+@SQLITE_ONLY
+def test_a_customers_picture_loses_its_place_whatever_the_phone_asks_for(world: World, phone: PhoneOf, db: Database) -> None:
+    """Planted: ``begin`` does not look at the role."""
+    raw = photo("JPEG")
+    owner = phone(world.owner)
+    row = pushed(owner, row_of(world, raw, mime="image/jpeg", name="crack.jpg"))
+
+    assert send(owner.person, row, raw, keep_location="true").status_code == 204
+
+    assert stored(db, row["id"]).keep_location is False
+    assert "GPS" not in tells_of_place(download(owner, row["id"]).data)
+
+
 # --- files made to break or to occupy what reads them
 
 

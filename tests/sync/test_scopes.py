@@ -17,12 +17,24 @@ from app.assets import queries as assets
 from app.attachments import operations as attachment_verbs
 from app.attachments import queries as attachments
 from app.attachments.models import Attachment
+from app.contacts import operations as contact_verbs
+from app.contacts import queries as contacts
+from app.contacts import relations
+from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.errors import DomainError
 from app.core.settings import Settings
+from app.custom_fields import queries as custom_fields
 from app.customers import operations as customer_verbs
 from app.customers import queries as customers
 from app.customers.models import Customer, Site
+from app.follow_ups import operations as follow_up_verbs
+from app.follow_ups import queries as follow_ups
+from app.leads import assigning as lead_assigning
+from app.leads import conversion as lead_conversion
+from app.leads import operations as lead_verbs
+from app.leads import queries as leads
+from app.leads.models import Lead
 from app.service_offers import queries as offers
 from app.stations import queries as stations
 from app.stations.models import Station
@@ -31,6 +43,12 @@ from app.users import operations as user_verbs
 from app.users.auth import actor_of
 from app.users.models import User
 from app.users.rights import Actor
+from app.visit_types import operations as type_verbs
+from app.visit_types import queries as visit_types
+from app.visits import operations as visit_verbs
+from app.visits import queries as visits
+from app.visits import steps as visit_steps
+from app.visits.models import Visit
 from app.work_orders import operations as order_verbs
 from app.work_orders import queries as orders
 from app.work_orders.models import StationTask, WorkOrder
@@ -43,6 +61,9 @@ from tests.factories import World, make_asset, make_user, make_world
 VISIBLE: dict[str, Callable[[Actor], Any]] = {
     "customers": customers.visible_to,
     "sites": customers.visible_sites,
+    "custom_fields": custom_fields.visible_to,
+    "contacts": contacts.visible_to,
+    "contact_relations": contacts.visible_relations,
     "assets": assets.visible_to,
     "alarms": iot.visible_alarms,
     "work_orders": orders.visible_to,
@@ -51,6 +72,13 @@ VISIBLE: dict[str, Callable[[Actor], Any]] = {
     "stations": stations.visible_to,
     "notifications": push.visible_to,
     "attachments": attachments.visible_to,
+    "leads": leads.visible_to,
+    "pool_leads": leads.visible_pool,
+    "follow_ups": follow_ups.visible_to,
+    "visits": visits.visible_to,
+    "step_results": visits.visible_results,
+    "visit_types": visit_types.visible_to,
+    "visit_kits": visit_types.visible_kits,
 }
 
 
@@ -182,11 +210,88 @@ class Company:
         site = self.random.choice(sorted(session.scalars(select(Site).where(Site.deleted_at.is_(None))), key=lambda s: s.id))
         customer_verbs.delete_site(session, self.boss, site)
 
+    def new_contacts(self, session: Any) -> None:
+        customer = self.random.choice(list(session.scalars(select(Customer).order_by(Customer.id))))
+        ends = [contact_verbs.create_contact(session, self.boss, customer.id, {"name": name}).id for name in ("a", "b")]
+        values = {"from_id": ends[0], "to_id": ends[1], "kind": "knows", "strength": 1}
+        relations.create_relation(session, self.boss, values)
+
+    def delete_contact(self, session: Any) -> None:
+        found = sorted(session.scalars(contacts.visible_to(self.boss)), key=lambda contact: contact.id)
+        if found:
+            contact_verbs.delete_contact(session, self.boss, self.random.choice(found))
+
+    def plan_visit(self, session: Any) -> None:
+        """The office plans a visit, also where the rep is not in charge: what they need for it comes to them."""
+        sites = sorted(row.id for row in session.scalars(customers.visible_sites(self.boss)))
+        at = self.clock.now() + timedelta(days=1)
+        step = {"code": "stock", "kind": "stock", "label_zh": "x", "label_en": "x", "required": True}
+        self.n += 1
+        values = {"code": f"t{self.n}", "name_zh": "x", "name_en": "x", "active": True, "steps": [step]}
+        kind = type_verbs.create_type(session, self.boss, values)
+        window = {"planned_from": at, "planned_until": at, "type_id": kind.id}
+        visit_verbs.plan_visit(
+            session, self.boss, {"site_id": self.random.choice(sites), "user_id": self.random.choice(self.reps), **window}
+        )
+
+    def end_visit(self, session: Any) -> None:
+        found = sorted(session.scalars(select(Visit).where(Visit.state.in_(("planned", "in_progress")))), key=lambda v: v.id)
+        if not found:
+            return
+        visit = self.random.choice(found)
+        if visit.state == "planned" and self.random.random() < 0.5:
+            visit_verbs.cancel_visit(session, self.boss, visit, "no")
+            return
+        rep = actor_of(session, session.get_one(User, visit.user_id))
+        if self.random.random() < 0.5:
+            result = {"step": "stock", "kind": "stock", "content": {"lines": []}}
+            visit_steps.record_step(session, rep, visit, result)
+            return
+        fix = {"lat": 22.5, "lon": 114.0, "datum": "wgs84", "accuracy_m": 5.0, "at_ms": to_ms(self.clock.now())}
+        if visit.state == "planned":
+            visit_verbs.begin_visit(session, self.world.settings, rep, visit, fix)
+        else:
+            visit_verbs.end_visit(session, self.world.settings, rep, visit, fix, "", "")
+
+    def new_lead(self, session: Any) -> None:
+        who = self.random.choice([self.boss, *(actor_of(session, session.get_one(User, rep)) for rep in self.reps)])
+        values = {"name": "x", "phone": "+8613800138000", "interest": "y"}
+        area = self.random.choice([None, *self.territories])
+        lead_verbs.create_lead(session, self.world.settings, who, values | {"territory_id": area})
+
+    def work_on_lead(self, session: Any) -> None:
+        """Whatever moves a lead between people, the pool and customers, and what was done with it along."""
+        found = sorted(session.scalars(select(Lead).where(Lead.state != "converted")), key=lambda lead: lead.id)
+        if not found:
+            return
+        lead, rep, settings = self.random.choice(found), self.random.choice(self.reps), self.world.settings
+        actor = actor_of(session, session.get_one(User, rep))
+        area = self.random.choice(self.territories)
+        steps: dict[str, Callable[[], Any]] = {
+            "assign": lambda: lead_assigning.assign(session, settings, self.boss, lead, rep),
+            "claim": lambda: lead_assigning.claim(session, settings, actor, lead.id),
+            "back": lambda: lead_assigning.give_back(session, self.boss, lead, "no"),
+            "log": lambda: follow_up_verbs.log_follow_up(session, actor, {"kind": "call", "lead_id": lead.id}),
+            "call": lambda: follow_up_verbs.log_follow_up(session, self.boss, {"kind": "call", "lead_id": lead.id}),
+            "qualify": lambda: lead_verbs.qualify(session, self.boss, lead),
+            "lose": lambda: lead_verbs.lose(session, self.boss, lead, "no"),
+            "convert": lambda: lead_conversion.convert(session, self.boss, lead, None, {"territory_id": area}),
+            "move": lambda: lead_verbs.edit_lead(session, self.boss, lead, {"territory_id": area}),
+        }
+        steps[self.random.choice(sorted(steps))]()
+
+    def follow_customer_up(self, session: Any) -> None:
+        customer = self.random.choice(sorted(row.id for row in session.scalars(customers.visible_to(self.boss))))
+        follow_up_verbs.log_follow_up(session, self.boss, {"kind": "note", "customer_id": customer})
+
     def act(self) -> str:
         verb = self.random.choice(
-            [self.attach, self.attach, self.attach, self.detach, self.new_site, self.delete_site, self.new_customer,
+            [self.attach, self.attach, self.attach, self.detach, self.new_contacts,
+             self.delete_contact, self.new_site, self.delete_site, self.new_customer,
              self.move_customer, self.move_customer, self.assign, self.new_territory, self.open_order, self.open_order,
-             self.reject, self.cancel, self.give_station]
+             self.reject, self.cancel, self.give_station, self.plan_visit, self.plan_visit, self.end_visit,
+             self.end_visit, self.new_lead, self.new_lead, self.work_on_lead, self.work_on_lead, self.work_on_lead,
+             self.work_on_lead, self.work_on_lead, self.follow_customer_up]
         )  # fmt: skip
         self.clock.advance(minutes=1)
         try:
@@ -204,7 +309,7 @@ def test_scopes_show_what_each_room_lets_a_person_see_and_changes_lead_there(
     print(f"again with: SEED={seed}")
     company = Company(make_world(db, settings), clock, random.Random(seed))
     phones = Phones(db)
-    for _ in range(60):
+    for _ in range(80):
         print(company.act())
         phones.check_all()
 

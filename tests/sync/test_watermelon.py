@@ -622,12 +622,6 @@ def test_pages_of_a_pull_together_are_the_pull(db: Database, world: World, phone
     assert paged.rows == rep.rows
 
 
-def test_a_phone_needs_at_most_twelve_collections() -> None:
-    from offline_sync.collections import COLLECTIONS
-
-    assert len(COLLECTIONS) <= 12
-
-
 def test_who_does_not_name_the_installation_is_told_so(world: World, http: Http) -> None:
     http.as_(world.rep).refused("GET", "/sync/watermelon", 422, "installation_needed")
     http.refused("GET", "/sync/watermelon", 401, "unauthenticated")

@@ -1,0 +1,1 @@
+"""How complete customers are, and who fills the gaps."""

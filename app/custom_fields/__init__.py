@@ -1,0 +1,1 @@
+"""Fields a company adds to its customers itself."""

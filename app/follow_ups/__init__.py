@@ -1,0 +1,1 @@
+"""What was done with a customer or a lead, and what comes next."""

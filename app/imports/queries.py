@@ -1,0 +1,72 @@
+"""The only readers of imports, their rows and kept mappings."""
+
+from __future__ import annotations
+
+from sqlalchemy import Select, false, func, select
+from sqlalchemy.orm import Session
+
+from app.core.errors import NotFound
+from app.imports.models import Import, ImportMapping, ImportRow
+from app.users.rights import Actor
+
+
+def visible_to(actor: Actor) -> Select[Import]:
+    """Return the imports an actor may see: those of the principal's office, by its people."""
+    found = select(Import).where(Import.deleted_at.is_(None))
+    return found if actor.sees_all else found.where(false())
+
+
+def access_import(session: Session, actor: Actor, import_id: str) -> Import:
+    """Load one import the actor may see.
+
+    Raises:
+        NotFound: when there is none, or none to see.
+    """
+    found = session.scalar(visible_to(actor).where(Import.id == import_id))
+    if found is None:
+        raise NotFound
+    return found
+
+
+def visible_mappings(actor: Actor) -> Select[ImportMapping]:
+    """Return the kept mappings an actor may use."""
+    found = select(ImportMapping).where(ImportMapping.deleted_at.is_(None))
+    return found if actor.sees_all else found.where(false())
+
+
+def access_mapping(session: Session, actor: Actor, mapping_id: str) -> ImportMapping:
+    """Load one kept mapping.
+
+    Raises:
+        NotFound: when there is none, or none to see.
+    """
+    found = session.scalar(visible_mappings(actor).where(ImportMapping.id == mapping_id))
+    if found is None:
+        raise NotFound
+    return found
+
+
+def rows_of(import_id: str, *states: str) -> Select[ImportRow]:
+    """Return the rows of an import, in their order; in some states only where any are named."""
+    found = select(ImportRow).where(ImportRow.import_id == import_id).order_by(ImportRow.number)
+    return found.where(ImportRow.state.in_(states)) if states else found
+
+
+def counts(session: Session, import_id: str) -> dict[str, int]:
+    """Return how many rows of an import are in each state, and of those that are ready how many make, change or leave.
+
+    ``outranked``: how many say something of which a better source's value stays.
+    """
+    states = session.execute(
+        select(ImportRow.state, func.count()).where(ImportRow.import_id == import_id).group_by(ImportRow.state)
+    )
+    plans = session.execute(
+        select(ImportRow.plan, func.count())
+        .where(ImportRow.import_id == import_id, ImportRow.plan.is_not(None))
+        .group_by(ImportRow.plan)
+    )
+    outranked = session.scalar(
+        select(func.count()).select_from(ImportRow).where(ImportRow.import_id == import_id, ImportRow.outranked.is_not(None))
+    )
+    found = {**dict(states.all()), **{f"to_{plan}": count for plan, count in plans}}
+    return found | ({"outranked": outranked} if outranked else {})

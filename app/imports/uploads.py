@@ -1,0 +1,254 @@
+"""Verbs on imports: upload, map, check, run, undo. What takes long the worker does; see ``running.py``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from app.core import history
+from app.core.db import insert_many, now
+from app.core.errors import Conflict, FieldsInvalid
+from app.core.locales import EN
+from app.core.numbers import next_number
+from app.core.texts import field_text
+from app.core.tracked import add, hold, touch, transition
+from app.core.wire import fold
+from app.imports import queries
+from app.imports.columns import FIELDS, KEYS, fits, propose, propose_key
+from app.imports.judging import Judge
+from app.imports.models import Import, ImportMapping, ImportRow
+from app.imports.own import own_fields, own_names
+from app.imports.sheets import read_sheet
+from app.users.rights import Actor
+
+_PAGE = 500
+_MOST_MAPPINGS = 200
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def upload(session: Session, actor: Actor, kind: str, file_name: str, raw: bytes) -> Import:
+    """Take in a file, with a mapping proposed by a kept one that fits, else by the names of its columns.
+
+    Raises:
+        Invalid: ``file_invalid`` with a reason in words.
+    """
+    sheet = read_sheet(raw, actor.locale)
+    mappings = session.scalars(queries.visible_mappings(actor).where(ImportMapping.kind == kind))
+    kept = [row for row in mappings if fits(sheet.header, row.columns)]
+    best = max(kept, key=lambda row: (len(row.columns), row.updated_at), default=None)
+    columns = dict(best.columns) if best else propose(sheet.header, own_names(session))
+    made = add(
+        session,
+        Import(
+            number=next_number(session, "IM"),
+            kind=kind,
+            file_name=file_name,
+            encoding=sheet.encoding,
+            header=sheet.header,
+            columns=columns,
+            defaults=dict(best.defaults) if best else {},
+            key=best.key if best else propose_key(columns),
+            rows=len(sheet.rows),
+            made_by=actor.id,
+        ),
+    )
+    blank: dict[str, Any] = {"state": "new", "plan": None, "faults": {}, "effects": [], "outranked": None}
+    rows = [blank | {"import_id": made.id, "number": number, "cells": cells} for number, cells in sheet.rows]
+    insert_many(session, ImportRow, rows)
+    history.record(session, "import.uploaded", _about(made), actor_id=actor.id, file=file_name, rows=made.rows)
+    return made
+
+
+def _about(row: Import) -> history.Subject:
+    return history.Subject("import", row.id)
+
+
+def map_columns(session: Session, actor: Actor, row: Import, changes: Mapping[str, Any]) -> Import:
+    """Say which column is which field; the import is a draft again.
+
+    Raises:
+        FieldsInvalid: ``unknown_column``, ``not_one_of``, ``duplicate`` for two columns of one field, ``required`` where no
+            column gives the key.
+        Conflict: ``state_conflict`` once it runs.
+    """
+    after = {name: changes.get(name, getattr(row, name)) for name in ("columns", "defaults", "key")}
+    check_columns(session, after, row.header)
+    transition(session, row, "draft", expect=("draft", "checked"), **after)
+    session.execute(update(ImportRow).where(ImportRow.import_id == row.id).values(state="new", plan=None, faults={}))
+    history.record(session, "import.mapped", _about(row), causes=[history.last_entry(session, _about(row))], actor_id=actor.id)
+    return row
+
+
+def check_columns(session: Session, wanted: Mapping[str, Any], header: Sequence[str] | None = None) -> None:
+    """Check a mapping of columns, against a file's where one is given.
+
+    Raises:
+        FieldsInvalid: as ``map_columns``.
+    """
+    columns, faults = wanted["columns"], {}
+    if header is not None and not set(columns) <= set(header):
+        faults["columns"] = ["unknown_column"]
+    elif not set(columns.values()) <= {*FIELDS, *own_fields(session)}:
+        faults["columns"] = ["not_one_of"]
+    elif len(set(columns.values())) < len(columns):
+        faults["columns"] = ["duplicate"]
+    if not set(wanted["defaults"]) <= {"territory_code", "owner_login"}:
+        faults["defaults"] = ["not_one_of"]
+    if wanted["key"] not in KEYS:
+        faults["key"] = ["not_one_of"]
+    elif wanted["key"] not in columns.values():
+        faults["key"] = ["required"]
+    if faults:
+        raise FieldsInvalid(faults)
+
+
+def check(session: Session, actor: Actor, row: Import) -> Import:
+    """Judge every row as a run would, and write nothing else.
+
+    Raises:
+        FieldsInvalid: as ``map_columns``.
+        Conflict: ``state_conflict`` once it runs.
+    """
+    check_columns(session, {"columns": row.columns, "defaults": row.defaults, "key": row.key}, row.header)
+    transition(session, row, "checked", expect=("draft", "checked"))
+    seen: set[str] = set()
+    faulty = 0
+    after = 0
+    while page := session.execute(
+        select(ImportRow.number, ImportRow.cells)
+        .where(ImportRow.import_id == row.id, ImportRow.number > after)
+        .order_by(ImportRow.number)
+        .limit(_PAGE)
+    ).all():
+        after = page[-1].number
+        written = []
+        for found in Judge(session, actor, row, [(number, cells) for number, cells in page]).judged():
+            if found.key is not None and found.key in seen:
+                found.faults.setdefault(_header_of(row, row.key), []).append("duplicate")
+            seen |= {found.key} if found.key is not None else set()
+            faulty += bool(found.faults)
+            state, plan = ("faulty", None) if found.faults else ("ready", found.plan)
+            place = {"import_id": row.id, "number": found.number}
+            written.append({**place, "state": state, "plan": plan, "faults": found.faults})
+        session.execute(update(ImportRow), written)
+    history.record(
+        session,
+        "import.checked",
+        _about(row),
+        causes=[history.last_entry(session, _about(row))],
+        actor_id=actor.id,
+        rows=row.rows,
+        faulty=faulty,
+    )
+    return row
+
+
+def _header_of(row: Import, field: str) -> str:
+    return next((header for header, name in row.columns.items() if name == field), field)
+
+
+def start(session: Session, actor: Actor, row: Import, *, skip_faulty: bool) -> Import:
+    """Let the worker bring in the rows that are right; one that failed goes on where it stopped.
+
+    Raises:
+        Conflict: ``import_has_errors`` unless faulty rows are to be left out; ``state_conflict`` before it was checked.
+    """
+    row = hold(session, Import, row.id)
+    faulty = queries.counts(session, row.id).get("faulty", 0)
+    if faulty and not skip_faulty and row.state == "checked":
+        raise Conflict("import_has_errors", faulty=faulty)
+    transition(
+        session,
+        row,
+        "running",
+        expect=("checked", "failed"),
+        run_by=actor.id,
+        started_at=now(session),
+        ended_at=None,
+        reason=None,
+    )
+    history.record(session, "import.started", _about(row), causes=[history.last_entry(session, _about(row))], actor_id=actor.id)
+    return row
+
+
+def undo(session: Session, actor: Actor, row: Import) -> Import:
+    """Let the worker take back what the import wrote, where nobody touched it since.
+
+    Raises:
+        Conflict: ``state_conflict`` unless it is done, or failed.
+    """
+    transition(session, row, "undoing", expect=("done", "failed"), undone_by=actor.id, done=0, ended_at=None, reason=None)
+    history.record(
+        session, "import.undo_started", _about(row), causes=[history.last_entry(session, _about(row))], actor_id=actor.id
+    )
+    return row
+
+
+def errors_csv(session: Session, row: Import, locale: str) -> Iterator[str]:
+    """Yield a CSV file of the rows that are wrong or were not brought in or taken back, as they were, with the reasons.
+
+    A cell that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    words = ("Row", "What is wrong") if locale == EN else ("行号", "问题")
+    yield "\ufeff" + _line([words[0], *row.header, words[1]])
+    rows = session.scalars(queries.rows_of(row.id, "faulty", "refused", "kept").execution_options(yield_per=_PAGE))
+    for found in rows:
+        told = "; ".join(
+            f"{name}: {', '.join(field_text(code, locale) for code in codes)}" for name, codes in found.faults.items()
+        )
+        yield _line([str(found.number), *(str(found.cells.get(name, "")) for name in row.header), told])
+
+
+def _line(cells: Sequence[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow([f"'{cell}" if cell.startswith(_DANGEROUS) else cell for cell in cells])
+    return text.getvalue()
+
+
+def keep_mapping(session: Session, actor: Actor, values: Mapping[str, Any]) -> ImportMapping:
+    """Keep a mapping by name; one of that name is replaced.
+
+    Raises:
+        FieldsInvalid: as ``map_columns``, ``too_many`` beyond 200 mappings.
+    """
+    check_columns(session, values)
+    name_key = fold(values["name"])[:100]
+    mappings = queries.visible_mappings(actor)
+    known = session.scalar(mappings.where(ImportMapping.kind == values["kind"], ImportMapping.name_key == name_key))
+    if known is None:
+        if len(session.scalars(mappings.with_only_columns(ImportMapping.id)).all()) >= _MOST_MAPPINGS:
+            raise FieldsInvalid({"name": ["too_many"]})
+        made = add(session, ImportMapping(**values, name_key=name_key, made_by=actor.id))
+    else:
+        made = known
+        for name, value in values.items():
+            setattr(made, name, value)
+        touch(session, made)
+    history.record(session, "import_mapping.kept", history.Subject("import_mapping", made.id), actor_id=actor.id, name=made.name)
+    return made
+
+
+def forget_mapping(session: Session, actor: Actor, row: ImportMapping) -> ImportMapping:
+    """Delete a kept mapping."""
+    row.deleted_at = now(session)
+    touch(session, row)
+    history.record(session, "import_mapping.forgotten", history.Subject("import_mapping", row.id), actor_id=actor.id)
+    return row
+
+
+def forget_rows(session: Session, days: int) -> int:
+    """Delete the rows of imports that ended long ago, or were never run: they hold what people wrote.
+
+    Args:
+        days: how long they are kept; after that an import cannot be undone any more.
+    """
+    before = now(session) - timedelta(days=days)
+    old = select(Import.id).where(Import.updated_at < before, Import.state.not_in(("running", "undoing")))
+    gone = session.execute(delete(ImportRow).where(ImportRow.import_id.in_(old)))
+    return int(gone.rowcount)  # type: ignore[attr-defined]

@@ -1,0 +1,56 @@
+"""What follows from a lead's fields: completeness, score, and what the pool shows of it."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy.orm import Session
+
+from app.core.db import now
+from app.core.tracked import add, touch
+from app.leads import queries
+from app.leads.completeness import completeness_of
+from app.leads.finding import keep_pool_findable
+from app.leads.models import Lead, PoolLead
+from app.leads.scoring import score_of
+
+# A number somebody wrote into a text would be one to call.
+_LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){4,}")
+
+
+def derive(session: Session, lead: Lead) -> None:
+    """Compute a lead's completeness and score from its present fields; the caller writes it."""
+    lead.completeness, lead.missing = completeness_of(queries.facts_of(lead))
+    version, document = queries.score_in_force(session, lead.territory_id)
+    lead.score, lead.score_reasons = score_of(document, queries.facts_of(lead))
+    lead.scored_by = version
+
+
+def follow_pool(session: Session, lead: Lead) -> None:
+    """Let the pool show a lead that is in it, as it is now, and no other."""
+    shown = session.get(PoolLead, lead.id)
+    if not lead.in_pool:
+        if shown is not None and shown.deleted_at is None:
+            shown.deleted_at = now(session)
+            touch(session, shown)
+            keep_pool_findable(session, shown)
+        return
+    values = {
+        "number": lead.number,
+        "name_start": lead.name[:1],
+        "phone_end": lead.phone[-2:],
+        "interest": _LONG_NUMBER.sub("…", lead.interest),
+        "territory_id": lead.territory_id,
+        "source": lead.source,
+        "score": lead.score,
+        "completeness": lead.completeness,
+    }
+    if shown is None:
+        keep_pool_findable(session, add(session, PoolLead(id=lead.id, pooled_at=now(session), **values)))
+        return
+    if shown.deleted_at is not None:
+        shown.deleted_at, shown.pooled_at = None, now(session)
+    for name, value in values.items():
+        setattr(shown, name, value)
+    touch(session, shown)
+    keep_pool_findable(session, shown)

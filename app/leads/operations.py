@@ -1,0 +1,141 @@
+"""Verbs on a lead itself: make, edit, qualify, lose, open again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.core.errors import Conflict, FieldsInvalid
+from app.core.history import Subject, last_entry, record
+from app.core.numbers import next_number
+from app.core.settings import Settings
+from app.core.tracked import add, hold, renumber, touch, transition
+from app.leads.assigning import assign, end_holding, pooled, route, take_charge
+from app.leads.deriving import derive, follow_pool
+from app.leads.finding import keep_findable
+from app.leads.models import LIVE_STATES, Lead
+from app.territories import queries as territories
+from app.territories.models import Territory
+from app.users.models import User
+from app.users.rights import REP, Actor
+
+
+def create_lead(session: Session, settings: Settings, actor: Actor, values: Mapping[str, Any]) -> Lead:
+    """Add a lead. A rep's own is theirs; one of the office goes to whom it names, else where the rules say.
+
+    Args:
+        values: ``name``, ``phone`` (E.164), ``interest``; optionally ``id``, ``company``, ``email``, ``address``,
+            ``territory_id``, ``source``, ``budget``, and for the office ``owner_id``.
+
+    Raises:
+        FieldsInvalid: ``already_exists`` (id), ``unknown_reference`` (territory_id, owner_id), ``unknown`` (owner_id of a rep).
+    """
+    given = dict(values)
+    owner_id = given.pop("owner_id", None)
+    if owner_id is not None and actor.role == REP:
+        raise FieldsInvalid({"owner_id": ["unknown"]})
+    if given.get("id") and session.get(Lead, given["id"]) is not None:
+        raise FieldsInvalid({"id": ["already_exists"]})
+    _check_territory(session, actor, given)
+    lead = Lead(number=next_number(session, "L"), state="open", assignments=0, custom={}, **given)
+    derive(session, lead)
+    add(session, lead)
+    keep_findable(session, lead)
+    made = record(session, "lead.created", Subject("lead", lead.id), actor_id=actor.id, number=lead.number)
+    if actor.role == REP:
+        take_charge(session, settings, lead, session.get_one(User, actor.id), "assigned", [made], actor_id=actor.id)
+    elif owner_id is not None:
+        try:
+            assign(session, settings, actor, lead, owner_id)
+        except FieldsInvalid:
+            raise FieldsInvalid({"owner_id": ["unknown_reference"]}) from None
+    else:
+        route(session, settings, lead, made)
+    return lead
+
+
+def _check_territory(session: Session, actor: Actor, values: Mapping[str, Any]) -> None:
+    named = values.get("territory_id")
+    if named and session.scalar(territories.visible_to(actor).where(Territory.id == named)) is None:
+        raise FieldsInvalid({"territory_id": ["unknown_reference"]})
+
+
+def edit_lead(session: Session, actor: Actor, lead: Lead, changes: Mapping[str, Any]) -> Lead:
+    """Change what is known of a lead; completeness and score follow.
+
+    Raises:
+        FieldsInvalid: ``unknown_reference`` (territory_id).
+    """
+    _check_territory(session, actor, changes)
+    for name, value in changes.items():
+        setattr(lead, name, value)
+    derive(session, lead)
+    touch(session, lead)
+    keep_findable(session, lead)
+    follow_pool(session, lead)
+    record(session, "lead.edited", Subject("lead", lead.id), actor_id=actor.id, fields=sorted(changes))
+    return lead
+
+
+def qualify(session: Session, actor: Actor, lead: Lead) -> Lead:
+    """Say that a lead is worth going on with.
+
+    Raises:
+        Conflict: ``state_conflict`` unless it was contacted.
+    """
+    about = Subject("lead", lead.id)
+    before = last_entry(session, about)
+    transition(session, lead, "qualified")
+    record(session, "lead.qualified", about, causes=[before], actor_id=actor.id)
+    return lead
+
+
+def lose(session: Session, actor: Actor, lead: Lead, reason: str) -> Lead:
+    """Say that nothing comes of a lead, and why. Its rep keeps it as it was.
+
+    Raises:
+        Conflict: ``state_conflict`` when it is lost or converted.
+    """
+    lead = hold(session, Lead, lead.id)
+    about = Subject("lead", lead.id)
+    before = last_entry(session, about)
+    transition(session, lead, "lost", lost_reason=reason)
+    end_holding(session, lead, "lost")
+    follow_pool(session, lead)
+    record(session, "lead.lost", about, causes=[before], actor_id=actor.id, reason=reason)
+    return lead
+
+
+def drop(session: Session, actor: Actor, lead: Lead) -> Lead:
+    """What a phone deletes is lost, not gone: the row comes back to it as a lost lead, or as the customer it became."""
+    if lead.state in LIVE_STATES:
+        return lose(session, actor, lead, "deleted_on_phone")
+    renumber(session, lead)
+    return lead
+
+
+def reopen(session: Session, settings: Settings, actor: Actor, lead: Lead) -> Lead:
+    """Open a lost lead again: it goes to the rep who had it, while they are there, else into the pool.
+
+    Raises:
+        Conflict: ``state_conflict`` unless it is lost.
+    """
+    user = session.scalar(
+        select(User).where(User.id == lead.owner_id, User.role == REP, User.state == "active").with_for_update(read=True)
+    )
+    lead = hold(session, Lead, lead.id)
+    about = Subject("lead", lead.id)
+    before = last_entry(session, about)
+    if lead.state != "lost":
+        raise Conflict("state_conflict", state=lead.state, wanted="open")
+    transition(session, lead, "open", lost_reason=None)
+    derive(session, lead)
+    opened = record(session, "lead.reopened", about, causes=[before], actor_id=actor.id)
+    if user is None:
+        pooled(session, lead, "rep_left", [opened], actor_id=actor.id)
+    else:
+        take_charge(session, settings, lead, user, "assigned", [opened], actor_id=actor.id)
+    return lead

@@ -1,0 +1,1 @@
+"""Who was met at a visit."""
