@@ -59,7 +59,8 @@ def wait_until(true: Callable[[], Any], patience_s: float, what: str) -> Any:
         found = true()
         if found:
             return found
-        time.sleep(0.02)  # polling another process; nothing is assumed about how long it takes
+        # Polling another process; nothing is assumed about how long it takes. A long run counts many rows each time.
+        time.sleep(0.2 if SOAK else 0.02)
     pytest.fail(f"not within {patience_s:.0f} s: {what}")
 
 

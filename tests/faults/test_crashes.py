@@ -16,6 +16,7 @@ from tests.faults.told import check_each_alarm_acted_once, count_stored, reading
 MESSAGES = 200_000 if SOAK else 900
 KILLS = 200 if SOAK else 4
 BACKLOG = 5_000
+PATIENCE_S = 900 if SOAK else 120
 
 # Processes that start, die and drain take their time on a busy machine; every wait inside is bounded by itself.
 pytestmark = pytest.mark.timeout(10_800 if SOAK else 600)
@@ -43,7 +44,7 @@ def test_random_kills_and_restarts_lose_nothing_and_fire_nothing_twice(
                     lambda known=known, least=least, all_=number + 1: (
                         count_stored(world) > max(known, least) or count_stored(world) >= all_
                     ),
-                    120,
+                    PATIENCE_S,
                     "the ingest stores something between two kills",
                 )
                 ingest.kill()
@@ -52,10 +53,10 @@ def test_random_kills_and_restarts_lose_nothing_and_fire_nothing_twice(
                 broker.restart()
             if number == database_restart and world.db.dialect == "postgresql":
                 request.getfixturevalue("own_postgres").restart_at_once()
-        acked = devices.wait_acked(60)
+        acked = devices.wait_acked(PATIENCE_S / 2)
         assert len(acked) == MESSAGES
         began = time.monotonic()
-        wait_until(lambda: count_stored(world) >= MESSAGES, 120, "everything acknowledged by the broker is stored")
+        wait_until(lambda: count_stored(world) >= MESSAGES, PATIENCE_S, "everything acknowledged by the broker is stored")
         print(f"{world.db.dialect}: {MESSAGES} messages, {KILLS} kills, drained in {time.monotonic() - began:.1f} s")
     finally:
         devices.stop()
