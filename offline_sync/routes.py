@@ -53,7 +53,14 @@ def pull_watermelon(actor: Actor, query: dict[str, Any]) -> Response:
     return _json(answer)
 
 
-@routes.door("POST", "/sync/watermelon", policy="sync", query=schemas.WatermelonPushQuery, own_transactions=True)
+@routes.door(
+    "POST",
+    "/sync/watermelon",
+    policy="sync",
+    query=schemas.WatermelonPushQuery,
+    reads=schemas.WATERMELON_CHANGES,
+    own_transactions=True,
+)
 def push_watermelon(actor: Actor, query: dict[str, Any]) -> Response:
     """Push: the body is the ``changes`` object of ``pushChanges``. Nothing is refused for a conflict."""
     arrived = _few(watermelon.arrivals(_body()))
@@ -78,7 +85,7 @@ def pull_rxdb(actor: Actor, query: dict[str, Any], collection: str) -> Response:
     return _json(answer)
 
 
-@routes.door("POST", "/sync/rxdb/<collection>/push", policy="sync", own_transactions=True)
+@routes.door("POST", "/sync/rxdb/<collection>/push", policy="sync", reads=schemas.RXDB_ROWS, own_transactions=True)
 def push_rxdb(actor: Actor, collection: str) -> Response:
     """Push rows of a collection; answers with the server's state of those that differ from it."""
     name, body = _collection(collection), _body()
@@ -95,7 +102,7 @@ def push_rxdb(actor: Actor, collection: str) -> Response:
         return _json(rxdb.conflicts(session, actor, edge_settings(), name, outcomes, body))
 
 
-@routes.door("POST", "/sync/rxdb/<collection>/reconcile", policy="sync", own_transactions=True)
+@routes.door("POST", "/sync/rxdb/<collection>/reconcile", policy="sync", reads=schemas.ReconcileSchema, own_transactions=True)
 def reconcile_rxdb(actor: Actor, collection: str) -> Response:
     """After ``checkpoint_gone``: which of a phone's rows it should not hold."""
     name, body = _collection(collection), _body()

@@ -20,7 +20,7 @@ from offline_sync.collections import COLLECTIONS
 from offline_sync.sent import Arrival, Outcome
 
 MOST_ROWS = 5_000
-_MOST_KNOWN = 200_000
+MOST_KNOWN = 200_000
 
 
 class CheckpointGone(DomainError):
@@ -86,7 +86,7 @@ def reconcile(session: Session, actor: Actor, name: str, ids: Any) -> dict[str, 
     Raises:
         FieldsInvalid: unless ``ids`` is a list of at most 200,000 ids.
     """
-    if not isinstance(ids, list) or len(ids) > _MOST_KNOWN or not all(isinstance(found, str) for found in ids):
+    if not isinstance(ids, list) or len(ids) > MOST_KNOWN or not all(isinstance(found, str) for found in ids):
         raise FieldsInvalid({"ids": ["invalid"]})
     head = head_of(session)
     shown = set(session.scalars(select(visible_ids(session, actor, name).c.row_id))) | early.waiting(session, actor, name)

@@ -11,8 +11,38 @@ from app.core import fields, wire
 from app.core.paging import PageQuery
 from app.core.problems import FieldProblemSchema
 from offline_sync.models import VERDICTS
+from offline_sync.rxdb import MOST_KNOWN
 from offline_sync.rxdb import MOST_ROWS as MOST_RXDB
 from offline_sync.watermelon import MOST_ROWS
+
+_ROW = {"type": "object", "description": "A row with its id, as the collection's schema says."}
+# The bodies of pushes, which are read row by row: a row that cannot be taken is kept apart, and the others are taken.
+WATERMELON_CHANGES = {
+    "type": "object",
+    "description": "By collection.",
+    "additionalProperties": {
+        "type": "object",
+        "properties": {
+            "created": {"type": "array", "items": _ROW},
+            "updated": {"type": "array", "items": _ROW},
+            "deleted": {"type": "array", "items": {"type": "string"}},
+        },
+    },
+}
+RXDB_ROWS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["newDocumentState"],
+        "properties": {"newDocumentState": _ROW, "assumedMasterState": _ROW | {"type": ["object", "null"]}},
+    },
+}
+
+
+class ReconcileSchema(fields.Schema):
+    """The ids of all rows that a phone holds of the collection."""
+
+    ids = fields.Listing(fields.Text(), most=MOST_KNOWN, required=True)
 
 
 class Cursor(fields.Int):

@@ -110,6 +110,7 @@ class Routes(Blueprint):
         own_transactions: bool = False,
         prepare: Callable[[Session, Any, Any], Prepared] | None = None,
         headers: Mapping[str, bool] | None = None,
+        reads: type[AnySchema] | dict[str, Any] | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare one route.
 
@@ -128,6 +129,7 @@ class Routes(Blueprint):
                 gets what it returns in place of the body. When that is ``settled``, the view only
                 answers, and no transaction is begun.
             headers: further ones of the request, with whether they are needed; for the description only.
+            reads: schema of a JSON body that the view reads itself; for the description only.
 
         Returns:
             A decorator for ``view(session, actor, [query], [body], **path)``; the view's
@@ -154,7 +156,7 @@ class Routes(Blueprint):
                 inner = self.arguments(body)(inner)
             inner = _without_query(inner) if query is None else self.arguments(query, location="query")(inner)
             inner = _admit(inner, policy)
-            inner = self.doc(**_documentation(method, policy, idempotent, own_transactions, headers or {}))(inner)
+            inner = self.doc(**_documentation(method, policy, idempotent, own_transactions, headers or {}, reads))(inner)
             inner.policy = policy  # type: ignore[attr-defined]
             if method in {"HEAD", "OPTIONS"}:  # they have no body to describe, and smorest describes nothing else
                 flask.Blueprint.add_url_rule(self, path, view.__name__, inner, methods=[method])
@@ -166,7 +168,12 @@ class Routes(Blueprint):
 
 
 def _documentation(
-    method: str, policy: str, idempotent: bool, own_transactions: bool, headers: Mapping[str, bool]
+    method: str,
+    policy: str,
+    idempotent: bool,
+    own_transactions: bool,
+    headers: Mapping[str, bool],
+    reads: type[AnySchema] | dict[str, Any] | None,
 ) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = []
     if method == "POST" and idempotent and policy != PUBLIC:
@@ -186,6 +193,8 @@ def _documentation(
     doc: dict[str, Any] = {"security": [] if policy == PUBLIC else [{"bearer": []}], "x-policy": policy}
     if parameters:
         doc["parameters"] = parameters
+    if reads is not None:
+        doc["requestBody"] = {"required": True, "content": {"application/json": {"schema": reads}}}
     return doc
 
 

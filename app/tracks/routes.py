@@ -129,11 +129,18 @@ def look(session: Session, actor: Actor, body: dict[str, Any], shift_id: str) ->
     return looks.look(session, edge_settings(), actor, shift, body["purpose"], body["reason"])
 
 
-@routes.door("POST", "/tracks", policy="tracks.record", answer=schemas.BatchAnswerSchema, own_transactions=True)
+@routes.door(
+    "POST",
+    "/tracks",
+    policy="tracks.record",
+    reads=schemas.BatchSchema,
+    answer=schemas.BatchAnswerSchema,
+    own_transactions=True,
+)
 def take_batch(actor: Actor) -> dict[str, Any]:
-    """Take a batch of fixes: ``{"id", "now_ms", "fixes": [{"lat", "lon", "at_ms", ...}]}``.
+    """Take a batch of fixes.
 
-    ``id`` is made by the phone: a batch that is sent again gets the same answer. ``now_ms`` is the phone's clock when it sends.
+    A batch that is sent again gets the same answer. Of each fix that cannot be used the answer says why; the others are kept.
     """
     batch = read_batch(_body(), edge_settings().track_batch_fixes)
 

@@ -7,7 +7,10 @@ from app.core.paging import PageQuery
 from app.positions.plausibility import Grade
 from app.tracks.looks import MOST_SHOWN
 from app.tracks.models import CONSENT_STATES, DELETION_CAUSES, PROPOSAL_STATES, PURPOSES, SHIFT_ENDS, SHIFT_STATES
-from app.visits.schemas import FindingSchema
+from app.visits.schemas import FindingSchema, FixSchema
+
+# Whatever the setting says: what ``FIELDLOOP_TRACK_BATCH_FIXES`` may be at most.
+LARGEST_BATCH = 20_000
 
 
 class NoticeSchema(fields.Schema):
@@ -99,6 +102,21 @@ class RefusedSchema(fields.Schema):
     no_shift = fields.Int()
     erased = fields.Int()
     shift_full = fields.Int()
+
+
+class TrackFixSchema(FixSchema):
+    """A fix of a track: what a check-in tells, without what belongs to one."""
+
+    class Meta:
+        exclude = ("sent_ms", "photo_id", "note")
+
+
+class BatchSchema(fields.Schema):
+    """Fixes that a phone sends at once. ``id`` is made by the phone; ``now_ms`` is its clock when it sends, Unix ms."""
+
+    id = fields.Id(required=True)
+    now_ms = fields.Int(0, 2**53 - 1, required=True)
+    fixes = fields.Listing(fields.Nested(TrackFixSchema), most=LARGEST_BATCH, required=True)
 
 
 class BatchAnswerSchema(fields.Schema):
