@@ -68,7 +68,7 @@ def inherit(
 
 def told(session: Session, actor: Actor, arrived: Iterable[Arrival]) -> dict[str, str]:
     """Return, of the customers a push names, those that were merged, each with the one it is now and the actor may see."""
-    named = {value for arrival in arrived for value in _named(arrival)}
+    named = (value for arrival in arrived for value in _named(arrival))
     ids = {value for value in named if isinstance(value, str) and ID_PATTERN.fullmatch(value)}
     if not ids or not (merged := queries.heirs(session, ids)):
         return {}

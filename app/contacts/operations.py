@@ -26,7 +26,8 @@ from app.users.rights import Actor
 
 MOST_CONTACTS = 500
 # What a contact takes over from another record of the same person, where it has nothing itself.
-_FILLED = ("phone", "office_phone", "email", "job_title", "role", "locale")
+_FILLED = ("phone", "office_phone", "email", "job_title", "role", "locale", "left_at")
+_LONGEST_NOTE = 1000
 
 
 def create_contact(session: Session, actor: Actor, customer_id: str, values: Mapping[str, Any]) -> Contact:
@@ -209,6 +210,8 @@ def find_same(rows: Iterable[Contact], name: str, phone: str | None) -> Contact 
 def merge_contacts(session: Session, actor: Actor, keeper: Contact, other: Contact) -> Contact:
     """Make two records of one person one: the keeper keeps its id and values and takes over what it has nothing of.
 
+    Who asked in one of them not to be called is not called; both notes are kept, up to the length of one.
+
     Raises:
         FieldsInvalid: ``invalid`` (other_id) when they are one row or of two customers.
         Conflict: ``state_conflict`` when one of them was just merged.
@@ -225,6 +228,12 @@ def merge_contacts(session: Session, actor: Actor, keeper: Contact, other: Conta
     filled = [name for name in _FILLED if getattr(keeper, name) is None and getattr(other, name) is not None]
     for name in filled:
         setattr(keeper, name, getattr(other, name))
+    if other.do_not_call and not keeper.do_not_call:
+        keeper.do_not_call = True
+        filled.append("do_not_call")
+    if other.note and other.note not in keeper.note:
+        keeper.note = f"{keeper.note}\n{other.note}".strip()[:_LONGEST_NOTE]
+        filled.append("note")
     touch(session, keeper)
     if confirmed and keeper.state != "confirmed":
         transition(session, keeper, "confirmed")

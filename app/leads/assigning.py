@@ -6,7 +6,7 @@ Whoever decides on a rep and a lead locks the rep first, then the lead, so that 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -30,13 +30,26 @@ _MOST_IN_CHARGE = 200
 How = Literal["assigned", "claimed", "kept"]
 
 
-def find_rep(session: Session, settings: Settings, lead: Lead) -> tuple[User | None, str | None]:
-    """Return the rep whom the rules in force give a lead, and the code of the rule; no rep: the pool."""
+class Found(NamedTuple):
+    """Whom the rules give a lead, the code of the rule that decided, and why the pool where it is nobody."""
+
+    user: User | None
+    rule: str | None
+    because: str = ""
+
+
+def find_rep(session: Session, settings: Settings, lead: Lead) -> Found:
+    """Return the rep whom the rules in force give a lead; nobody: the pool."""
     rule = rule_for(queries.routing_in_force(session), queries.facts_of(lead))
-    if rule is None or rule.pool:
-        return None, rule.code if rule else None
+    if rule is None:
+        return Found(None, None, "no_rule")
+    if rule.pool:
+        return Found(None, rule.code, "by_rule")
+    if rule.in_charge and lead.territory_id is None:
+        return Found(None, rule.code, "no_territory")
     key, ids = _candidates(session, lead, rule)
-    return _in_turn(session, settings, key, ids), rule.code
+    user = _in_turn(session, settings, key, ids)
+    return Found(user, rule.code, "" if user is not None else "no_room" if ids else "nobody_in_charge")
 
 
 def _candidates(session: Session, lead: Lead, rule: Rule) -> tuple[str, list[str]]:
@@ -83,11 +96,11 @@ def _able(session: Session, settings: Settings, ids: Sequence[str]) -> dict[str,
 
 def route(session: Session, settings: Settings, lead: Lead, cause: HistoryEntry) -> None:
     """Give a new lead to whom the rules say, else leave it in the pool."""
-    user, code = find_rep(session, settings, lead)
-    if user is None:
-        pooled(session, lead, "by_rule" if code else "no_rule", [cause])
+    found = find_rep(session, settings, lead)
+    if found.user is None:
+        pooled(session, lead, found.because, [cause], rule=found.rule)
     else:
-        take_charge(session, settings, lead, user, "assigned", [cause], rule=code)
+        take_charge(session, settings, lead, found.user, "assigned", [cause], rule=found.rule)
 
 
 def take_charge(
@@ -158,6 +171,7 @@ def pooled(
     *,
     actor_id: str | None = None,
     note: str | None = None,
+    rule: str | None = None,
 ) -> HistoryEntry:
     """Put a lead into the pool; where somebody had it, they have it no more.
 
@@ -167,6 +181,7 @@ def pooled(
         causes: entries it follows from.
         actor_id: who did it; None for the product itself.
         note: what they said.
+        rule: the code of the rule that decided.
     """
     end_holding(session, lead, because)
     lead.owner_id = lead.assigned_at = lead.first_touch_at = None
@@ -174,7 +189,14 @@ def pooled(
     touch(session, lead)
     follow_pool(session, lead)
     return record(
-        session, "lead.pooled", Subject("lead", lead.id), causes=causes, actor_id=actor_id, because=because, reason=note or "–"
+        session,
+        "lead.pooled",
+        Subject("lead", lead.id),
+        causes=causes,
+        actor_id=actor_id,
+        because=because,
+        reason=note or "–",
+        rule=rule or "–",
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from sqlalchemy.orm import Session
 
 from app.core.db import now
@@ -11,11 +9,9 @@ from app.core.tracked import add, touch
 from app.leads import queries
 from app.leads.completeness import completeness_of
 from app.leads.finding import keep_pool_findable
+from app.leads.masking import masked
 from app.leads.models import Lead, PoolLead
 from app.leads.scoring import score_of
-
-# A number somebody wrote into a text would be one to call.
-_LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){4,}")
 
 
 def derive(session: Session, lead: Lead) -> None:
@@ -39,9 +35,9 @@ def follow_pool(session: Session, lead: Lead) -> None:
         "number": lead.number,
         "name_start": lead.name[:1],
         "phone_end": lead.phone[-2:],
-        "interest": _LONG_NUMBER.sub("…", lead.interest),
+        "interest": masked(lead.interest),
         "territory_id": lead.territory_id,
-        "source": lead.source,
+        "source": masked(lead.source) if lead.source else None,
         "score": lead.score,
         "completeness": lead.completeness,
     }

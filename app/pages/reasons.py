@@ -143,7 +143,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "{name} had followed the lead up in time, as a phone told later; it is theirs again.",
         "手机稍后上报的记录表明{name}已按时跟进，线索归还其名下。",
     ),
-    "lead.pooled": ("The lead went into the pool: {because}. Said: {reason}.", "线索进入公海：{because}。说明：{reason}。"),
+    "lead.pooled": (
+        "The lead went into the pool: {because} (rule: {rule}). Said: {reason}.",
+        "线索进入公海：{because}（规则：{rule}）。说明：{reason}。",
+    ),
     "lead.first_touched": ("The lead was followed up for the first time.", "线索已首次跟进。"),
     "lead.contacted": ("The lead was contacted.", "线索已联系。"),
     "lead.reminded": (

@@ -149,6 +149,19 @@ def test_the_same_person_twice_is_found_and_merged(rep: Http, world: World) -> N
     assert rep.get(f"/customers/{world.customer}/contact-twins")["items"] == []
 
 
+def test_what_was_said_of_a_person_in_either_record_outlives_their_merge(rep: Http, world: World) -> None:
+    path = f"/customers/{world.customer}/contacts"
+    one = rep.post(path, {"name": "孙丽", "phone": "13577770001", "note": "likes tea"}, expect=201)["id"]
+    said = {"do_not_call": True, "note": "asked in writing not to be called", "left_at": "2026-03-01T00:00:00Z"}
+    other = rep.post(path, {"name": "孙丽", "phone": "13577770001", **said}, expect=201)["id"]
+
+    kept = rep.post(f"/contacts/{one}/merge", {"other_id": other})
+
+    assert kept["do_not_call"]
+    assert kept["note"] == "likes tea\nasked in writing not to be called"
+    assert kept["left_at"].startswith("2026-03-01")
+
+
 def test_a_contact_of_another_customer_is_not_merged(rep: Http, world: World) -> None:
     mine = contact(rep, world, "one")
     new = rep.post("/customers", {"name": "Other", "territory_id": world.territory}, expect=201)["id"]

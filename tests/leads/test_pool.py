@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from app.core.db import Database
+from app.leads.masking import masked
 from app.leads.models import Lead
-from tests.factories import make_user
+from app.users.models import User
+from tests.factories import World, make_user
 from tests.leads.conftest import Desk
 from tests.races.together import together
 
@@ -160,3 +163,55 @@ def test_a_lead_is_given_back_with_a_reason_and_goes_to_somebody_else(desk: Desk
     told = desk.boss.get(f"/history/lead/{lead['id']}")["about"]
     assert any("not my trade" in entry["reason"] for entry in told if entry["kind"] == "lead.pooled")
     desk.boss.refused("POST", f"{path}/assign", 422, "validation_failed", {"user_id": desk.world.manager})
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("two forklifts, call 138.1111.4444", "two forklifts, call …"),
+        ("(139)1111(2222)", "(…)"),
+        ("139/1111/2222", "…"),
+        ("139,1111,2222", "…"),
+        ("139_1111_2222", "…"),
+        ("139 a1111 b2222", "…"),
+        ("139\u200b1111\u200b2222", "…"),
+        ("１３９１１１１２２２２，急", "…，急"),
+        ("电话一三九一一一一六六六六", "电话…"),
+        ("幺三八 零零幺三 八零零零", "…"),
+        ("write to zhang@corp.com, please", "write to … please"),
+        ("EV-60，2台，SOH 70%，三年保修", "EV-60，2台，SOH 70%，三年保修"),
+        ("20 万以内，3 台冰柜", "20 万以内，3 台冰柜"),
+    ],
+)
+def test_no_way_to_reach_somebody_is_shown_in_the_pool(written: str, shown: str) -> None:
+    assert masked(written) == shown
+
+
+def test_the_source_of_a_lead_in_the_pool_is_masked_too(desk: Desk) -> None:
+    lead = desk.pool(name="陈伟", interest="two forklifts", source="13911119999")
+    [shown] = desk.rep.get("/pool-leads")["items"]
+    assert (shown["id"], shown["source"]) == (lead["id"], "…")
+
+
+def test_the_story_of_a_lead_in_the_pool_names_the_rule_and_says_why_nobody_has_it(
+    desk: Desk, world: World, db: Database
+) -> None:
+    rules(
+        desk,
+        {"code": "open", "conditions": [{"field": "source", "comparison": "is", "value": "fair"}], "pool": True},
+        {"code": "big", "conditions": [{"field": "budget", "comparison": "at_least", "value": 1000}], "rep": desk.other_id},
+        {"code": "area", "conditions": [{"field": "source", "comparison": "is", "value": "web"}], "in_charge": True},
+    )
+    with db.transaction() as session:
+        session.get_one(User, desk.other_id).state = "deactivated"
+
+    def why(**more: Any) -> str:
+        lead = desk.lead(**more)
+        assert lead["owner_id"] is None
+        entries = desk.boss.get(f"/history/lead/{lead['id']}")["about"]
+        return next(one["reason"] for one in entries if one["kind"] == "lead.pooled")
+
+    assert "a rule says so (rule: open)" in why(source="fair")
+    assert "nobody the rule names is active and has room for another lead (rule: big)" in why(budget="2000.00")
+    assert "the lead has no territory (rule: area)" in why(source="web", territory_id=...)
+    assert "no rule holds" in why()

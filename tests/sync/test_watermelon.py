@@ -343,7 +343,8 @@ def test_a_bad_row_is_kept_once_with_reasons_in_the_persons_language_and_the_res
 
 
 POISON = [
-    {"id": "x" * 200}, {"id": "../../etc"}, {"id": None}, {"id": 5}, {"id": "nul\x00nul1"}, {"name": "nul\x00"},
+    {"id": "x" * 200}, {"id": "../../etc"}, {"id": None}, {"id": 5}, {"id": {}}, {"id": ["x"]},
+    {"id": "nul\x00nul1"}, {"name": "nul\x00"},
     {"name": "\ud800"},
     {"name": {"deep": [1]}}, {"name": 10**400}, {"name": "x" * 5000}, {"email": "none"}, {"territory_id": "not-there"},
     {"territory_id": 7}, {"code": ["x"]},
@@ -374,6 +375,9 @@ def test_no_poison_stops_the_other_rows(db: Database, world: World, phone: Phone
     [
         {"customers": {"created": [{"id": "half\ud800half"}]}},
         {"customers": {"deleted": ["half\ud800half"]}},
+        {"customers": {"deleted": [{}]}},
+        {"customers": {"deleted": [["a-list"]]}},
+        {"sites": {"created": [{"id": "bad-site-1", "name": "", "customer_id": {}}]}},
         {"customers\ud800": {"created": [{"id": "bad-customer-1"}]}},
         {"customers\x00": {"created": [{"id": "bad-customer-1"}]}},
         {"sites": {"updated": [{"id": "bad-site-1", "name": "", "_changed": "name,\ud800"}]}},
