@@ -603,6 +603,7 @@ POSITIONS: dict[str, tuple[str, str]] = {
     "accuracy_missing": ("the phone does not say how accurate its position is", "手机未说明定位精度"),
     "accuracy_too_coarse": ("the position is less accurate than the fence is wide", "定位精度低于围栏半径"),
     "photo_missing": ("there is no photo", "缺少照片"),
+    "photo_used": ("the photo was shown at another visit", "照片已在其他拜访中使用"),
     "note_missing": ("there is no explanation", "缺少说明"),
     "site_unplaced": ("nobody knows yet where the site is", "站点位置尚未确定"),
     "site_at_district": ("of the site only the centre of its district is known", "站点仅有所在区县的中心位置"),

@@ -30,7 +30,7 @@ from app.users.rights import Actor
 from app.visits import site_fixes
 from app.visits.days import day_of
 from app.visits.models import CheckIn, Visit
-from app.visits.pictures import is_photo
+from app.visits.pictures import is_photo, was_shown
 
 # A phone's clock may be a little ahead of ours; a check-in that comes later than this was forgotten, not offline.
 _AHEAD = timedelta(minutes=5)
@@ -61,7 +61,7 @@ def check_in(
     at, skew_ms, when = _when(present, told["at_ms"], told.get("sent_ms"))
     reasons = [*verdict.reasons, *when, *_against_the_plan(settings, visit, at, leaving=leaving)]
     if verdict.nearness is Nearness.OUTSIDE:
-        reasons += [] if is_photo(session, actor.id, told.get("photo_id")) else ["photo_missing"]
+        reasons += _against_the_photo(session, actor, visit, told.get("photo_id"))
         reasons += [] if told.get("note") else ["note_missing"]
     # A place that is not known well is no target: its centre must not look as if somebody had copied it.
     target = Target(site.position, settings.fence_m) if site.position and not site.doubt else None
@@ -156,6 +156,12 @@ def _told(row: CheckIn) -> dict[str, Any]:
     """Return what a phone told, from what is kept of it."""
     told = {"lat": row.told_lat, "lon": row.told_lon, "at_ms": row.told_ms, "datum": row.datum, "mocked": row.mocked}
     return told | {name: getattr(row, name) for name in ("accuracy_m", "provider", *_BESIDE)}
+
+
+def _against_the_photo(session: Session, actor: Actor, visit: Visit, photo_id: str | None) -> list[str]:
+    if photo_id is None or not is_photo(session, actor.id, photo_id):
+        return ["photo_missing"]
+    return ["photo_used"] if was_shown(session, visit.id, photo_id) else []
 
 
 def _when(present: datetime, told_ms: int, sent_ms: int | None) -> tuple[datetime, int | None, list[str]]:

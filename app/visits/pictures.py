@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core.db import Base, among
+from app.visits.models import CheckIn
 
 
 def pictures_of(session: Session, user_id: str, ids: Collection[str]) -> dict[str, bool]:
@@ -23,3 +24,12 @@ def pictures_of(session: Session, user_id: str, ids: Collection[str]) -> dict[st
 def is_photo(session: Session, user_id: str, attachment_id: str | None) -> bool:
     """Tell whether an attachment is a picture of a person's own whose bytes have arrived."""
     return attachment_id is not None and pictures_of(session, user_id, [attachment_id]).get(attachment_id, False)
+
+
+def was_shown(session: Session, visit_id: str, attachment_id: str) -> bool:
+    """Tell whether a picture, or another file of the same bytes, was shown at a check-in of another visit."""
+    files, this = Base.metadata.tables["attachments"], Base.metadata.tables["attachments"].alias()
+    same = select(files.c.id, files.c.user_id).join(this, this.c.sha256 == files.c.sha256).where(this.c.id == attachment_id)
+    twins = same.subquery()
+    shown = select(CheckIn.id).join(twins, (CheckIn.user_id == twins.c.user_id) & (CheckIn.photo_id == twins.c.id))
+    return session.scalar(shown.where(CheckIn.visit_id != visit_id).limit(1)) is not None

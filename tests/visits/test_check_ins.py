@@ -71,8 +71,8 @@ def attach(world: World, user_id: str, row_id: str, mime: str = "image/png", *, 
         create_attachment(session, world.settings, actor, values | told)
     if arrives:
         uploads = Uploads(world.db, world.settings)
-        uploads.begin(actor, row_id, len(raw), keep_location=False)
-        uploads.append(actor, row_id, 0, raw)
+        if uploads.begin(actor, row_id, len(raw), keep_location=False).offset < len(raw):
+            uploads.append(actor, row_id, 0, raw)
 
 
 def faulty(answer: dict[str, Any]) -> list[str]:
@@ -134,6 +134,21 @@ def test_what_is_not_plain_is_recorded_with_its_reasons_and_looked_at(
     assert (row["nearness"], row["reasons"]) == (nearness, reasons)
     assert row["state"] == ("needs_review" if reasons else "accepted")
     assert rep.get(f"/visits/{visit}")["state"] == "in_progress"
+
+
+def test_a_photo_speaks_for_one_visit_only(rep: Http, world: World) -> None:
+    attach(world, world.rep, "of-the-rep")
+    attach(world, world.rep, "same-bytes")  # as long a name, and so the same picture
+    first, second, third = (plan(rep, world) for _ in range(3))
+    shown = fix(world, 900, photo_id="of-the-rep", note="the gate is on the other side")
+
+    def check(visit: str, door: str, **more: Any) -> list[str]:
+        return rep.post(f"/visits/{visit}/{door}", shown | more)["reasons"]  # type: ignore[no-any-return]
+
+    assert check(first, "check-in") == check(first, "check-out") == []
+    assert [one for one in check(second, "check-in") if one == "photo_used"] == ["photo_used"]
+    assert check(second, "check-out")
+    assert [one for one in check(third, "check-in", photo_id="same-bytes") if one == "photo_used"] == ["photo_used"]
 
 
 @pytest.mark.parametrize(
