@@ -26,7 +26,7 @@ class Lead(Tracked):
     Attributes:
         missing: names of fields nobody has filled yet; ``completeness``: in per cent, how much is known.
         score, score_reasons: by the version ``scored_by`` of the office's document, and which of its conditions hold.
-        custom: further values by their key.
+        custom: values of the company's own fields, by their key.
         assignments: how many times somebody got it.
         first_touch_at: when its rep first did something with it, by event time.
         first_touch_due_at, escalate_at, recycle_at: until when that is to happen; then the managers hear of it; then it goes
@@ -36,7 +36,7 @@ class Lead(Tracked):
     """
 
     __tablename__ = "leads"
-    MERGED = frozenset({"name", "phone", "interest", "company", "email", "address", "territory_id", "source", "budget"})
+    MERGED = frozenset({"name", "phone", "interest", "company", "email", "address", "territory_id", "source", "budget", "custom"})
     __table_args__ = (
         CheckConstraint(f"state IN {LEAD_STATES}", name="state"),
         Index(None, "owner_id", "state"),
