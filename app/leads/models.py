@@ -80,7 +80,7 @@ class Lead(Tracked):
 
     @property
     def in_pool(self) -> bool:
-        """Whether anybody of its territory may take it."""
+        """Whether anybody of its territory may take it; of a lead without one, any rep."""
         return self.owner_id is None and self.state in LIVE_STATES
 
 
@@ -168,6 +168,8 @@ declare_rows(
     (
         "SELECT r.id, 'territory:' || r.territory_id FROM pool_leads r WHERE r.id IN ({ids}) AND r.deleted_at IS NULL"
         " AND r.territory_id IS NOT NULL",
+        # What all people of the principal organisation share; who of them holds the collection is its right's business.
+        "SELECT r.id, 'stations:all' FROM pool_leads r WHERE r.id IN ({ids}) AND r.deleted_at IS NULL AND r.territory_id IS NULL",
         "SELECT r.id, 'office:all' FROM pool_leads r WHERE r.id IN ({ids}) AND r.deleted_at IS NULL",
     ),
 )

@@ -124,6 +124,12 @@ class ConvertSchema(fields.Schema):
     values = fields.Nested(CustomerValuesSchema)
 
 
+class ConvertedSchema(LeadSchema):
+    """A lead that became a customer, and the own fields of leads whose values that customer did not take."""
+
+    left_behind = fields.Listing(fields.Text(40), dump_only=True)
+
+
 class LeadBriefSchema(fields.Schema):
     """Another lead in short."""
 

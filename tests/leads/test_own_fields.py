@@ -10,7 +10,6 @@ import pytest
 from app.core.db import Database
 from app.leads.models import Lead
 from app.leads.operations import create_lead
-from app.territories import operations as territories
 from tests.iot.vehicles import BOSS
 from tests.leads.conftest import Desk
 from tests.people import Http
@@ -38,10 +37,8 @@ def faults(answer: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def north(db: Database, desk: Desk) -> str:
-    """Another territory, in which nobody of the desk works."""
-    with db.transaction() as session:
-        return territories.create_territory(session, BOSS, "N", "North").id
+def north(desk: Desk) -> str:
+    return desk.elsewhere()
 
 
 def test_a_lead_takes_values_of_the_fields_of_leads_and_no_others(desk: Desk) -> None:
@@ -225,3 +222,177 @@ def test_the_fields_of_leads_come_to_the_phones_of_who_works_there(desk: Desk, h
     assert set(office.rows["custom_fields"]) == {store["id"], snow["id"]}
     row = near.rows["custom_fields"][store["id"]]
     assert (row["subject_kind"], row["key"], json.loads(row["choices"])) == ("lead", "cold_store", CHOICES)
+
+
+# What a score makes of them
+
+STORE = {"field": "custom.cold_store", "comparison": "is", "value": True, "points": 40}
+
+
+def score(*conditions: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"base": 10, "conditions": list(conditions)} | more
+
+
+def test_a_region_adds_a_field_and_weighs_its_leads_by_it_at_once(desk: Desk, north: str) -> None:
+    area = desk.world.territory
+    warm, cold, far = desk.lead(), desk.lead(), desk.lead(territory_id=north)
+    for place in (area, north):
+        desk.boss.post("/lead-scores", {"territory_id": place, "document": score()}, expect=201)
+    desk.rescore()
+    add_field(desk, "cold_store", territory_id=area)
+    edit(desk.boss, cold, cold_store=True)
+    edit(desk.boss, warm, cold_store=False)
+
+    trial = desk.boss.post("/lead-score-trials", {"territory_id": area, "document": score(STORE)})
+    assert (trial["leads"], trial["changed"]) == (2, 1)
+    assert [(row["lead_id"], row["before"], row["after"]) for row in trial["risers"]] == [(cold["id"], 10, 50)]
+    assert desk.read(cold)["score"] == 10
+    desk.boss.post("/lead-scores", {"territory_id": area, "document": score(STORE)}, expect=201)
+    desk.rescore()
+
+    assert [desk.read(lead)["score"] for lead in (warm, cold, far)] == [10, 50, 10]
+    assert edit(desk.boss, warm, cold_store=True)["score"] == 50
+    new = desk.lead(custom={"cold_store": True}, owner_id=desk.rep_id)
+    assert new["score_reasons"][0]["text"] == "Cold store is yes: +40"
+    assert desk.rep.get(f"/leads/{new['id']}")["score_reasons"][0]["text"] == "冷库为是：+40"
+
+
+def test_a_condition_names_a_field_that_leads_there_have_and_what_it_may_hold(desk: Desk, north: str) -> None:
+    add_field(desk, "cold_store")
+    add_field(desk, "trucks", "number")
+    add_field(desk, "grade", "choice", choices=CHOICES)
+    add_field(desk, "snow", territory_id=north)
+    old = add_field(desk, "old")
+    desk.boss.edit(f"/custom-fields/{old['id']}", {"retired": True}, 1)
+    customers = {"key": "theirs", "kind": "text", "label_zh": "字段", "label_en": "Field"}
+    desk.boss.post("/custom-fields", customers, expect=201)
+    wrong = [
+        {"field": "custom.colour", "comparison": "filled"},
+        {"field": "custom.theirs", "comparison": "filled"},
+        {"field": "custom.old", "comparison": "filled"},
+        {"field": "custom.cold_store", "comparison": "is", "value": "yes"},
+        {"field": "custom.cold_store", "comparison": "at_least", "value": 1},
+        {"field": "custom.trucks", "comparison": "is_not", "value": "many"},
+        {"field": "custom.grade", "comparison": "one_of", "value": ["A", "Z"]},
+    ]
+    for condition in wrong:
+        rule = {"code": "own", "pool": True, "conditions": [condition]}
+        for path, document in (
+            ("/lead-scores", score(condition | {"points": 5})),
+            ("/lead-score-trials", score(condition | {"points": 5})),
+            ("/lead-routings", {"rules": [rule]}),
+        ):
+            refusal = desk.boss.refused("POST", path, 422, "document_invalid", {"document": document})
+            assert condition["field"] in refusal["detail"], (path, condition)
+    assert desk.boss.get("/lead-scores")["items"] == desk.boss.get("/lead-routings")["items"] == []
+
+    snow = score({"field": "custom.snow", "comparison": "filled", "points": 5})
+    body = {"territory_id": desk.world.territory, "document": snow}
+    desk.boss.refused("POST", "/lead-scores", 422, "document_invalid", body)
+    for area in (None, north):
+        desk.boss.post("/lead-scores", {"territory_id": area, "document": snow}, expect=201)
+
+
+def test_a_routing_follows_a_field_of_the_companys_own(desk: Desk) -> None:
+    add_field(desk, "trucks", "number")
+    condition = {"field": "custom.trucks", "comparison": "at_least", "value": 10}
+    rules = [{"code": "big", "conditions": [condition], "rep": desk.other_id}, {"code": "rest", "pool": True}]
+    desk.boss.post("/lead-routings", {"document": {"rules": rules}}, expect=201)
+
+    owners = [desk.lead(custom=custom)["owner_id"] for custom in ({"trucks": 10}, {"trucks": 9}, {})]
+
+    assert owners == [desk.other_id, None, None]
+
+
+def test_completeness_counts_own_fields_where_the_score_says_so(desk: Desk, north: str) -> None:
+    add_field(desk, "cold_store")
+    add_field(desk, "snow", territory_id=north)
+    lead = desk.lead(desk.rep)
+    assert (lead["completeness"], lead["missing"][0]) == (60, "company")
+
+    counted = [{"field": "custom.cold_store", "weight": 25}]
+    complete = {"field": "completeness", "comparison": "at_least", "value": 68, "points": 30}
+    document = score(complete, completeness=counted)
+    trial = desk.boss.post("/lead-score-trials", {"document": score(complete | {"value": 48}, completeness=counted)})
+    assert trial["risers"][0]["after"] - 10 == 30
+    desk.boss.post("/lead-scores", {"document": document}, expect=201)
+    desk.rescore()
+
+    found = desk.read(lead)
+    assert (found["completeness"], found["missing"][0], found["score"]) == (48, "custom.cold_store", 10)
+    found = edit(desk.rep, lead, cold_store=False)
+    assert (found["completeness"], found["missing"][0], found["score"]) == (68, "company", 40)
+    for wrong in (
+        [{"field": "custom.colour", "weight": 1}], [{"field": "custom.snow", "weight": 1}], [{"field": "budget", "weight": 1}],
+        [{"field": "custom.cold_store", "weight": 0}], counted * 2,
+    ):  # fmt: skip
+        desk.boss.refused("POST", "/lead-scores", 422, "document_invalid", {"document": score(completeness=wrong)})
+
+
+def test_a_phone_tells_own_fields_and_territories_by_their_names(desk: Desk, http: Http) -> None:
+    add_field(desk, "grade", "choice", choices=CHOICES)
+    area = desk.world.territory
+    near = {"field": "territory_id", "comparison": "one_of", "value": [area], "points": 7}
+    good = {"field": "custom.grade", "comparison": "is", "value": "A", "points": 5}
+    desk.boss.post("/lead-scores", {"document": score(near, good)}, expect=201)
+    lead, second = (desk.lead(desk.rep, custom={"grade": "A"}) for _ in range(2))
+    device = Phone(http.as_(desk.rep_id))
+    device.pull()
+
+    name = next(one["name"] for one in desk.boss.get("/territories")["items"] if one["id"] == area)
+    for row in (lead, second):
+        assert device.rows["leads"][row["id"]]["score_text"] == f"区域属于{name}：+7; 冷库为A 级：+5"
+    assert [one["text"] for one in desk.read(lead)["score_reasons"]] == [
+        f"territory is one of {name}: +7", "Cold store is Grade A: +5",
+    ]  # fmt: skip
+
+
+# Becoming a customer
+
+
+def theirs(desk: Desk, key: str, kind: str = "flag", **more: Any) -> None:
+    values = {"key": key, "kind": kind, "label_zh": "字段", "label_en": "Field"} | more
+    desk.boss.post("/custom-fields", values, expect=201)
+
+
+def qualified(desk: Desk, **custom: Any) -> str:
+    lead = desk.lead(desk.rep, custom=custom)
+    desk.log(desk.rep, lead_id=lead["id"])
+    desk.rep.post(f"/leads/{lead['id']}/qualify")
+    return f"/leads/{lead['id']}/convert"
+
+
+def test_a_new_customer_takes_the_values_it_has_a_field_for_and_the_others_are_named(desk: Desk, north: str) -> None:
+    for key in ("cold_store", "alone", "snow"):
+        add_field(desk, key)
+    add_field(desk, "trucks", "number")
+    add_field(desk, "grade", "choice", choices=CHOICES)
+    add_field(desk, "size", "choice", choices=CHOICES)
+    theirs(desk, "cold_store")
+    theirs(desk, "trucks", "text")
+    theirs(desk, "snow", territory_id=north)
+    theirs(desk, "grade", "choice", choices=CHOICES[:1])
+    theirs(desk, "size", "choice", choices=CHOICES[:1])
+    path = qualified(desk, cold_store=True, alone=True, snow=True, trucks=3, grade="A", size="B")
+
+    made = desk.rep.post(path, {})
+
+    assert made["left_behind"] == ["custom.alone", "custom.size", "custom.snow", "custom.trucks"]
+    assert desk.rep.get(f"/customers/{made['customer_id']}")["custom"] == {"cold_store": True, "grade": "A"}
+    assert desk.rep.post(path, {})["left_behind"] == made["left_behind"]
+    assert made["custom"]["alone"] is True
+
+
+def test_a_customer_that_is_there_takes_only_what_it_did_not_know(desk: Desk) -> None:
+    for key in ("one", "two", "three"):
+        add_field(desk, key, "text")
+        theirs(desk, key, "text")
+    custom = {"custom": {"two": "known", "three": "same"}}
+    desk.boss.call("PATCH", f"/customers/{desk.world.customer}", custom, If_Match="*")
+
+    made = desk.rep.post(qualified(desk, one="new", two="new", three="same"), {"customer_id": desk.world.customer})
+
+    assert made["left_behind"] == ["custom.two"]
+    assert desk.rep.get(f"/customers/{made['customer_id']}")["custom"] == {"one": "new", "two": "known", "three": "same"}
+    found = desk.boss.get(f"/customers/{desk.world.customer}/facts")["items"]
+    assert next(one["survivor"]["source_kind"] for one in found if one["field"] == "custom.one") == "rep"
