@@ -133,6 +133,8 @@ def test_a_lead_of_no_territory_is_every_reps_to_see_masked_and_to_claim(desk: D
         [shown] = who.get("/pool-leads")["items"]
         assert (shown["id"], shown["name_start"], shown["territory_id"]) == (lead["id"], "W", None)
         assert "Wang" not in str(shown)
+        assert [row["id"] for row in who.get(f"/search?q={lead['number']}")["items"]] == [lead["id"]]
+        assert who.get("/search?q=Wang")["items"] == []
     for stranger in (http.as_(outside), http.as_(desk.world.owner)):
         assert stranger.call("GET", "/pool-leads").json.get("items", []) == []
         assert stranger.call("POST", f"/leads/{lead['id']}/claim").status_code in {403, 404}
