@@ -365,19 +365,19 @@ def qualified(desk: Desk, **custom: Any) -> str:
 def test_a_new_customer_takes_the_values_it_has_a_field_for_and_the_others_are_named(desk: Desk, north: str) -> None:
     for key in ("cold_store", "alone", "snow"):
         add_field(desk, key)
-    add_field(desk, "trucks", "number")
+    add_field(desk, "since", "day")
     add_field(desk, "grade", "choice", choices=CHOICES)
     add_field(desk, "size", "choice", choices=CHOICES)
     theirs(desk, "cold_store")
-    theirs(desk, "trucks", "text")
+    theirs(desk, "since", "text")
     theirs(desk, "snow", territory_id=north)
     theirs(desk, "grade", "choice", choices=CHOICES[:1])
     theirs(desk, "size", "choice", choices=CHOICES[:1])
-    path = qualified(desk, cold_store=True, alone=True, snow=True, trucks=3, grade="A", size="B")
+    path = qualified(desk, cold_store=True, alone=True, snow=True, since="2020-01-31", grade="A", size="B")
 
     made = desk.rep.post(path, {})
 
-    assert made["left_behind"] == ["custom.alone", "custom.size", "custom.snow", "custom.trucks"]
+    assert made["left_behind"] == ["custom.alone", "custom.since", "custom.size", "custom.snow"]
     assert desk.rep.get(f"/customers/{made['customer_id']}")["custom"] == {"cold_store": True, "grade": "A"}
     assert desk.rep.post(path, {})["left_behind"] == made["left_behind"]
     assert made["custom"]["alone"] is True
