@@ -18,7 +18,7 @@ from app.core.db import ChangeCounter, among, as_list, raw_rows, run_text
 from app.core.scopes import ForgottenRemovals, ScopeEntry, ScopeGrant
 from app.core.settings import Settings
 from app.users.rights import Actor, allows
-from offline_sync.collections import COLLECTIONS, row_to_wire
+from offline_sync.collections import COLLECTIONS, rows_to_wire
 
 # The number of an epoch stands above bit 40 of a cursor, so that one integer below 2^53 names history and place.
 EPOCH_BITS = 40
@@ -202,8 +202,8 @@ def rows_of(session: Session, actor: Actor, settings: Settings, name: str, ids: 
     for start in range(0, len(wanted), _CHUNK):
         if collection.words is not None:
             some = among(session, collection.selected[0], wanted[start : start + _CHUNK])
-            for row in session.scalars(select(collection.model).where(some)):
-                found[row.id] = row_to_wire(collection, row, actor, settings)
+            rows = session.scalars(select(collection.model).where(some)).all()
+            found |= {row["id"]: row for row in rows_to_wire(session, collection, rows, actor, settings)}
         else:
             # Columns, not objects: a first sync is a hundred thousand rows.
             ids = as_list(session.get_bind().dialect.name, wanted[start : start + _CHUNK])

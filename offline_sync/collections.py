@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, ColumnElement, Date, Select, String, cast, select
+from sqlalchemy.orm import Session
 
 from app.assets.models import Asset
 from app.attachments.models import Attachment
@@ -30,6 +31,7 @@ from app.day_plans.models import DayPlan
 from app.day_plans.words import in_words as plan_in_words
 from app.follow_ups.models import FollowUp
 from app.leads.models import Lead, PoolLead
+from app.leads.queries import names_in
 from app.leads.scoring import told
 from app.service_offers.models import ServiceOffer
 from app.stations.models import Station
@@ -43,7 +45,7 @@ from offline_sync.models import Intent, SyncProblem
 from push.models import Notification
 from push.queries import in_words
 
-Words = Callable[[Any, str, Settings], dict[str, Any]]
+Words = Callable[[Session, Sequence[Any], str, Settings], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Collection:
         model: the tracked table.
         right: what an actor must be allowed to hold it.
         columns: wire name -> column, in the order they are sent.
-        words: further fields that are put into the reader's language.
+        words: further fields of some rows that are put into the reader's language.
         optional: fields that may be null.
     """
 
@@ -135,6 +137,11 @@ def _plain(*names: str, **renamed: str) -> dict[str, str]:
     return {name: name for name in names} | renamed
 
 
+def _each(told: Callable[[Any, str, Settings], dict[str, Any]]) -> Words:
+    """Return how many rows are told, from how one is."""
+    return lambda _session, rows, locale, settings: [told(row, locale, settings) for row in rows]
+
+
 def _notification_words(row: Notification, locale: str, settings: Settings) -> dict[str, Any]:
     words = in_words(row, locale, settings)
     return {"title": words["title"], "body": words["body"]}
@@ -157,8 +164,9 @@ def _problem_words(row: SyncProblem, locale: str, _settings: Settings) -> dict[s
     return {"reasons": json.dumps(reasons, ensure_ascii=False, sort_keys=True), "text": "; ".join(sorted(set(reasons.values())))}
 
 
-def _lead_words(row: Lead, locale: str, _settings: Settings) -> dict[str, Any]:
-    return {"score_text": "; ".join(reason["text"] for reason in told(row.score_reasons, locale))}
+def _lead_words(session: Session, rows: Sequence[Lead], locale: str, _settings: Settings) -> list[dict[str, Any]]:
+    names = names_in(session, rows, locale)
+    return [{"score_text": "; ".join(reason["text"] for reason in told(row.score_reasons, locale, names))} for row in rows]
 
 
 COLLECTIONS: dict[str, Collection] = {
@@ -377,7 +385,7 @@ COLLECTIONS: dict[str, Collection] = {
             Notification,
             "notifications.read",
             _plain("kind", "subject_kind", "subject_id", "opened_at"),
-            words=_notification_words,
+            words=_each(_notification_words),
             worded=("title", "body"),
             optional=frozenset({"opened_at"}),
         ),
@@ -386,7 +394,7 @@ COLLECTIONS: dict[str, Collection] = {
             DayPlan,
             "visits.read",
             _plain("user_id", "day", "starts_at", "ends_at", "keep_windows", "grace_minutes", "state"),
-            words=_plan_words,
+            words=_each(_plan_words),
             worded=("answer",),
             optional=frozenset({"answer"}),
         ),
@@ -395,7 +403,7 @@ COLLECTIONS: dict[str, Collection] = {
             Intent,
             "self",
             _plain("kind", "body", "verdict", "code", "decided_at", made_at="made_ms"),
-            words=_intent_words,
+            words=_each(_intent_words),
             worded=("text",),
             optional=frozenset({"verdict", "code", "decided_at", "text"}),
         ),
@@ -469,7 +477,7 @@ COLLECTIONS: dict[str, Collection] = {
             SyncProblem,
             "self",
             _plain("row_id", "content", "state", table_name="collection"),  # "collection" is taken in both libraries
-            words=_problem_words,
+            words=_each(_problem_words),
             worded=("reasons", "text"),
         ),
     )
@@ -489,10 +497,14 @@ def to_wire(value: Any) -> Any:
     return value
 
 
-def row_to_wire(collection: Collection, row: Any, actor: Actor, settings: Settings) -> dict[str, Any]:
-    """Return one row as the actor's phone gets it."""
-    sent = {"id": row.id, "created_at": to_ms(row.created_at), "updated_at": to_ms(row.updated_at)}
-    sent |= {name: to_wire(getattr(row, column)) for name, column in collection.columns.items()}
-    if collection.words is not None:
-        sent |= collection.words(row, actor.locale, settings)
-    return sent
+def rows_to_wire(
+    session: Session, collection: Collection, rows: Sequence[Any], actor: Actor, settings: Settings
+) -> list[dict[str, Any]]:
+    """Return rows as the actor's phone gets them."""
+    told = collection.words(session, rows, actor.locale, settings) if collection.words is not None else [{} for _ in rows]
+    return [
+        {"id": row.id, "created_at": to_ms(row.created_at), "updated_at": to_ms(row.updated_at)}
+        | {name: to_wire(getattr(row, column)) for name, column in collection.columns.items()}
+        | words
+        for row, words in zip(rows, told, strict=True)
+    ]

@@ -189,6 +189,11 @@ def _of_lead(body: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _followed(body: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what a follow-up hangs on that may come last: a contact waits for its customer itself."""
+    if body.get("contact_id"):
+        return "contacts", body["contact_id"]
+    if body.get("visit_id"):
+        return "visits", body["visit_id"]
     return ("leads", body["lead_id"]) if body.get("lead_id") else ("customers", body["customer_id"])
 
 

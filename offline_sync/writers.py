@@ -93,6 +93,14 @@ class _CustomerEdit(schemas.CustomerEditSchema):
     custom = _CustomText()
 
 
+class _NewLead(lead_schemas.LeadSchema):
+    custom = _CustomText()
+
+
+class _LeadEdit(lead_schemas.LeadEditSchema):
+    custom = _CustomText()
+
+
 class _NewSite(schemas.SiteSchema):
     customer_id = fields.Id(required=True)
 
@@ -233,9 +241,10 @@ WRITERS: dict[str, Writer] = {
     ),
     "leads": Writer(
         right="leads.write",
-        new=lead_schemas.LeadSchema,
-        made_of=("name", "phone", "interest", "company", "email", "address", "territory_id", "source", "budget"),
-        edit=lead_schemas.LeadEditSchema,
+        new=_NewLead,
+        made_of=("name", "phone", "interest", "company", "email", "address", "territory_id", "source", "budget", "custom"),
+        edit=_LeadEdit,
+        keyed=("custom",),
         find=lead_queries.access_lead,
         create=lead_verbs.create_lead,
         change=lead_verbs.edit_lead,

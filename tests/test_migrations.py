@@ -284,6 +284,30 @@ def test_what_happened_to_leads_before_their_story_was_told_is_told_now(
     assert {subject for subject, customer in after if customer is None} == {stays, made[stays]}
 
 
+def test_leads_of_no_territory_that_were_in_the_pool_come_to_phones_that_go_on(
+    db: Database, http: Http, settings: Settings
+) -> None:
+    world = make_world(db, settings)
+    boss, phone = http.as_(world.manager), Phone(http.as_(world.rep))
+    boss.post("/lead-routings", {"document": {"rules": []}}, expect=201)
+    body = {"name": "Chen Wei", "phone": "138 0013 8000", "interest": "forklifts"}
+    shown, elsewhere = (boss.post("/leads", body | {"name": name}, expect=201)["id"] for name in ("a", "b"))
+    boss.post(f"/leads/{elsewhere}/lose", {"reason": "x"})
+    with db.engine.execution_options(fieldloop_writes=True).begin() as connection:
+        connection.execute(text("DELETE FROM scope_entries WHERE scope = 'stations:all' AND collection = 'pool_leads'"))
+    phone.pull()
+    assert phone.rows.get("pool_leads", {}) == {}
+
+    with db.engine.execution_options(fieldloop_writes=True).begin() as connection:
+        script = ScriptDirectory(str(Path(__file__).parent.parent / "migrations")).get_revision("0030")
+        assert script is not None
+        with Operations.context(MigrationContext.configure(connection)):
+            script.module.upgrade()
+    phone.pull()
+
+    assert set(phone.rows["pool_leads"]) == {shown}
+
+
 @pytest.mark.parametrize("kept", ["0001"], indirect=True)
 def test_logins_that_differ_by_case_or_width_alone_stay_apart(kept: Database) -> None:
     """Whoever signed in before does so afterwards; everybody else signs in however they write their name."""

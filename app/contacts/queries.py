@@ -116,6 +116,12 @@ def merged_contact(session: Session, actor: Actor, contact_id: str) -> Contact:
     return _found(session.scalar(told_to(actor).where(Contact.id == contact_id, Contact.merged_into_id.is_not(None))))
 
 
+def contact_at(session: Session, contact_id: str, customer_id: str) -> Contact | None:
+    """Return a live contact, if it is one of a customer."""
+    own = (Contact.id == contact_id, Contact.customer_id == customer_id, Contact.deleted_at.is_(None))
+    return session.scalar(select(Contact).where(*own))
+
+
 def heir_of(session: Session, contact_id: str, customer_id: str) -> Contact | None:
     """Return the live contact of a customer that a merged one is now."""
     gone = select(Contact.merged_into_id).where(Contact.id == contact_id).scalar_subquery()

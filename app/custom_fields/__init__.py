@@ -1,1 +1,1 @@
-"""Fields a company adds to its customers itself."""
+"""Fields a company adds to its customers and leads itself."""

@@ -10,7 +10,7 @@ from app.core.scopes import declare_rows
 from app.core.tracked import Tracked
 
 FIELD_KINDS = ("text", "number", "flag", "day", "choice", "phone")
-SUBJECTS = ("customer",)
+SUBJECTS = ("customer", "lead")
 # Of one kind of subject, that are not retired.
 MOST_FIELDS = 100
 MOST_CHOICES = 100
@@ -20,7 +20,7 @@ LONGEST_KEY = 30
 class CustomField(Tracked):
     """A field of a company's own. ``key`` is its name in values and never changes; a retired one takes no new values.
 
-    ``territory_id``: only customers there have it; ``choices``: ``{"code", "label_zh", "label_en"}`` of the kind ``choice``.
+    ``territory_id``: only rows there have it; ``choices``: ``{"code", "label_zh", "label_en"}`` of the kind ``choice``.
     """
 
     __tablename__ = "custom_fields"

@@ -98,18 +98,18 @@ def edit_field(session: Session, actor: Actor, field: CustomField, changes: Mapp
     return field
 
 
-def _same_value(one: Any, other: Any) -> bool:
+def same_value(one: Any, other: Any) -> bool:
     """Tell whether two values are one; true is not 1."""
     return type(one) is type(other) and bool(one == other)
 
 
 def checked_values(
-    session: Session, subject_kind: str, territory_id: str, values: Mapping[str, Any], present: Mapping[str, Any]
+    session: Session, subject_kind: str, territory_id: str | None, values: Mapping[str, Any], present: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return values by key as they are kept; a key whose field is retired may be taken away, and be told as it is.
 
     Args:
-        territory_id: of the row that has the values.
+        territory_id: of the row that has the values; None: of no territory, it has the fields of everybody alone.
         present: what it has now.
 
     Raises:
@@ -123,7 +123,7 @@ def checked_values(
     for key, value in values.items():
         field = known.get(key)
         there = field is not None and not field.retired and field.territory_id in (None, territory_id)
-        if value is None or (key in present and _same_value(present[key], value)):
+        if value is None or (key in present and same_value(present[key], value)):
             if field is None:
                 faults[f"custom.{key}"] = ["unknown"]
             kept[key] = value

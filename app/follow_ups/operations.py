@@ -16,6 +16,7 @@ from app.customers import merging
 from app.customers import queries as customers
 from app.customers.models import Customer
 from app.follow_ups.models import FollowUp
+from app.follow_ups.references import named
 from app.leads import queries as leads
 from app.leads.models import Lead
 from app.leads.touching import keep_lead, touch_lead
@@ -31,13 +32,15 @@ def log_follow_up(session: Session, actor: Actor, values: Mapping[str, Any]) -> 
             ``next_due``, ``contact_id``, ``visit_id``.
 
     Raises:
-        FieldsInvalid: ``unknown_reference`` (customer_id, lead_id), ``one_of_two`` (lead_id), ``already_exists`` (id),
-            ``required`` (next_step, of a due day), ``unknown`` (duration_s of what is no call).
+        FieldsInvalid: ``unknown_reference`` (customer_id, lead_id; contact_id, visit_id of another customer), ``one_of_two``
+            (lead_id), ``already_exists`` (id), ``required`` (next_step, of a due day), ``unknown`` (duration_s of what is no
+            call).
     """
     _check(session, values)
     customer_id, lead = _subject(session, actor, values)
     if lead is not None:
         keep_lead(session, actor, lead.id)  # it may become a customer this instant, whose story this is then
+    values = dict(values) | named(session, actor, customer_id, lead, values)
     about = Subject("lead", lead.id) if lead else Subject("customer", str(customer_id))
     row, entry = _log(session, actor, customer_id, lead, values, last_entry(session, about))
     if values.get("customer_id") not in (None, customer_id):
@@ -114,9 +117,8 @@ def _subject(session: Session, actor: Actor, values: Mapping[str, Any]) -> tuple
             return None, leads.held_lead(session, actor, values["lead_id"])
         except NotFound:
             raise FieldsInvalid({"lead_id": ["unknown_reference"]}) from None
-    named = values["customer_id"]
     try:
-        customer: Customer = customers.named_customer(session, actor, named)
+        customer: Customer = customers.named_customer(session, actor, values["customer_id"])
     except NotFound:
         raise FieldsInvalid({"customer_id": ["unknown_reference"]}) from None
     return customers.heirs(session, [customer.id]).get(customer.id, customer.id), None

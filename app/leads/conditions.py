@@ -8,13 +8,15 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
+from marshmallow import ValidationError
 
 from app.core.locales import EN
+from app.custom_fields.values import KEY, Definition, checked_value
 
 Comparison = Literal["filled", "empty", "is", "is_not", "one_of", "contains", "at_least", "at_most"]
 Scalar = str | int | float | bool
 
-# What may be compared: (English, Chinese). Further values are named ``custom.<key>``.
+# What may be compared: (English, Chinese). Values of the company's own fields are named ``custom.<key>``.
 FIELDS: dict[str, tuple[str, str]] = {
     "name": ("name", "姓名"),
     "phone": ("phone", "电话"),
@@ -28,8 +30,12 @@ FIELDS: dict[str, tuple[str, str]] = {
     "completeness": ("completeness (%)", "完整度（%）"),
 }
 _NUMBERS = frozenset({"budget", "completeness"})
-_CUSTOM = re.compile(r"custom\.[A-Za-z0-9_-]{1,40}")
+OWN = "custom."
+_CUSTOM = re.compile(rf"custom\.{KEY.pattern}")
 _LONGEST, _MOST_VALUES = 200, 50
+# Kinds of own fields whose values are always written alike; a telephone number is kept otherwise than it is typed.
+_EXACT = frozenset({"number", "flag", "day", "choice"})
+_FLAGS = {True: ("yes", "是"), False: ("no", "否")}
 # (English, Chinese); ``{}`` places the value.
 _WORDS: dict[str, tuple[str, str]] = {
     "filled": ("{field} is known", "{field}已填写"),
@@ -63,11 +69,35 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         elif self.comparison == "one_of":
             fits = isinstance(self.value, list) and 0 < len(self.value) <= _MOST_VALUES and all(map(_is_plain, self.value))
         elif self.comparison in {"at_least", "at_most"}:
-            fits = _number(self.value) is not None and (self.field in _NUMBERS or self.field.startswith("custom."))
+            fits = _number(self.value) is not None and (self.field in _NUMBERS or self.field.startswith(OWN))
         else:
             fits = _is_plain(self.value) and (self.comparison != "contains" or isinstance(self.value, str))
         if not fits:
             raise ValueError(f"{self.field}: {self.comparison} does not go with the value {self.value!r}")
+
+
+def check_own(condition: Condition, own: Mapping[str, Definition]) -> None:
+    """Refuse a condition on a field of the company's own that leads do not have, or that no value of it can meet.
+
+    Args:
+        own: the fields that take values, by ``custom.<key>``.
+
+    Raises:
+        ValueError: saying what is wrong.
+    """
+    if not condition.field.startswith(OWN):
+        return
+    field, value = own.get(condition.field), condition.value
+    if field is None:
+        raise ValueError(f"{condition.field}: leads have no such field; it is added first")
+    if condition.comparison in {"at_least", "at_most"} and field.kind not in {"number", "text"}:
+        raise ValueError(f"{condition.field}: {condition.comparison} does not go with the kind {field.kind!r}")
+    if condition.comparison in {"is", "is_not", "one_of"} and field.kind in _EXACT:
+        for one in value if isinstance(value, list) else [value]:
+            try:
+                checked_value(field, one)
+            except ValidationError:
+                raise ValueError(f"{condition.field}: a field of the kind {field.kind!r} never holds {one!r}") from None
 
 
 def _is_plain(value: Any) -> bool:
@@ -96,9 +126,9 @@ def _same(one: Any, other: Any) -> bool:
 
 def value_of(field: str, facts: Mapping[str, Any]) -> Any:
     """Return the value of a field, None where it is not filled."""
-    if field.startswith("custom."):
+    if field.startswith(OWN):
         custom = facts.get("custom") or {}
-        found = custom.get(field.removeprefix("custom."))
+        found = custom.get(field.removeprefix(OWN))
     else:
         found = facts.get(field)
     return None if found in ("", [], {}) else found
@@ -134,12 +164,13 @@ def in_words(condition: Mapping[str, Any], locale: str, names: Mapping[str, str]
     Args:
         condition: ``field``, ``comparison`` and ``value``, as stored.
         locale: the reader's.
-        names: what values that are ids are called.
+        names: what fields and values are called, by ``custom.<key>`` and by ``<field>=<value>``.
     """
     place = 0 if locale == EN else 1
-    field = str(condition["field"])
-    told = FIELDS[field][place] if field in FIELDS else field.removeprefix("custom.")
+    field, names = str(condition["field"]), names or {}
+    told = FIELDS[field][place] if field in FIELDS else names.get(field, field.removeprefix(OWN))
     value = condition.get("value")
     many = value if isinstance(value, list) else [value]
-    listed = (", " if locale == EN else "、").join((names or {}).get(str(one), str(one)) for one in many)
+    plain = (_FLAGS[one][place] if isinstance(one, bool) else str(one) for one in many)
+    listed = (", " if locale == EN else "、").join(names.get(f"{field}={one}", one) for one in plain)
     return _WORDS[str(condition["comparison"])][place].format(field=told, value=listed)

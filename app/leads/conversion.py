@@ -12,6 +12,9 @@ from app.core.db import among
 from app.core.errors import Conflict, FieldsInvalid, NotFound
 from app.core.history import Subject, last_entry, record, tell_of_customer
 from app.core.tracked import hold, transition
+from app.custom_fields.operations import same_value
+from app.custom_fields.queries import fields_of
+from app.custom_fields.values import checked_value
 from app.customers import operations as customers
 from app.customers import queries as customer_queries
 from app.customers.blocks import meeting, records_of
@@ -69,10 +72,34 @@ def customer_values(lead: Lead, given: Mapping[str, Any]) -> dict[str, Any]:
         raise FieldsInvalid({f"values.{name}": [str(code) for code in codes] for name, codes in faults.items()}) from None
 
 
+def own_values(session: Session, lead: Lead, territory_id: str) -> dict[str, Any]:
+    """Return what of a lead's own fields a customer of a territory can hold: it has a field of the same key and kind."""
+    theirs, ours = fields_of(session, "customer"), fields_of(session, "lead", retired=True)
+    kept = {}
+    for key, value in lead.custom.items():
+        field = theirs.get(key)
+        if field is None or key not in ours or field.kind != ours[key].kind or field.territory_id not in (None, territory_id):
+            continue
+        try:
+            kept[key] = checked_value(field, value)
+        except ValidationError:  # a choice that customers do not have
+            continue
+    return kept
+
+
+def left_behind(session: Session, lead: Lead) -> list[str]:
+    """Return the own fields of a converted lead, as ``custom.<key>``, whose values its customer did not take."""
+    entry = last_entry(session, Subject("lead", lead.id), "lead.converted")
+    return list(entry.facts.get("left_behind", [])) if entry is not None else []
+
+
 def convert(
     session: Session, actor: Actor, lead: Lead, customer_id: str | None = None, given: Mapping[str, Any] | None = None
 ) -> Lead:
     """Turn a lead into a customer. Asked again for the same, it answers the same.
+
+    Of the company's own fields a customer takes what it has a field of the same key and kind for, and no value yet; what it
+    did not take, ``left_behind`` tells.
 
     Args:
         lead: a qualified one.
@@ -97,8 +124,16 @@ def convert(
     transition(session, lead, "converted", customer_id=customer.id)
     end_holding(session, lead, "converted")
     follow_pool(session, lead)
+    left = [f"custom.{key}" for key, value in sorted(lead.custom.items()) if not same_value(customer.custom.get(key), value)]
     record(
-        session, "lead.converted", about, causes=[before, made], actor_id=actor.id, customer_id=customer.id, name=customer.name
+        session,
+        "lead.converted",
+        about,
+        causes=[before, made],
+        actor_id=actor.id,
+        customer_id=customer.id,
+        name=customer.name,
+        left_behind=left,
     )
     tell_of_customer(session, about, customer.id)
     return lead
@@ -107,12 +142,17 @@ def convert(
 def _customer(session: Session, actor: Actor, lead: Lead, customer_id: str | None, given: Mapping[str, Any]) -> Customer:
     if customer_id is not None:
         try:
-            return customer_queries.follow_customer(session, actor, customer_id)
+            customer = customer_queries.follow_customer(session, actor, customer_id)
         except NotFound:
             raise FieldsInvalid({"customer_id": ["unknown_reference"]}) from None
+        own = own_values(session, lead, customer.territory_id)
+        if gaps := {key: value for key, value in own.items() if key not in customer.custom}:
+            customers.edit_customer(session, actor, customer, {"custom": gaps})
+        return customer
     values = customer_values(lead, given)
     if lead.owner_id and actor.sees_all:
         values["owner_id"] = lead.owner_id
+    values["custom"] = own_values(session, lead, values["territory_id"])
     try:
         return customers.create_customer(session, actor, values)
     except FieldsInvalid as fault:

@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 from app.core.db import now
 from app.core.tracked import add, touch
 from app.leads import queries
-from app.leads.completeness import completeness_of
 from app.leads.finding import keep_pool_findable
 from app.leads.masking import masked
 from app.leads.models import Lead, PoolLead
@@ -16,9 +15,8 @@ from app.leads.scoring import score_of
 
 def derive(session: Session, lead: Lead) -> None:
     """Compute a lead's completeness and score from its present fields; the caller writes it."""
-    lead.completeness, lead.missing = completeness_of(queries.facts_of(lead))
     version, document = queries.score_in_force(session, lead.territory_id)
-    lead.score, lead.score_reasons = score_of(document, queries.facts_of(lead))
+    lead.score, lead.score_reasons, lead.completeness, lead.missing = score_of(document, queries.facts_of(lead))
     lead.scored_by = version
 
 

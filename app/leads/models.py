@@ -26,7 +26,7 @@ class Lead(Tracked):
     Attributes:
         missing: names of fields nobody has filled yet; ``completeness``: in per cent, how much is known.
         score, score_reasons: by the version ``scored_by`` of the office's document, and which of its conditions hold.
-        custom: further values by their key.
+        custom: values of the company's own fields, by their key.
         assignments: how many times somebody got it.
         first_touch_at: when its rep first did something with it, by event time.
         first_touch_due_at, escalate_at, recycle_at: until when that is to happen; then the managers hear of it; then it goes
@@ -36,7 +36,7 @@ class Lead(Tracked):
     """
 
     __tablename__ = "leads"
-    MERGED = frozenset({"name", "phone", "interest", "company", "email", "address", "territory_id", "source", "budget"})
+    MERGED = frozenset({"name", "phone", "interest", "company", "email", "address", "territory_id", "source", "budget", "custom"})
     __table_args__ = (
         CheckConstraint(f"state IN {LEAD_STATES}", name="state"),
         Index(None, "owner_id", "state"),
@@ -80,7 +80,7 @@ class Lead(Tracked):
 
     @property
     def in_pool(self) -> bool:
-        """Whether anybody of its territory may take it."""
+        """Whether anybody of its territory may take it; of a lead without one, any rep."""
         return self.owner_id is None and self.state in LIVE_STATES
 
 
@@ -168,6 +168,8 @@ declare_rows(
     (
         "SELECT r.id, 'territory:' || r.territory_id FROM pool_leads r WHERE r.id IN ({ids}) AND r.deleted_at IS NULL"
         " AND r.territory_id IS NOT NULL",
+        # What all people of the principal organisation share; who of them holds the collection is its right's business.
+        "SELECT r.id, 'stations:all' FROM pool_leads r WHERE r.id IN ({ids}) AND r.deleted_at IS NULL AND r.territory_id IS NULL",
         "SELECT r.id, 'office:all' FROM pool_leads r WHERE r.id IN ({ids}) AND r.deleted_at IS NULL",
     ),
 )

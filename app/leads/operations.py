@@ -12,7 +12,8 @@ from app.core.errors import Conflict, FieldsInvalid
 from app.core.history import Subject, last_entry, record
 from app.core.numbers import next_number
 from app.core.settings import Settings
-from app.core.tracked import add, hold, renumber, touch, transition
+from app.core.tracked import add, hold, mark_fields, renumber, touch, transition
+from app.custom_fields.operations import checked_values, same_value
 from app.leads.assigning import assign, end_holding, pooled, route, take_charge
 from app.leads.deriving import derive, follow_pool
 from app.leads.finding import keep_findable
@@ -28,10 +29,12 @@ def create_lead(session: Session, settings: Settings, actor: Actor, values: Mapp
 
     Args:
         values: ``name``, ``phone`` (E.164), ``interest``; optionally ``id``, ``company``, ``email``, ``address``,
-            ``territory_id``, ``source``, ``budget``, and for the office ``owner_id``.
+            ``territory_id``, ``source``, ``budget``, ``custom`` (values of the company's own fields by key), and for the office
+            ``owner_id``.
 
     Raises:
-        FieldsInvalid: ``already_exists`` (id), ``unknown_reference`` (territory_id, owner_id), ``unknown`` (owner_id of a rep).
+        FieldsInvalid: ``already_exists`` (id), ``unknown_reference`` (territory_id, owner_id), ``unknown`` (owner_id of a rep);
+            of ``custom`` see ``checked_values``.
     """
     given = dict(values)
     owner_id = given.pop("owner_id", None)
@@ -40,7 +43,8 @@ def create_lead(session: Session, settings: Settings, actor: Actor, values: Mapp
     if given.get("id") and session.get(Lead, given["id"]) is not None:
         raise FieldsInvalid({"id": ["already_exists"]})
     _check_territory(session, actor, given)
-    lead = Lead(number=next_number(session, "L"), state="open", assignments=0, custom={}, **given)
+    custom = checked_values(session, "lead", given.get("territory_id"), given.pop("custom", {}), {})
+    lead = Lead(number=next_number(session, "L"), state="open", assignments=0, custom=_filled(custom), **given)
     derive(session, lead)
     add(session, lead)
     keep_findable(session, lead)
@@ -63,20 +67,37 @@ def _check_territory(session: Session, actor: Actor, values: Mapping[str, Any]) 
         raise FieldsInvalid({"territory_id": ["unknown_reference"]})
 
 
+def _filled(custom: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in custom.items() if value is not None}
+
+
 def edit_lead(session: Session, actor: Actor, lead: Lead, changes: Mapping[str, Any]) -> Lead:
     """Change what is known of a lead; completeness and score follow.
 
+    Args:
+        changes: by field; of ``custom`` the keys that are named are written, None takes one away.
+
     Raises:
-        FieldsInvalid: ``unknown_reference`` (territory_id).
+        FieldsInvalid: ``unknown_reference`` (territory_id); of ``custom`` see ``checked_values``.
     """
     _check_territory(session, actor, changes)
-    for name, value in changes.items():
-        setattr(lead, name, value)
-    derive(session, lead)
-    touch(session, lead)
+    home = changes.get("territory_id", lead.territory_id)
+    custom = checked_values(session, "lead", home, changes.get("custom", {}), lead.custom)
+    told = {name: value for name, value in changes.items() if name != "custom"}
+    changed = [f"custom.{key}" for key, value in sorted(custom.items()) if not same_value(lead.custom.get(key), value)]
+    with session.no_autoflush:  # ``touch`` is to see what changed
+        for name, value in told.items():
+            setattr(lead, name, value)
+        if changed:
+            lead.custom = _filled(lead.custom | custom)
+        derive(session, lead)
+        touch(session, lead)
+    if changed:
+        mark_fields(session, lead, changed)
     keep_findable(session, lead)
     follow_pool(session, lead)
-    record(session, "lead.edited", Subject("lead", lead.id), actor_id=actor.id, fields=sorted(changes))
+    written = sorted({*told, *(f"custom.{key}" for key in custom)})
+    record(session, "lead.edited", Subject("lead", lead.id), actor_id=actor.id, fields=written)
     return lead
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, false, func, or_, select, true
@@ -10,9 +10,13 @@ from sqlalchemy.orm import Session
 
 from app.core.db import among
 from app.core.errors import NotFound
+from app.core.locales import EN
+from app.custom_fields.models import CustomField
+from app.custom_fields.queries import fields_of
 from app.customers import queries as customers
 from app.customers.models import Customer
 from app.leads import routings, scoring
+from app.leads.conditions import OWN
 from app.leads.models import LIVE_STATES, Lead, LeadHolding, LeadRouting, LeadScoreVersion, PoolLead
 from app.leads.routings import Routing, read_routing
 from app.leads.scoring import ScoreDocument, read_score
@@ -73,12 +77,12 @@ def held_lead(session: Session, actor: Actor, lead_id: str) -> Lead:
 
 
 def pool_in_scope(actor: Actor) -> ColumnElement[bool]:
-    """Return the condition on ``PoolLead``: those of a rep's territories; the office's all."""
+    """Return the condition on ``PoolLead``: those of a rep's territories, and those of none; the office's all."""
     if actor.sees_all:
         return true()
     if actor.role != REP or actor.partner_id is not None:
         return false()
-    return PoolLead.territory_id.in_(sorted(actor.territory_ids))
+    return or_(PoolLead.territory_id.is_(None), PoolLead.territory_id.in_(sorted(actor.territory_ids)))
 
 
 def visible_pool(actor: Actor) -> Select[PoolLead]:
@@ -144,10 +148,31 @@ def routing_in_force(session: Session) -> Routing:
     return read_routing(routings.DEFAULT if found is None else found.document)
 
 
-def territory_names(session: Session, ids: Collection[str]) -> dict[str, str]:
-    """Return what territories are called, by id."""
-    rows = select(Territory.id, Territory.name).where(among(session, Territory.id, sorted(ids)))
-    return {row.id: row.name for row in session.execute(rows)}
+def own_fields(session: Session, *, retired: bool = False) -> dict[str, CustomField]:
+    """Return the fields that the company added to leads, by ``custom.<key>``.
+
+    Args:
+        retired: those that take no new values, too.
+    """
+    return {f"{OWN}{key}": field for key, field in fields_of(session, "lead", retired=retired).items()}
+
+
+def names_in(session: Session, leads: Iterable[Lead], locale: str) -> dict[str, str]:
+    """Return what is named in the reasons of some leads' scores, as ``in_words`` wants it: territories, own fields, choices."""
+    reasons = [reason for lead in leads for reason in lead.score_reasons]
+    areas = {str(one) for reason in reasons if reason["field"] == "territory_id" for one in _listed(reason.get("value"))}
+    rows = select(Territory.id, Territory.name).where(among(session, Territory.id, sorted(areas)))
+    names = {f"territory_id={row.id}": row.name for row in session.execute(rows)} if areas else {}
+    if any(reason["field"].startswith(OWN) for reason in reasons):
+        label = "label_en" if locale == EN else "label_zh"
+        for name, field in own_fields(session, retired=True).items():
+            names[name] = getattr(field, label)
+            names |= {f"{name}={choice['code']}": choice[label] for choice in field.choices}
+    return names
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def same_phone(session: Session, actor: Actor, lead: Lead) -> list[Lead]:

@@ -26,8 +26,7 @@ _MOST_VERSIONS = 100
 def _shown(session: Session, actor: Actor, leads: Iterable[Lead]) -> list[dict[str, Any]]:
     """Return leads with what their scores are made of in the reader's language."""
     leads = list(leads)
-    named = {str(one["value"]) for lead in leads for one in lead.score_reasons if one["field"] == "territory_id"}
-    names = queries.territory_names(session, named) if named else {}
+    names = queries.names_in(session, leads, actor.locale)
     return [
         {name: getattr(lead, name) for name in _FIELDS} | {"score_reasons": told(lead.score_reasons, actor.locale, names)}
         for lead in leads
@@ -77,7 +76,7 @@ def edit_lead(session: Session, actor: Actor, body: dict[str, Any], lead_id: str
 
 @routes.door("GET", "/pool-leads", policy="leads.read", query=schemas.PoolQuery, answer=page_of(schemas.PoolLeadSchema))
 def list_pool(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
-    """List what may be claimed: a rep sees the pool of their territories, without name and number."""
+    """List what may be claimed: a rep sees the pool of their territories and of none, without name and number."""
     found: Select[PoolLead] = queries.visible_pool(actor)
     if "territory_id" in query:
         found = found.where(PoolLead.territory_id == query["territory_id"])
@@ -136,12 +135,12 @@ def list_duplicates(session: Session, actor: Actor, lead_id: str) -> dict[str, A
     }
 
 
-@routes.door("POST", "/leads/<lead_id>/convert", policy="leads.write", body=schemas.ConvertSchema, answer=schemas.LeadSchema)
+@routes.door("POST", "/leads/<lead_id>/convert", policy="leads.write", body=schemas.ConvertSchema, answer=schemas.ConvertedSchema)
 def convert_lead(session: Session, actor: Actor, body: dict[str, Any], lead_id: str) -> dict[str, Any]:
     """Turn a qualified lead into a customer: the one it is already, or a new one made of its fields. Safe to repeat."""
     lead = queries.access_lead(session, actor, lead_id)
     made = conversion.convert(session, actor, lead, body.get("customer_id"), body.get("values"))
-    return _one(session, actor, made)
+    return _one(session, actor, made) | {"left_behind": conversion.left_behind(session, made)}
 
 
 @routes.door("GET", "/leads/<lead_id>/holdings", policy="leads.manage", answer=schemas.HoldingsSchema)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.core import fields
 from app.core.paging import PageQuery
+from app.custom_fields.values import CustomValues
 from app.customers.schemas import LikenessSchema
 from app.leads.models import LEAD_STATES
 
@@ -30,6 +31,7 @@ class LeadEditSchema(fields.Schema):
     territory_id = fields.Id(allow_none=True)
     source = fields.Text(60, allow_none=True)
     budget = fields.Amount(allow_none=True)
+    custom = CustomValues()
 
 
 class LeadSchema(fields.TrackedSchema):
@@ -46,7 +48,7 @@ class LeadSchema(fields.TrackedSchema):
     territory_id = fields.Id(allow_none=True)
     source = fields.Text(60, allow_none=True)
     budget = fields.Amount(allow_none=True)
-    custom = fields.Facts(dump_only=True)
+    custom = CustomValues()
     state = fields.OneOf(*LEAD_STATES, dump_only=True)
     owner_id = fields.Id(allow_none=True)
     completeness = fields.Int(0, 100, dump_only=True)
@@ -120,6 +122,12 @@ class ConvertSchema(fields.Schema):
 
     customer_id = fields.Id()
     values = fields.Nested(CustomerValuesSchema)
+
+
+class ConvertedSchema(LeadSchema):
+    """A lead that became a customer, and the own fields of leads whose values that customer did not take."""
+
+    left_behind = fields.Listing(fields.Text(40), dump_only=True)
 
 
 class LeadBriefSchema(fields.Schema):

@@ -15,6 +15,7 @@ from app.core.history import Subject, last_entry, record
 from app.core.ids import new_id
 from app.core.tracked import touch
 from app.leads import queries
+from app.leads.conditions import check_own
 from app.leads.deriving import derive, follow_pool
 from app.leads.models import LIVE_STATES, Lead, LeadRouting, LeadScoreVersion
 from app.leads.routings import read_routing
@@ -44,7 +45,7 @@ def set_score(session: Session, actor: Actor, territory_id: str | None, document
     """
     _check_area(session, actor, territory_id)
     if document is not None:
-        check_score(document)
+        check_score(session, territory_id, document)
     elif territory_id is None:
         raise FieldsInvalid({"document": ["required"]})
     area = territory_id or queries.EVERYWHERE
@@ -70,16 +71,20 @@ def _check_area(session: Session, actor: Actor, territory_id: str | None) -> Non
         raise FieldsInvalid({"territory_id": ["unknown_reference"]})
 
 
-def check_score(document: dict[str, Any]) -> ScoreDocument:
-    """Read and check a document.
+def check_score(session: Session, territory_id: str | None, raw: dict[str, Any]) -> ScoreDocument:
+    """Read and check a document for the leads of a territory, or for those everywhere.
 
     Raises:
         Invalid: ``document_invalid`` with what is wrong.
     """
+    own = queries.own_fields(session)
+    shared = {name for name, field in own.items() if field.territory_id in (None, territory_id)}
     try:
-        return read_score(document)
+        document = read_score(raw)
+        document.check_own({name: own[name] for name in shared} if territory_id else own, shared)
     except ValueError as fault:
         raise Invalid("document_invalid", reason=str(fault)) from None
+    return document
 
 
 def set_routing(session: Session, actor: Actor, document: dict[str, Any]) -> LeadRouting:
@@ -91,6 +96,9 @@ def set_routing(session: Session, actor: Actor, document: dict[str, Any]) -> Lea
     """
     try:
         routing = read_routing(document)
+        own = queries.own_fields(session)
+        for condition in (one for rule in routing.rules for one in rule.conditions):
+            check_own(condition, own)
     except ValueError as fault:
         raise Invalid("document_invalid", reason=str(fault)) from None
     named = {user_id for rule in routing.rules for user_id in rule.reps}
@@ -120,7 +128,7 @@ def try_score(session: Session, actor: Actor, territory_id: str | None, raw: dic
         FieldsInvalid: ``unknown_reference`` (territory_id).
     """
     _check_area(session, actor, territory_id)
-    document = check_score(raw)
+    document = check_score(session, territory_id, raw)
     concerned = _live() & _of_area(session, territory_id)
     leads = list(session.scalars(select(Lead).where(concerned).order_by(Lead.id.desc()).limit(MOST_TRIED + 1)))
     cut, leads = len(leads) > MOST_TRIED, leads[:MOST_TRIED]

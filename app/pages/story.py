@@ -69,6 +69,10 @@ FIELDS: dict[str, tuple[str, str]] = {
     "territory_id": ("territory", "区域"),
     "owner_id": ("rep in charge", "负责人"),
     "credit_code": ("credit code", "统一社会信用代码"),
+    "company": ("company", "公司"),
+    "interest": ("interest", "意向"),
+    "source": ("source", "来源"),
+    "budget": ("budget", "预算"),
     "address": ("address", "地址"),
     "lat": ("latitude", "纬度"),
     "lon": ("longitude", "经度"),
@@ -190,7 +194,12 @@ def told(session: Session, actor: Actor, entries: Sequence[HistoryEntry], time_z
             "occurred_at": entry.occurred_at,
             "recorded_at": entry.recorded_at,
             "who": people.get(entry.actor_id or ""),
-            "text": reason_of(entry.kind, _worded(entry.facts, words), actor.locale, time_zone),
+            "text": reason_of(
+                entry.kind,
+                _worded(entry.facts, words["lead" if entry.subject_kind == "lead" else "customer"]),
+                actor.locale,
+                time_zone,
+            ),
             "link": _link(entry) if entry.subject_id not in closed else None,
             "why": f"/api/v1/history/{entry.subject_kind}/{entry.subject_id}",
         }
@@ -210,12 +219,13 @@ def _closed_leads(session: Session, actor: Actor, entries: Sequence[HistoryEntry
     return ids - set(session.scalars(leads.visible_to(actor).with_only_columns(Lead.id).where(Lead.id.in_(sorted(ids)))))
 
 
-def _field_words(session: Session, actor: Actor, entries: Sequence[HistoryEntry]) -> dict[str, str]:
-    """Return what fields are called in the actor's language; the company's own, too, where entries name any."""
+def _field_words(session: Session, actor: Actor, entries: Sequence[HistoryEntry]) -> dict[str, dict[str, str]]:
+    """Return what fields of customers and of leads are called in the actor's language; own ones where entries name any."""
     side = 0 if actor.locale == EN else 1
     words = {name: pair[side] for name, pair in FIELDS.items()}
     named = {str(name) for entry in entries for name in _fields_in(entry.facts)}
-    return words | (labels_of(session, "customer", actor.locale) if any(name.startswith("custom.") for name in named) else {})
+    own = any(name.startswith("custom.") for name in named)
+    return {kind: words | (labels_of(session, kind, actor.locale) if own else {}) for kind in ("customer", "lead")}
 
 
 def _fields_in(facts: dict[str, Any]) -> list[Any]:

@@ -12,6 +12,7 @@ from app.core.db import Base, among
 from app.core.errors import Forbidden, NotFound
 from app.customers import queries as customers
 from app.customers.models import Customer
+from app.follow_ups.references import declare_visit_home
 from app.users.rights import REP, Actor
 from app.visit_types.models import VisitKit
 from app.visits.models import CheckIn, StepResult, Visit
@@ -110,3 +111,10 @@ def is_in_shift(session: Session, user_id: str) -> bool:
     shifts = Base.metadata.tables["track_shifts"].c  # by name: tracks lie in a room above
     running = (shifts.user_id == user_id, shifts.state == "running", shifts.deleted_at.is_(None))
     return session.execute(select(shifts.id).where(*running)).first() is not None
+
+
+def _home_of(session: Session, actor: Actor, visit_id: str) -> str:
+    return access_visit(session, actor, visit_id).customer_id
+
+
+declare_visit_home(_home_of)

@@ -12,9 +12,11 @@ from sqlalchemy import select
 from app.core.db import Database
 from app.core.settings import Settings
 from app.jobs import remind_of_leads, rescore_leads
+from app.territories import operations as territories
 from push.models import Notification
 from tests.conftest import SetClock
 from tests.factories import World, make_user, make_world
+from tests.iot.vehicles import BOSS
 from tests.people import Http
 
 PHONE = "138 0013 8000"
@@ -45,6 +47,11 @@ class Desk:
         """Add a lead that is in the pool."""
         self.boss.post("/lead-routings", {"document": {"rules": []}}, expect=201)
         return self.lead(**more)
+
+    def elsewhere(self) -> str:
+        """Add a territory in which neither rep works."""
+        with self.world.db.transaction() as session:
+            return territories.create_territory(session, BOSS, "N", "North").id
 
     def read(self, lead: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = self.boss.get(f"/leads/{lead['id']}")

@@ -69,6 +69,21 @@ def test_two_workers_at_once_remind_once(desk: Desk) -> None:
     assert told(desk) == (3, 0)
 
 
+def test_a_lead_that_is_called_while_the_worker_is_on_its_way_to_it_stays_with_its_rep(desk: Desk) -> None:
+    lead = desk.lead(owner_id=desk.rep_id)
+    desk.clock.advance(days=3)
+    db = desk.world.db
+    with db.reading() as session:
+        assert due(session) == [lead["id"]]
+    desk.log(desk.rep, lead_id=lead["id"])
+
+    with db.transaction() as session:
+        assert remind(session, lead["id"]) == 0
+
+    assert desk.read(lead)["owner_id"] == desk.rep_id
+    assert told(desk) == (0, 0)
+
+
 def test_a_call_stops_the_clock_and_the_reminder_that_was_not_sent(desk: Desk) -> None:
     with desk.world.db.transaction() as session:
         from app.users.models import User

@@ -43,7 +43,7 @@ def test_without_one_of_the_three_it_is_refused(desk: Desk, field: str) -> None:
 
 
 def test_what_cannot_be_is_refused_field_by_field(desk: Desk) -> None:
-    wrong = {"phone": "12", "email": "nobody", "budget": "1.234", "custom": {"a": 1}, "territory_id": "no-such-area"}
+    wrong = {"phone": "12", "email": "nobody", "budget": "1.234", "custom": [1], "territory_id": "no-such-area"}
     for field, value in wrong.items():
         body = {"name": "A", "phone": "13800138000", "interest": "x"} | {field: value}
         refusal = desk.rep.refused("POST", "/leads", 422, "validation_failed", body)
@@ -167,6 +167,20 @@ def test_a_merge_of_customers_takes_leads_and_follow_ups_along_and_an_unmerge_ba
     desk.boss.post(f"/customers/{desk.world.customer}/unmerge", {"other_id": old})
     assert desk.read(lead)["customer_id"] == old
     assert desk.rep.get(f"/follow-ups/{late['id']}")["customer_id"] == old
+
+
+def test_only_a_lost_lead_is_opened_again_and_its_clock_begins_anew(desk: Desk) -> None:
+    lead = desk.lead(owner_id=desk.rep_id)
+    path = f"/leads/{lead['id']}"
+    assert desk.boss.refused("POST", f"{path}/reopen", 409, "state_conflict")["detail"]
+    desk.rep.post(f"{path}/lose", {"reason": "x"})
+    desk.clock.advance(hours=5)
+
+    again = desk.boss.post(f"{path}/reopen")
+
+    assert (again["state"], again["owner_id"], again["lost_reason"]) == ("open", desk.rep_id, None)
+    assert again["first_touch_due_at"] == "2026-03-03T07:00:00.000Z"
+    desk.boss.refused("POST", f"{path}/reopen", 409, "state_conflict")
 
 
 def test_leads_of_a_rep_who_leaves_go_to_the_successor_or_into_the_pool(desk: Desk, http: Any) -> None:

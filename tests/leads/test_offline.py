@@ -102,6 +102,33 @@ def test_a_phone_holds_own_leads_and_the_masked_pool_and_a_claim_turns_one_into_
     assert (set(mine.rows["leads"]), set(mine.rows["pool_leads"])) == (set(), {lead["id"]})
 
 
+def test_a_lead_of_no_territory_is_on_every_reps_phone_until_somebody_claims_it(desk: Desk, http: Http, phone: Phones) -> None:
+    mine, theirs, owner = phone(desk.rep_id), phone(desk.other_id), phone(desk.world.owner)
+    for device in (mine, theirs, owner):
+        device.pull()
+    lead = desk.pool(territory_id=..., name="Wang Fang")
+    for device in (mine, theirs, owner):
+        device.pull()
+    assert set(mine.rows["pool_leads"]) == set(theirs.rows["pool_leads"]) == {lead["id"]}
+    assert mine.rows["pool_leads"][lead["id"]]["name_start"] == "W"
+    assert "Wang Fang" not in json.dumps(theirs.rows)
+    assert owner.rows.get("pool_leads", {}) == {}
+
+    ask(mine, 1, "lead.claim", lead_id=lead["id"])
+    ask(theirs, 2, "lead.claim", lead_id=lead["id"])
+    for device in (mine, theirs, mine, theirs):
+        device.sync()
+    assert (verdict(mine, 1), verdict(theirs, 2)) == (("accepted", None), ("rejected", "lead_taken"))
+    assert (mine.rows["pool_leads"], theirs.rows["pool_leads"]) == ({}, {})
+    ask(mine, 3, "lead.give_back", lead_id=lead["id"], reason="too far")
+    for device in (mine, theirs):
+        device.sync()
+    assert set(theirs.rows["pool_leads"]) == {lead["id"]}
+    desk.boss.edit(f"/leads/{lead['id']}", {"territory_id": desk.elsewhere()}, desk.read(lead)["version"])
+    theirs.pull()
+    assert theirs.rows["pool_leads"] == {}
+
+
 def test_a_lead_deleted_on_a_phone_is_lost_and_comes_back_as_that(desk: Desk, phone: Phones) -> None:
     lead = desk.lead(desk.rep)
     device = phone(desk.rep_id)

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import func, select
 
 from app.core.db import Database
+from app.core.tracked import add
 from app.leads.masking import masked
 from app.leads.models import Lead
-from app.users.models import User
+from app.users.models import Partner, User
 from tests.factories import World, make_user
 from tests.leads.conftest import Desk
 from tests.races.together import together
@@ -119,8 +120,29 @@ def test_a_rep_claims_a_lead_of_their_territory_and_sees_it_whole(desk: Desk) ->
     assert desk.rep.post(f"/leads/{lead['id']}/claim")["version"] == mine["version"]
     assert desk.other.get("/pool-leads")["items"] == []
     desk.other.refused("POST", f"/leads/{lead['id']}/claim", 409, "lead_taken")
-    elsewhere = desk.pool(territory_id=...)
+    elsewhere = desk.pool(territory_id=desk.elsewhere())
     desk.rep.refused("POST", f"/leads/{elsewhere['id']}/claim", 404, "not_found")
+
+
+def test_a_lead_of_no_territory_is_every_reps_to_see_masked_and_to_claim(desk: Desk, http: Any, settings: Any) -> None:
+    with desk.world.db.transaction() as session:
+        nowhere = make_user(session, settings, "rep", "rep3").id
+        partner = add(session, Partner(name="P"))
+        outside = make_user(session, settings, "rep", "rep4", partner_id=partner.id).id
+    lead = desk.pool(territory_id=..., name="Wang Fang")
+
+    for who in (desk.rep, desk.other, http.as_(nowhere)):
+        [shown] = who.get("/pool-leads")["items"]
+        assert (shown["id"], shown["name_start"], shown["territory_id"]) == (lead["id"], "W", None)
+        assert "Wang" not in str(shown)
+        assert [row["id"] for row in who.get(f"/search?q={lead['number']}")["items"]] == [lead["id"]]
+        assert who.get("/search?q=Wang")["items"] == []
+    for stranger in (http.as_(outside), http.as_(desk.world.owner)):
+        assert stranger.call("GET", "/pool-leads").json.get("items", []) == []
+        assert stranger.call("POST", f"/leads/{lead['id']}/claim").status_code in {403, 404}
+    assert http.as_(nowhere).post(f"/leads/{lead['id']}/claim")["owner_id"] == nowhere
+    desk.rep.refused("POST", f"/leads/{lead['id']}/claim", 409, "lead_taken")
+    assert desk.rep.get("/pool-leads")["items"] == []
 
 
 def test_of_two_who_claim_at_once_one_gets_it_and_the_other_a_clear_no(desk: Desk) -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from app.core.db import Database
 from app.leads import scores
 from app.leads.conditions import FIELDS
-from app.leads.models import Lead
 from app.leads.scoring import read_score, score_of, told
 from tests.conftest import SetClock
 from tests.leads.conftest import Desk
@@ -178,13 +177,12 @@ def test_a_territory_may_have_a_score_of_its_own_and_give_it_up(desk: Desk, db: 
 
 
 def test_a_field_that_a_region_added_counts(desk: Desk) -> None:
-    lead = desk.lead(desk.rep)
-    with desk.world.db.transaction() as session:
-        session.get_one(Lead, lead["id"]).custom = {"cold_store": True}  # another room writes it
-
+    field = {"subject_kind": "lead", "key": "cold_store", "kind": "flag", "label_zh": "冷库", "label_en": "Cold store"}
+    desk.boss.post("/custom-fields", field, expect=201)
+    lead = desk.lead(desk.rep, custom={"cold_store": True})
     condition = {"field": "custom.cold_store", "comparison": "is", "value": True, "points": 40}
     desk.boss.post("/lead-scores", {"territory_id": desk.world.territory, "document": score(condition)}, expect=201)
     desk.rescore()
 
     found = desk.read(lead)
-    assert (found["score"], found["score_reasons"][0]["text"]) == (50, "cold_store is True: +40")
+    assert (found["score"], found["score_reasons"][0]["text"]) == (50, "Cold store is yes: +40")

@@ -266,7 +266,7 @@ class Company:
             return
         lead, rep, settings = self.random.choice(found), self.random.choice(self.reps), self.world.settings
         actor = actor_of(session, session.get_one(User, rep))
-        area = self.random.choice(self.territories)
+        area, anywhere = self.random.choice(self.territories), self.random.choice([None, *self.territories])
         steps: dict[str, Callable[[], Any]] = {
             "assign": lambda: lead_assigning.assign(session, settings, self.boss, lead, rep),
             "claim": lambda: lead_assigning.claim(session, settings, actor, lead.id),
@@ -276,7 +276,7 @@ class Company:
             "qualify": lambda: lead_verbs.qualify(session, self.boss, lead),
             "lose": lambda: lead_verbs.lose(session, self.boss, lead, "no"),
             "convert": lambda: lead_conversion.convert(session, self.boss, lead, None, {"territory_id": area}),
-            "move": lambda: lead_verbs.edit_lead(session, self.boss, lead, {"territory_id": area}),
+            "move": lambda: lead_verbs.edit_lead(session, self.boss, lead, {"territory_id": anywhere}),
         }
         steps[self.random.choice(sorted(steps))]()
 
