@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.core.db import now
-from app.core.errors import Conflict
+from app.core.errors import Conflict, FieldsInvalid
 from app.core.history import Subject, last_entry, record
 from app.core.settings import Settings
 from app.core.tracked import fetch, hold, touch, transition
@@ -30,15 +30,19 @@ def mend(
         values: texts by form field; what was sent stays beside them.
 
     Raises:
+        FieldsInvalid: ``unknown`` for what is no field of the form.
         Conflict: ``state_conflict`` unless it is faulty.
     """
     submission = _faulty(session, submission, "accepted")
+    form = fetch(session, LeadForm, submission.form_id)
+    if foreign := sorted(set(values) - {one["from"] for one in form.document["fields"]}):
+        raise FieldsInvalid({f"values.{name}": ["unknown"] for name in foreign})
     about = Subject("form_submission", submission.id)
     before = last_entry(session, about)
     submission.mended = {**submission.mended, **values}
     touch(session, submission)
     cause = record(session, "form.mended", about, causes=[before], actor_id=actor.id, fields=sorted(values))
-    judge(session, settings, fetch(session, LeadForm, submission.form_id), submission, cause)
+    judge(session, settings, form, submission, cause)
     return submission
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from app.core.tracked import add
 from app.custom_fields.models import CustomField
 from app.lead_forms import queries
+from app.lead_forms.budgets import read_budget
 from app.lead_forms.documents import read_document
 from app.lead_forms.reading import read_submission
 from tests.lead_forms.conftest import SENT, Form, document, lead_count
@@ -19,6 +23,7 @@ def field(source: str, to: str, **more: Any) -> dict[str, Any]:
     return {"from": source, "to": to, **more}
 
 
+DOCS = Path(__file__).parents[2] / "docs"
 NEEDED = [field("n", "name"), field("p", "phone"), field("i", "interest")]
 
 
@@ -204,6 +209,26 @@ def test_a_form_is_changed_by_version_and_listed_with_its_counts(form: Form, des
     [listed] = desk.boss.get("/lead-forms?state=active")["items"]
     assert listed["counts"] == {"accepted": 1, "repeated": 0, "faulty": 1, "dismissed": 0, "trapped": 0}
     assert desk.boss.get("/lead-forms?state=retired")["items"] == []
+
+
+@pytest.mark.parametrize("name", ["lead-forms.md", "lead-forms.zh-CN.md"])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_document_and_the_page_of_the_docs_go_together(desk: Desk, name: str) -> None:
+    text = (DOCS / name).read_text()
+    [shown] = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    draft = json.loads(re.sub(r"<[^>]*id>", desk.world.territory, shown))
+    [page] = re.findall(r"```html\n(.*?)```", text, re.DOTALL)
+    filled = re.findall(r'name="([^"]+)"', page)
+    for choice in re.findall(r"<option>([^<]+)", page):
+        sample = dict(zip(filled, ("陈伟", "13800138000", "叉车", choice, ""), strict=True))
+        found = desk.boss.post("/lead-form-trials", {"document": draft, "sample": sample})
+        assert (found["errors"], found["trapped"]) == ([], False)
+        assert "budget" in found["lead"]
+    table = text[text.index("## 预算" if "zh" in name else "## Budgets") :]
+    rows = re.findall(r"^\| [^|`]+ \| (`.*`) \|$", table, re.MULTILINE)
+    budgets = [budget for row in rows[:4] for budget in re.findall(r"`([^`]+)`", row)]
+    assert len(budgets) > 15
+    assert [budget for budget in budgets if read_budget(budget) is None] == []
 
 
 def test_reps_see_neither_forms_nor_what_was_sent(form: Form, desk: Desk) -> None:

@@ -45,6 +45,10 @@ def test_a_mended_one_becomes_a_lead_and_keeps_what_was_sent(form: Form, desk: D
     still = mend(form, row, {"手机": "13800138000"})
     assert (still["state"], [fault["field"] for fault in still["errors"]]) == ("faulty", ["预算"])
 
+    refusal = desk.boss.refused(
+        "POST", f"/lead-form-submissions/{row['id']}/mend", 422, "validation_failed", {"values": {"预 算": ""}}
+    )
+    assert [(fault["field"], fault["code"]) for fault in refusal["errors"]] == [("values.预 算", "unknown")]
     done = mend(form, row, {"预算": ""})
 
     assert (done["state"], done["errors"], done["lead_id"]) == ("accepted", [], form.lead()["id"])
