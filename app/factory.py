@@ -25,6 +25,7 @@ from app.day_plans.routes import routes as day_plans
 from app.facts.routes import routes as facts
 from app.follow_ups.routes import routes as follow_ups
 from app.imports.routes import routes as imports
+from app.lead_forms.routes import routes as lead_forms
 from app.leads.routes import routes as leads
 from app.pages.customer_routes import routes as customer_pages
 from app.pages.routes import routes as pages
@@ -62,6 +63,7 @@ ROOMS = (
     service_offers,
     visit_types,
     leads,
+    lead_forms,
     follow_ups,
     visits,
     day_plans,

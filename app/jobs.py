@@ -42,6 +42,7 @@ from app.facts import operations as facts
 from app.facts.models import CodeMapping
 from app.imports.running import run_imports
 from app.imports.uploads import forget_rows
+from app.lead_forms import mending
 from app.leads import reminding, scores
 from app.search.operations import keep_stale
 from app.service_offers.operations import expire_offers, follow_cancelled_orders
@@ -172,7 +173,8 @@ follow_photos_of_sites = _one_by_one(site_fixes.waiting, site_fixes.follow_photo
 
 
 def _forget(session: Session, settings: Settings) -> int:
-    """Delete what has served its time: stored answers, old tokens, links and claims, old failed tries, old job runs."""
+    """Delete what has served its time: stored answers, old tokens, links and claims, old failed tries, old job runs, what
+    was sent through forms."""
     auth.purge_tokens(session)
     purge_links(session)
     purge_claims(session)
@@ -182,6 +184,7 @@ def _forget(session: Session, settings: Settings) -> int:
     day_plans.forget_old(session)
     forget_rows(session, _IMPORT_DAYS)
     arrivals.forget(session, settings)
+    mending.forget(session, settings)
     return forget_answers(session, settings.idempotency_days)
 
 

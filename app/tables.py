@@ -17,6 +17,7 @@ import app.day_plans.models
 import app.facts.models
 import app.follow_ups.models
 import app.imports.models
+import app.lead_forms.models
 import app.leads.models
 import app.participants.models
 import app.preparations.models

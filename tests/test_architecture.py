@@ -165,6 +165,7 @@ EDGES = {
     "app/attachments/uploads.py": "conductor of uploads: bytes to the disk first, outside of every transaction, then the row",
     "app/jobs.py": "jobs by the clock",
     "app/customers/look_ups.py": "conductor of addresses: asks a geocoder outside of every transaction, then writes",
+    "app/lead_forms/routes.py": "what strangers send: each call is counted whatever comes of it, then it is read, then taken in",
     "app/imports/running.py": "conductor of imports: page after page",
     "app/backup.py": "another history begins after a restore",
     "app/tracks/routes.py": "a batch of fixes: its body is read before, fix by fix, and no answer is stored beside it",

@@ -57,6 +57,9 @@ _NUMBERS = {
     "lead_escalation_hours": (12, 0, 720),
     "lead_recycle_days": (3, 1, 365),
     "lead_cap": (50, 1, 100_000),
+    "lead_form_per_minute": (30, 1, 6000),
+    "lead_repeat_days": (30, 0, 3650),
+    "lead_submission_days": (90, 1, 3650),
     "known_trust": (40, 0, 100),
     "geocoder_per_minute": (12, 12, 6000),
     "track_overtime_min": (120, 0, 720),
@@ -142,6 +145,9 @@ class Settings:
     lead_escalation_hours: int
     lead_recycle_days: int
     lead_cap: int
+    lead_form_per_minute: int
+    lead_repeat_days: int
+    lead_submission_days: int
 
     geocoder: str
     geocoder_url: str

@@ -18,6 +18,18 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
         "登录失败",
         "账号或密码错误，或该账号暂时不能登录。",
     ),
+    "origin_refused": (
+        "This page may not send",
+        "The form does not name the page it was sent from.",
+        "该网页无权提交",
+        "该表单未允许来自此网页的提交。",
+    ),
+    "too_many_lead_forms": (
+        "Too many forms",
+        "There are {most} forms already. Retire one first.",
+        "表单过多",
+        "表单已达 {most} 个，请先停用其中一个。",
+    ),
     "refresh_refused": ("Sign in again", "This session has ended.", "请重新登录", "本次会话已结束。"),
     "visit_in_progress": (
         "You are at another visit",
@@ -586,6 +598,14 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
     "changed_since": ("was changed by somebody since", "此后已被他人更改"),
     "used_since": ("is in use by now", "现已被使用"),
     "gone_since": ("is not there any more", "现已不存在"),
+    "not_covered": ("is covered by no field of the form and no default", "没有表单字段或默认值对应"),
+    "unknown_target": ("is no field of a lead that a form may fill", "不是表单可以填写的线索字段"),
+    "value_unmapped": ("is a choice that nobody has mapped", "选项尚未设置对应关系"),
+    "budget_unreadable": ("cannot be read as an amount or a range", "无法识别为金额或金额范围"),
+    "origin_invalid": (
+        "must be the origin of a page, such as https://www.example.com",
+        "须为网页来源，例如 https://www.example.com",
+    ),
     "cells_wrong": ("has more or fewer cells than the header", "单元格数量与表头不一致"),
 }
 
@@ -618,6 +638,9 @@ POSITIONS: dict[str, tuple[str, str]] = {
 
 FACTS: dict[str, tuple[str, str]] = POSITIONS | {
     "given": ("given", "已同意"),
+    "received": ("received", "已收到"),
+    "repeated": ("repeated", "重复提交"),
+    "faulty": ("faulty", "待处理"),
     "replaced": ("replaced", "已被取代"),
     "running": ("running", "进行中"),
     "confirmed": ("confirmed", "已确认"),

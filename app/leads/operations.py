@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, FieldsInvalid
-from app.core.history import Subject, last_entry, record
+from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.numbers import next_number
 from app.core.settings import Settings
 from app.core.tracked import add, hold, mark_fields, renumber, touch, transition
@@ -24,10 +24,19 @@ from app.users.models import User
 from app.users.rights import REP, Actor
 
 
-def create_lead(session: Session, settings: Settings, actor: Actor, values: Mapping[str, Any]) -> Lead:
+def create_lead(
+    session: Session,
+    settings: Settings,
+    actor: Actor | None,
+    values: Mapping[str, Any],
+    *,
+    causes: Sequence[HistoryEntry | None] = (),
+) -> Lead:
     """Add a lead. A rep's own is theirs; one of the office goes to whom it names, else where the rules say.
 
     Args:
+        actor: None for the product itself: it goes where the rules say.
+        causes: entries it follows from.
         values: ``name``, ``phone`` (E.164), ``interest``; optionally ``id``, ``company``, ``email``, ``address``,
             ``territory_id``, ``source``, ``budget``, ``custom`` (values of the company's own fields by key), and for the office
             ``owner_id``.
@@ -38,7 +47,8 @@ def create_lead(session: Session, settings: Settings, actor: Actor, values: Mapp
     """
     given = dict(values)
     owner_id = given.pop("owner_id", None)
-    if owner_id is not None and actor.role == REP:
+    rep = actor if actor is not None and actor.role == REP else None
+    if owner_id is not None and (actor is None or rep is not None):
         raise FieldsInvalid({"owner_id": ["unknown"]})
     if given.get("id") and session.get(Lead, given["id"]) is not None:
         raise FieldsInvalid({"id": ["already_exists"]})
@@ -48,10 +58,11 @@ def create_lead(session: Session, settings: Settings, actor: Actor, values: Mapp
     derive(session, lead)
     add(session, lead)
     keep_findable(session, lead)
-    made = record(session, "lead.created", Subject("lead", lead.id), actor_id=actor.id, number=lead.number)
-    if actor.role == REP:
-        take_charge(session, settings, lead, session.get_one(User, actor.id), "assigned", [made], actor_id=actor.id)
-    elif owner_id is not None:
+    about, by = Subject("lead", lead.id), actor.id if actor is not None else None
+    made = record(session, "lead.created", about, causes=causes, actor_id=by, number=lead.number)
+    if rep is not None:
+        take_charge(session, settings, lead, session.get_one(User, rep.id), "assigned", [made], actor_id=rep.id)
+    elif actor is not None and owner_id is not None:
         try:
             assign(session, settings, actor, lead, owner_id)
         except FieldsInvalid:
@@ -61,9 +72,10 @@ def create_lead(session: Session, settings: Settings, actor: Actor, values: Mapp
     return lead
 
 
-def _check_territory(session: Session, actor: Actor, values: Mapping[str, Any]) -> None:
+def _check_territory(session: Session, actor: Actor | None, values: Mapping[str, Any]) -> None:
     named = values.get("territory_id")
-    if named and session.scalar(territories.visible_to(actor).where(Territory.id == named)) is None:
+    known = territories.visible_to(actor) if actor is not None else territories.every()
+    if named and session.scalar(known.where(Territory.id == named)) is None:
         raise FieldsInvalid({"territory_id": ["unknown_reference"]})
 
 

@@ -86,6 +86,7 @@ CODED: dict[str, tuple[str, str]] = POSITIONS | {
     "lead_assigned": ("new lead", "新线索"),
     "lead_waiting": ("lead that waits", "待跟进线索"),
     "lead_waits_long": ("lead nobody follows up", "线索无人跟进"),
+    "lead_asked_again": ("a lead asked again", "线索再次咨询"),
     "to_rep": ("the rep", "业务员"),
     "to_manager": ("the managers", "经理"),
     "to_admin": ("the administrators", "管理员"),

@@ -29,6 +29,8 @@ from app.follow_ups import queries as follow_ups
 from app.follow_ups.models import FollowUp
 from app.imports import queries as imports
 from app.imports.models import Import, ImportMapping
+from app.lead_forms import queries as lead_forms
+from app.lead_forms.models import FormSubmission, LeadForm
 from app.leads import queries as leads
 from app.leads.models import Lead
 from app.pages.reasons import reason_of
@@ -68,6 +70,8 @@ _SCOPES: dict[str, tuple[Callable[[Actor], Select[Any]], Any]] = {
     "device": (assets.visible_devices, Device.id),
     "station": (stations.visible_to, Station.id),
     "lead": (leads.told_to, Lead.id),
+    "lead_form": (lead_forms.visible_to, LeadForm.id),
+    "form_submission": (lead_forms.told_to, FormSubmission.id),
     "follow_up": (follow_ups.visible_to, FollowUp.id),
     "visit": (visits.visible_to, Visit.id),
     "day_plan": (day_plans.visible_to, DayPlan.id),

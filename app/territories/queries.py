@@ -18,6 +18,11 @@ def visible_to(actor: Actor) -> Select[Territory]:
     return territories.where(Territory.id.in_(sorted(actor.territory_ids)))
 
 
+def every() -> Select[Territory]:
+    """Return all territories, for what the product does by itself."""
+    return select(Territory).where(Territory.deleted_at.is_(None))
+
+
 def access_territory(session: Session, actor: Actor, territory_id: str) -> Territory:
     """Load one territory the actor may see.
 

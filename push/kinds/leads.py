@@ -15,6 +15,14 @@ LEADS: dict[str, Kind] = {
         ),
         Words("新线索：{lead_name}", ("意向：{interest}。", ("due_at", "请在 {due_at:moment} 前首次联系。"))),
     ),
+    "lead_asked_again": Kind(
+        {**_LEAD, "form_name": "Spring fair"},
+        Words(
+            "{lead_name} has asked again",
+            ("Lead {lead_number} filled in the form “{form_name}”: {interest}.",),
+        ),
+        Words("{lead_name}再次咨询", ("线索 {lead_number} 再次填写了表单“{form_name}”：{interest}。",)),
+    ),
     "lead_waiting": Kind(
         {**_LEAD, "recycle_at": INSTANT},
         Words(

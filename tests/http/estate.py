@@ -30,6 +30,9 @@ from app.customers import operations as customers
 from app.day_plans import operations as day_plans
 from app.follow_ups import operations as follow_ups
 from app.imports import uploads
+from app.lead_forms import intake
+from app.lead_forms import operations as lead_forms
+from app.lead_forms.models import FormSubmission
 from app.leads import operations as leads
 from app.rules.operations import install_default_rules
 from app.service_offers.models import Coupon, ServiceOffer
@@ -78,6 +81,8 @@ class Estate:
             return own if person.startswith("owner") else set()
         if kind == "proposal":
             return own if person.startswith("rep") else set()  # where a rep was is theirs to say
+        if kind in {"lead_form", "submission"}:
+            return own if person in OFFICE else set()
         if kind in {"contact", "contact_relation"}:  # what is said of people stays in the organisation
             return own if person in OFFICE or person in {"rep1", "rep2"} else set()
         if kind == "upload":
@@ -142,6 +147,7 @@ def make_estate(db: Database, settings: Settings) -> Estate:
         _attach(estate, side)
         _visit(estate, side)
         _lead(estate, side)
+        _form(estate, side)
         _import(estate, side)
         _track(estate, side)
     return estate
@@ -188,6 +194,20 @@ def _lead(estate: Estate, side: str) -> None:
         lead = leads.create_lead(session, estate.settings, rep, values)
         step = {"kind": "call", "lead_id": lead.id, "summary": word, "next_step": word}
         things |= {"lead": lead.id, "follow_up": follow_ups.log_follow_up(session, rep, step).id}
+
+
+def _form(estate: Estate, side: str) -> None:
+    """Let the office make a form of a side's, and somebody send what cannot become a lead."""
+    word, things = SIDE_WORDS[side], estate.things[side]
+    field = {"required": False, "codes": None, "else": "refuse", "range": "lower"}
+    fields = [field | {"from": f"{word} {name}", "to": name} for name in ("name", "phone", "interest")]
+    document = {"fields": fields, "defaults": {}, "origins": [], "trap": None}
+    with estate.db.transaction() as session:
+        manager = auth.actor_of(session, session.get_one(User, estate.people["manager"]))
+        form, token = lead_forms.create_form(session, manager, {"name": word, "document": document})
+        intake.submit(session, estate.settings, token, None, {f"{word} name": word})
+        sent = session.scalars(select(FormSubmission.id).where(FormSubmission.form_id == form.id)).one()
+        things |= {"lead_form": form.id, "submission": sent}
 
 
 def _track(estate: Estate, side: str) -> None:

@@ -1,0 +1,108 @@
+"""What the office does with submissions that became no lead: mends them, dismisses them, tries them again; and their end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.core.db import now
+from app.core.errors import Conflict, FieldsInvalid
+from app.core.history import Subject, last_entry, record
+from app.core.settings import Settings
+from app.core.tracked import fetch, hold, touch, transition
+from app.lead_forms.intake import judge
+from app.lead_forms.models import FormPhone, FormSubmission, LeadForm
+from app.users.rights import Actor
+
+MOST_TRIED = 100
+_PHONES_KEPT = timedelta(days=1)
+
+
+def mend(
+    session: Session, settings: Settings, actor: Actor, submission: FormSubmission, values: Mapping[str, str]
+) -> FormSubmission:
+    """Put texts in the place of what was sent, and let it become a lead if it can be one now.
+
+    Args:
+        values: texts by form field; what was sent stays beside them.
+
+    Raises:
+        FieldsInvalid: ``unknown`` for what is no field of the form.
+        Conflict: ``state_conflict`` unless it is faulty.
+    """
+    submission = _faulty(session, submission, "accepted")
+    form = fetch(session, LeadForm, submission.form_id)
+    if foreign := sorted(set(values) - {one["from"] for one in form.document["fields"]}):
+        raise FieldsInvalid({f"values.{name}": ["unknown"] for name in foreign})
+    about = Subject("form_submission", submission.id)
+    before = last_entry(session, about)
+    submission.mended = {**submission.mended, **values}
+    touch(session, submission)
+    cause = record(session, "form.mended", about, causes=[before], actor_id=actor.id, fields=sorted(values))
+    judge(session, settings, form, submission, cause)
+    return submission
+
+
+def dismiss(session: Session, actor: Actor, submission: FormSubmission, reason: str) -> FormSubmission:
+    """Say that nothing is to come of a submission, and why.
+
+    Raises:
+        Conflict: ``state_conflict`` unless it is faulty.
+    """
+    about = Subject("form_submission", submission.id)
+    before = last_entry(session, about)
+    transition(session, submission, "dismissed")
+    record(session, "form.dismissed", about, causes=[before], actor_id=actor.id, reason=reason)
+    return submission
+
+
+def try_again(
+    session: Session, settings: Settings, actor: Actor, form: LeadForm, after: str
+) -> tuple[dict[str, int], str | None]:
+    """Let faulty submissions of a form become leads by its present document, the oldest first, at most 100.
+
+    Args:
+        after: the id to go on behind; empty for the first ones.
+
+    Returns:
+        How many are in which state now, and the id to go on behind, or None when that were all.
+    """
+    waiting = select(FormSubmission.id).where(
+        FormSubmission.form_id == form.id,
+        FormSubmission.state == "faulty",
+        FormSubmission.deleted_at.is_(None),
+        FormSubmission.id > after,
+    )
+    ids = list(session.scalars(waiting.order_by(FormSubmission.id).limit(MOST_TRIED + 1)))
+    found = dict.fromkeys(("accepted", "repeated", "faulty"), 0)
+    formed = last_entry(session, Subject("lead_form", form.id))
+    for row_id in ids[:MOST_TRIED]:
+        submission = hold(session, FormSubmission, row_id)
+        if submission.state != "faulty":
+            continue
+        about = Subject("form_submission", row_id)
+        causes = [last_entry(session, about), formed]
+        cause = record(session, "form.tried_again", about, causes=causes, actor_id=actor.id, form=form.name)
+        found[judge(session, settings, form, submission, cause)] += 1
+    return found, ids[MOST_TRIED - 1] if len(ids) > MOST_TRIED else None
+
+
+def _faulty(session: Session, submission: FormSubmission, wanted: str) -> FormSubmission:
+    submission = hold(session, FormSubmission, submission.id)
+    if submission.state != "faulty":
+        raise Conflict("state_conflict", state=submission.state, wanted=wanted)
+    return submission
+
+
+def forget(session: Session, settings: Settings) -> int:
+    """Delete submissions that are done with and older than the setting ``lead_submission_days``; faulty ones stay."""
+    until = now(session) - timedelta(days=settings.lead_submission_days)
+    done = FormSubmission.state.in_(("accepted", "repeated", "dismissed"))
+    gone = session.execute(
+        delete(FormSubmission).where(done, FormSubmission.updated_at < until).execution_options(synchronize_session=False)
+    )
+    session.execute(delete(FormPhone).where(FormPhone.at < now(session) - _PHONES_KEPT))
+    return int(gone.rowcount)  # type: ignore[attr-defined]
