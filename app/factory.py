@@ -20,6 +20,7 @@ from app.core.http import check_policies, install
 from app.core.logs import set_up_logs
 from app.core.settings import Settings, read_settings
 from app.custom_fields.routes import routes as custom_fields
+from app.customer_reports.routes import routes as customer_reports
 from app.customers.routes import routes as customers
 from app.day_plans.routes import routes as day_plans
 from app.facts.routes import routes as facts
@@ -64,6 +65,7 @@ ROOMS = (
     leads,
     follow_ups,
     visits,
+    customer_reports,
     day_plans,
     visit_plans,
     tracks,
