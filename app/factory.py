@@ -20,6 +20,7 @@ from app.core.http import check_policies, install
 from app.core.logs import set_up_logs
 from app.core.settings import Settings, read_settings
 from app.custom_fields.routes import routes as custom_fields
+from app.customer_reports.routes import routes as customer_reports
 from app.customers.routes import routes as customers
 from app.day_plans.routes import routes as day_plans
 from app.facts.routes import routes as facts
@@ -66,6 +67,7 @@ ROOMS = (
     lead_forms,
     follow_ups,
     visits,
+    customer_reports,
     day_plans,
     visit_plans,
     tracks,

@@ -12,6 +12,7 @@ import app.core.idempotency
 import app.core.leases
 import app.core.numbers
 import app.custom_fields.models
+import app.customer_reports.models
 import app.customers.models
 import app.day_plans.models
 import app.facts.models

@@ -26,6 +26,7 @@ from app.core.settings import Settings
 from app.core.texts import field_text, problem_text
 from app.core.tracked import Tracked
 from app.custom_fields.models import CustomField
+from app.customer_reports.models import CustomerReport
 from app.customers.models import Customer, Site
 from app.day_plans.models import DayPlan
 from app.day_plans.words import in_words as plan_in_words
@@ -450,6 +451,26 @@ COLLECTIONS: dict[str, Collection] = {
             StepResult,
             "visits.read",
             _plain("visit_id", "user_id", "step", "kind", "content", "standing", made_at="made_ms"),
+        ),
+        Collection(
+            "customer_reports",
+            CustomerReport,
+            "customer_reports.read",
+            _plain(
+                "customer_id",
+                "form_id",
+                "version_id",
+                "user_id",
+                "form_zh",
+                "form_en",
+                "content",
+                "grown",
+                "state",
+                "seen_at",
+                "answer",
+                "answered_at",
+            ),
+            optional=frozenset({"seen_at", "answer", "answered_at"}),
         ),
         Collection(
             "track_consents",

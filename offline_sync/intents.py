@@ -16,6 +16,9 @@ from app.core.db import now
 from app.core.errors import Conflict, DomainError, FieldsInvalid, Forbidden
 from app.core.settings import Settings
 from app.core.tracked import touch
+from app.customer_reports import operations as reports
+from app.customer_reports import queries as report_queries
+from app.customer_reports.schemas import ReportAnswerSchema
 from app.day_plans import operations as day_plans
 from app.day_plans import queries as day_plan_queries
 from app.day_plans.schemas import PlanDaySchema
@@ -217,6 +220,14 @@ class _RejectVisit(track_schemas.RejectSchema):
     proposal_id = fields.Id(required=True)
 
 
+class _Report(fields.Schema):
+    report_id = fields.Id(required=True)
+
+
+class _AnswerReport(_Report, ReportAnswerSchema):
+    """The note; see ``POST /customer-reports/<id>/answer``."""
+
+
 class _Notification(fields.Schema):
     notification_id = fields.Id(required=True)
 
@@ -244,6 +255,10 @@ def _withdraw_consent(session: Session, actor: Actor, body: dict[str, Any]) -> A
 
 def _proposal(session: Session, actor: Actor, body: dict[str, Any]) -> VisitProposal:
     return track_queries.one_of(session, track_queries.visible_proposals(actor), VisitProposal, body["proposal_id"])
+
+
+def _report(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
+    return report_queries.access_report(session, actor, body["report_id"])
 
 
 def _snooze(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
@@ -428,6 +443,12 @@ INTENTS: dict[str, IntentKind] = {
     ),
     "visit_proposal.reject": IntentKind(
         "tracks.record", _RejectVisit, lambda s, _, a, b: proposals.reject(s, a, _proposal(s, a, b), b["reason"])
+    ),
+    "customer_report.see": IntentKind(
+        "customer_reports.answer", _Report, lambda s, _, a, b: reports.see_report(s, a, _report(s, a, b))
+    ),
+    "customer_report.answer": IntentKind(
+        "customer_reports.answer", _AnswerReport, lambda s, _, a, b: reports.answer_report(s, a, _report(s, a, b), b["text"])
     ),
     "notification.open": IntentKind(
         "notifications.read",

@@ -235,12 +235,19 @@ def settle(
     return outcome
 
 
-def note_outranked(session: Session, subject: history.Subject, actor_id: str | None, names: Collection[str], kind: str) -> None:
+def note_outranked(
+    session: Session,
+    subject: history.Subject,
+    actor_id: str | None,
+    names: Collection[str],
+    kind: str,
+    because: history.HistoryEntry | None = None,
+) -> None:
     """Write to the causal log that something was said, and another value stays."""
     if names:
-        cause = history.last_entry(session, subject)
+        causes = [history.last_entry(session, subject), because]
         history.record(
-            session, "customer.fact_outranked", subject, causes=[cause], actor_id=actor_id, fields=sorted(names), source=kind
+            session, "customer.fact_outranked", subject, causes=causes, actor_id=actor_id, fields=sorted(names), source=kind
         )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.core.db import among, now
 from app.core.errors import DomainError, FieldsInvalid, Forbidden, NotFound
-from app.core.history import Subject, last_entry, record
+from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.ids import new_id
 from app.core.texts import field_text
 from app.core.tracked import touch
@@ -31,13 +31,22 @@ _AT_ONCE = 200
 
 
 def tell(
-    session: Session, actor: Actor, customer: Customer, values: Mapping[str, Any], said_at: datetime | None
+    session: Session,
+    actor: Actor,
+    customer: Customer,
+    values: Mapping[str, Any],
+    said_at: datetime | None,
+    *,
+    asked: bool = False,
+    because: HistoryEntry | None = None,
 ) -> facts.Outcome:
     """Say something of a customer or its sites; what a better source said stays, and this is kept as a rival.
 
     Args:
         values: by field, such as ``phone``, ``custom.grade`` or ``site.<id>.address``.
         said_at: when it was learned; by default now. Only what is newer than what stands, by this time, survives.
+        asked: the office asked for these fields, so that owners say them, too.
+        because: what it was said in.
 
     Raises:
         FieldsInvalid: by field; ``forbidden`` for what is not the actor's to say.
@@ -46,7 +55,7 @@ def tell(
     told: dict[Customer | Site, dict[str, Any]] = {}
     for name, value in values.items():
         try:
-            if actor.role == CUSTOMER and name not in _OWNERS and not name.startswith("site."):
+            if actor.role == CUSTOMER and not asked and name not in _OWNERS and not name.startswith("site."):
                 raise FieldsInvalid({"field": ["forbidden"]})
             row = row_of(session, customer, name)
             told.setdefault(row, {})[name] = checked(session, customer, name, value)
@@ -60,21 +69,29 @@ def tell(
     source = own if said_at is None else Source(own.kind, own.ref, own.actor_id, said_at, None)
     outcome = facts.Outcome()
     for row, parts in told.items():
-        found = _write(session, actor, row, parts, source)
+        found = _write(session, actor, row, parts, source, because)
         outcome.written += found.written
         outcome.outranked += found.outranked
     return outcome
 
 
-def _write(session: Session, actor: Actor, row: Customer | Site, values: Mapping[str, Any], source: Source) -> facts.Outcome:
+def _write(
+    session: Session,
+    actor: Actor,
+    row: Customer | Site,
+    values: Mapping[str, Any],
+    source: Source,
+    because: HistoryEntry | None = None,
+) -> facts.Outcome:
     outcome = facts.tell(session, row, values, source)
     home = row.id if isinstance(row, Customer) else row.customer_id
     about = Subject("customer", home)
     if outcome.written:
         touch(session, row)
         rekey(session, [home])
-        record(session, "customer.fact_told", about, actor_id=actor.id, fields=sorted(outcome.written), source=source.kind)
-    facts.note_outranked(session, about, actor.id, outcome.outranked, source.kind)
+        fields = sorted(outcome.written)
+        record(session, "customer.fact_told", about, causes=[because], actor_id=actor.id, fields=fields, source=source.kind)
+    facts.note_outranked(session, about, actor.id, outcome.outranked, source.kind, because)
     return outcome
 
 

@@ -117,6 +117,8 @@ CODED: dict[str, tuple[str, str]] = POSITIONS | {
     "invitation": ("invitation", "邀请"),
     "password_reset": ("new password", "重设密码"),
     "test": ("test message", "测试消息"),
+    "customer_reported": ("report of a customer", "客户上报"),
+    "report_answered": ("answer to a report", "上报已回复"),
     "channel_check": ("check of a channel", "渠道验证"),
     "fcm": ("push to the app", "应用推送"),
     "web_push": ("push to the browser", "浏览器推送"),
@@ -146,7 +148,12 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
 
 
 def coded(value: Any, locale: str, time_zone: tzinfo) -> Any:
-    """Return what a fact reads as: coded reasons in words, instants as local time, round numbers without a point."""
+    """Return what a fact reads as: coded reasons in words, instants as local time, round numbers without a point.
+
+    What has a name in each language (``{"zh", "en"}``) reads as the one of the reader's.
+    """
+    if isinstance(value, dict) and value.keys() == {"zh", "en"}:
+        return value["en"] if locale == EN else value["zh"]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):

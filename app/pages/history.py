@@ -21,6 +21,8 @@ from app.contacts import queries as contacts
 from app.contacts.models import Contact, ContactRelation
 from app.core.errors import NotFound
 from app.core.history import HistoryCause, HistoryEntry
+from app.customer_reports import queries as reports
+from app.customer_reports.models import CustomerReport
 from app.customers import queries as customers
 from app.customers.models import Customer, Site
 from app.day_plans import queries as day_plans
@@ -72,6 +74,7 @@ _SCOPES: dict[str, tuple[Callable[[Actor], Select[Any]], Any]] = {
     "lead": (leads.told_to, Lead.id),
     "lead_form": (lead_forms.visible_to, LeadForm.id),
     "form_submission": (lead_forms.told_to, FormSubmission.id),
+    "customer_report": (reports.visible_to, CustomerReport.id),
     "follow_up": (follow_ups.visible_to, FollowUp.id),
     "visit": (visits.visible_to, Visit.id),
     "day_plan": (day_plans.visible_to, DayPlan.id),

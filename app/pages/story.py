@@ -43,6 +43,7 @@ NOUNS = (
     "attachment",
     "lead",
     "follow_up",
+    "customer_report",
 )
 # Where a subject can be read; the others are read in the list of what they belong to.
 _LINKS = {
@@ -59,6 +60,7 @@ _LINKS = {
     "attachment": "/api/v1/attachments/{}/content",
     "lead": "/api/v1/leads/{}",
     "follow_up": "/api/v1/follow-ups/{}",
+    "customer_report": "/api/v1/customer-reports/{}",
 }
 # Fields that were changed: (English, Chinese)
 FIELDS: dict[str, tuple[str, str]] = {

@@ -16,6 +16,7 @@ from app.contacts.models import Contact
 from app.core.db import among
 from app.core.history import HistoryEntry
 from app.core.scopes import ChangeTime, ScopeEntry
+from app.customer_reports.models import CustomerReport
 from app.customers.models import Customer, Site
 from app.follow_ups.models import FollowUp
 from app.leads.models import Lead
@@ -45,6 +46,8 @@ IMPORTANCE = {
             "work_order.cancelled",
             "service_offer.accepted",
             "service_offer.slot_changed",
+            "customer_report.number_grew",
+            "customer_report.received",
             "work_order.finished",
             "work_order.scheduled",
             "station_task.begun",
@@ -98,6 +101,7 @@ _KINDS: tuple[tuple[str, str, Any, Any, Any], ...] = (
     ("contacts", "contact", Contact, Contact.customer_id, None),
     ("leads", "lead", Lead, Lead.customer_id, None),
     ("follow_ups", "follow_up", FollowUp, FollowUp.customer_id, None),
+    ("customer_reports", "customer_report", CustomerReport, CustomerReport.customer_id, None),
 )
 _SUBJECTS = {collection: subject for collection, subject, *_ in _KINDS}
 # So many rows that changed last are asked after, and so many entries about them.

@@ -19,6 +19,7 @@ from app.core.history import HistoryEntry, Subject, last_entry
 from app.custom_fields.queries import labels_of
 from app.customers.models import Site
 from app.follow_ups.models import FollowUp
+from app.pages.codes import coded
 from app.pages.digest import changes_at
 from app.pages.next_steps import open_steps
 from app.pages.reasons import REASONS, reason_of
@@ -97,6 +98,7 @@ class Reading:
             *self._alarms(machines, by_kind.pop("alarm", ())),
             *self._named(by_kind.pop("work_order", ()), WorkOrder, "work_order"),
             *self._named(by_kind.pop("service_offer", ()), ServiceOffer, "service_offer"),
+            *(self._grown(one) for one in by_kind.pop("customer_report.number_grew", ())),
             *self._attachments(by_kind.pop("attachment.stored", ())),
             *(self._told(one) for some in by_kind.values() for one in some),
         ]
@@ -148,6 +150,12 @@ class Reading:
     def _told(self, entry: HistoryEntry) -> Line:
         about = Subject(entry.subject_kind, entry.subject_id)
         return Line("told", about, entry.recorded_at, {"reason": self._reason(entry)}, [entry.id])
+
+    def _grown(self, entry: HistoryEntry) -> Line:
+        """Return a number of an owner's report that grew, with what the office says that suggests."""
+        told = {name: coded(value, self.actor.locale, self.zone) for name, value in entry.facts.items()}
+        change = "number_suggests" if told.get("suggests") else "number_grew"
+        return Line(change, Subject(entry.subject_kind, entry.subject_id), entry.recorded_at, told, [entry.id])
 
     def _sites(self, entries: Sequence[HistoryEntry]) -> list[Line]:
         sites = self._loaded(Site, entries)

@@ -21,6 +21,14 @@ LINES: dict[str, tuple[str, str]] = {
     "left_open": ("Left open last time: {steps}.", "上次未完成：{steps}。"),
     "step_due": ("Next step by {due} ({who}): {step}", "下一步（{who}，{due} 前）：{step}"),
     "step_open": ("Next step ({who}): {step}", "下一步（{who}）：{step}"),
+    "number_grew": (
+        "The owner reported “{question}”: {before} before, {after} now.",
+        "客户上报“{question}”：由 {before} 增至 {after}。",
+    ),
+    "number_suggests": (
+        "The owner reported “{question}”: {before} before, {after} now. It speaks for {suggests}.",
+        "客户上报“{question}”：由 {before} 增至 {after}。可推荐：{suggests}。",
+    ),
     "told": ("{reason}", "{reason}"),
 }
 

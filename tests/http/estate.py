@@ -26,6 +26,9 @@ from app.core.history import Subject, record
 from app.core.ids import new_id
 from app.core.settings import Settings
 from app.core.tracked import add
+from app.customer_reports import forms
+from app.customer_reports import operations as reports
+from app.customer_reports.queries import newest_version
 from app.customers import operations as customers
 from app.day_plans import operations as day_plans
 from app.follow_ups import operations as follow_ups
@@ -85,6 +88,8 @@ class Estate:
             return own if person in OFFICE else set()
         if kind in {"contact", "contact_relation"}:  # what is said of people stays in the organisation
             return own if person in OFFICE or person in {"rep1", "rep2"} else set()
+        if kind == "customer_report":  # what an owner tells is told to the organisation
+            return own if person in OFFICE or person.startswith(("rep", "owner")) else set()
         if kind == "upload":
             return own if person.startswith("rep") else set()  # of whoever made the attachment, and nobody else's
         if kind == "user":
@@ -123,6 +128,10 @@ def make_estate(db: Database, settings: Settings) -> Estate:
         for side in SIDES:
             _make_side(session, estate, office, profile, side)
         kind = visit_types.create_type(session, office, {"code": "shop", "name_zh": "x", "name_en": "x", "steps": []})
+        words = {"name_zh": "x", "name_en": "x"}
+        question = {"code": "says", "kind": "text", "label_zh": "x", "label_en": "x", "required": True}
+        step = {"code": "ask", "kind": "form", "label_zh": "x", "label_en": "x", "required": True, "questions": [question]}
+        form = forms.create_form(session, office, {"code": "shop", **words, "steps": [step]})
         rule = install_default_rules(session)[0]
         letter = DeadLetter(
             id=new_id(),
@@ -139,13 +148,20 @@ def make_estate(db: Database, settings: Settings) -> Estate:
         )
         session.add(letter)
         for side in SIDES:
-            estate.things[side] |= {"rule": rule.id, "letter": letter.id, "profile": profile.id, "visit_type": kind.id}
+            estate.things[side] |= {
+                "rule": rule.id,
+                "letter": letter.id,
+                "profile": profile.id,
+                "visit_type": kind.id,
+                "report_form": form.id,
+            }
     for side in SIDES:
         estate.report(side, 76.0, 74.9, 74.5, 74.1)
         with db.reading() as session:
             _find_effects(session, estate, side)
         _attach(estate, side)
         _visit(estate, side)
+        _report(estate, side)
         _lead(estate, side)
         _form(estate, side)
         _import(estate, side)
@@ -177,6 +193,16 @@ def _visit(estate: Estate, side: str) -> None:
         asked = {"starts_at": present, "ends_at": present + timedelta(hours=1), "start_lat": 22.5, "start_lon": 114.0}
         asked |= {"datum": "wgs84", "keep_windows": True, "grace_minutes": 15}
         things["day_plan"] = day_plans.ask_for_plan(session, estate.settings, rep, asked).id
+
+
+def _report(estate: Estate, side: str) -> None:
+    """Let a side's owner report something."""
+    things = estate.things[side]
+    with estate.db.transaction() as session:
+        owner = auth.actor_of(session, session.get_one(User, estate.people[f"owner{side}"]))
+        told = {"ask": {"answers": {"says": SIDE_WORDS[side]}}}
+        values = {"id": new_id(), "version_id": newest_version(session, things["report_form"]).id, "steps": told}
+        things["customer_report"] = reports.send_report(session, estate.settings, owner, values).id
 
 
 def _lead(estate: Estate, side: str) -> None:

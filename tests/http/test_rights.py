@@ -239,6 +239,17 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "POST /check-ins/<check_in_id>/appeal": "visits.check_in",
         "POST /check-ins/<check_in_id>/decide": "visits.decide",
     },
+    "customer_reports": {
+        "GET /report-forms": "report_forms.read",
+        "POST /report-forms": "report_forms.manage",
+        "GET /report-forms/<report_form_id>": "report_forms.read",
+        "PATCH /report-forms/<report_form_id>": "report_forms.manage",
+        "GET /customer-reports": "customer_reports.read",
+        "POST /customer-reports": "customer_reports.send",
+        "GET /customer-reports/<customer_report_id>": "customer_reports.read",
+        "POST /customer-reports/<customer_report_id>/seen": "customer_reports.answer",
+        "POST /customer-reports/<customer_report_id>/answer": "customer_reports.answer",
+    },
     "day_plans": {
         "POST /visits/plan-day": "visits.write",
         "GET /day-plans": "visits.read",

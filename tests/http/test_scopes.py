@@ -80,6 +80,8 @@ BODIES: dict[str, Any] = {
     "POST /visits/<visit_id>/explain": {"reason": "x"},
     "POST /visits/<visit_id>/steps/<step>": {"stock": []},
     "PATCH /visit-types/<visit_type_id>": {"name_en": "x"},
+    "PATCH /report-forms/<report_form_id>": {"name_en": "x"},
+    "POST /customer-reports/<customer_report_id>/answer": {"text": "x"},
     "PATCH /visit-plans/<visit_plan_id>": {"name": "x"},
     "PATCH /bring-rules/<bring_rule_id>": {"name": "x"},
     "POST /visits/<visit_id>/check-in": {"lat": 22.5, "lon": 114.0, "at_ms": 0},
@@ -112,7 +114,14 @@ QUERIES = {
 }
 # Parameters that name no row somebody may or may not see: a collection, a channel, a token; and what only the office reads.
 WITHOUT_SCOPE = {"token", "scheme", "channel", "day", "profile", "collection", "installation", "problem", "conflict", "intent"}
-WITHOUT_SCOPE |= {"visit_type", "visit_plan", "bring_rule", "step", "field"}  # one for all who read visits, or the office's
+WITHOUT_SCOPE |= {
+    "report_form",
+    "visit_type",
+    "visit_plan",
+    "bring_rule",
+    "step",
+    "field",
+}  # one for all who read visits, or the office's
 # Kinds of subject of the causal log, by the kind of thing they are here.
 SUBJECTS = {
     "customer": "customer",
@@ -129,6 +138,7 @@ SUBJECTS = {
     "lead_form": "lead_form",
     "submission": "form_submission",
     "follow_up": "follow_up",
+    "customer_report": "customer_report",
     "import": "import",
     "mapping": "import_mapping",
     "visit": "visit",
@@ -160,6 +170,7 @@ LISTS = {
     "/leads": "lead",
     "/lead-forms": "lead_form",
     "/follow-ups": "follow_up",
+    "/customer-reports": "customer_report",
     "/visits": "visit",
     "/check-ins": "check_in",
     "/day-plans": "day_plan",
@@ -210,7 +221,11 @@ def foreign_words(estate: Estate, person: str) -> set[str]:
     words: set[str] = set()
     for side in set(SIDES) - estate.sees(person, "customer"):
         words |= {SIDE_WORDS[side], SIDE_WORDS[side].lower(), PHONES[side]}
-        words |= {thing for kind, thing in estate.things[side].items() if kind not in {"rule", "letter", "profile", "visit_type"}}
+        words |= {
+            thing
+            for kind, thing in estate.things[side].items()
+            if kind not in {"rule", "letter", "profile", "visit_type", "report_form"}
+        }
     for side in set(SIDES) - estate.sees(person, "station"):
         words |= {STATION_WORDS[side], STATION_WORDS[side].lower()}
     for side in estate.sees(person, "station"):

@@ -25,6 +25,9 @@ from app.core.db import Database
 from app.core.errors import DomainError
 from app.core.settings import Settings
 from app.custom_fields import queries as custom_fields
+from app.customer_reports import forms as form_verbs
+from app.customer_reports import operations as report_verbs
+from app.customer_reports import queries as reports
 from app.customers import operations as customer_verbs
 from app.customers import queries as customers
 from app.customers.models import Customer, Site
@@ -75,6 +78,7 @@ VISIBLE: dict[str, Callable[[Actor], Any]] = {
     "leads": leads.visible_to,
     "pool_leads": leads.visible_pool,
     "follow_ups": follow_ups.visible_to,
+    "customer_reports": reports.visible_to,
     "visits": visits.visible_to,
     "step_results": visits.visible_results,
     "visit_types": visit_types.visible_to,
@@ -284,6 +288,18 @@ class Company:
         customer = self.random.choice(sorted(row.id for row in session.scalars(customers.visible_to(self.boss))))
         follow_up_verbs.log_follow_up(session, self.boss, {"kind": "note", "customer_id": customer})
 
+    def report(self, session: Any) -> None:
+        """An owner reports something of the customer they are."""
+        self.n += 1
+        names = {"code": f"f{self.n}", "name_zh": "x", "name_en": "x"}
+        step = {"code": "stock", "kind": "stock", "label_zh": "x", "label_en": "x", "required": True}
+        form = form_verbs.create_form(session, self.boss, names | {"steps": [step]})
+        told = {"stock": {"stock": [{"product": "P-1", "count": 1}]}}
+        version = reports.newest_version(session, form.id).id
+        owner = actor_of(session, session.get_one(User, self.world.owner))
+        values = {"id": f"report-{self.n:06}", "version_id": version, "steps": told}
+        report_verbs.send_report(session, self.world.settings, owner, values)
+
     def act(self) -> str:
         verb = self.random.choice(
             [self.attach, self.attach, self.attach, self.detach, self.new_contacts,
@@ -291,7 +307,7 @@ class Company:
              self.move_customer, self.move_customer, self.assign, self.new_territory, self.open_order, self.open_order,
              self.reject, self.cancel, self.give_station, self.plan_visit, self.plan_visit, self.end_visit,
              self.end_visit, self.new_lead, self.new_lead, self.work_on_lead, self.work_on_lead, self.work_on_lead,
-             self.work_on_lead, self.work_on_lead, self.follow_customer_up]
+             self.work_on_lead, self.work_on_lead, self.follow_customer_up, self.report]
         )  # fmt: skip
         self.clock.advance(minutes=1)
         try:

@@ -19,6 +19,7 @@ from app.customers.models import Customer, Site
 from app.jobs import JOBS
 from app.service_offers.models import ServiceOffer
 from app.tracks.models import Shift, VisitProposal
+from app.users.models import User
 from app.work_orders.models import WorkOrder
 from tests.factories import World, make_asset, make_user
 from tests.iot.vehicles import BOSS
@@ -69,6 +70,17 @@ def photo_of(http: Http, world: World, customer_id: str, row_id: str) -> None:
     assert (answer.status_code, answer.json["experimentalRejectedIds"]) == (200, {})
 
 
+def report_of(db: Database, http: Http, office: Http, customer_id: str) -> None:
+    """Let somebody who signs in as a customer report something."""
+    with db.reading() as session:
+        owner_id = session.scalars(select(User.id).where(User.customer_id == customer_id)).one()
+    step = {"code": "stock", "kind": "stock", "label_zh": "盘点", "label_en": "Stock"}
+    form = office.post("/report-forms", {"code": "shop", "name_zh": "门店", "name_en": "Shop", "steps": [step]}, expect=201)
+    told = {"stock": {"stock": [{"product": "P-1", "count": 1}]}}
+    body = {"id": "report-of-other", "version_id": form["version_id"], "steps": told}
+    http.as_(owner_id).post("/customer-reports", body, expect=201)
+
+
 def propose_visit(db: Database, world: World, customer_id: str, site_id: str) -> None:
     """Propose a visit at a site, as a track would."""
     with db.transaction() as session:
@@ -93,6 +105,7 @@ def test_everything_of_the_other_customer_goes_to_the_survivor(
     db: Database, http: Http, world: World, office: Http, other: dict[str, Any], served: str
 ) -> None:
     photo_of(http, world, other["id"], "photo-of-other")
+    report_of(db, http, office, other["id"])
     site = office.get(f"/sites?customer_id={other['id']}")["items"][0]["id"]
     at = "2026-03-02T01:00:00Z"
     office.post("/visits", {"site_id": site, "user_id": world.rep, "planned_from": at, "planned_until": at}, expect=201)
@@ -112,7 +125,7 @@ def test_everything_of_the_other_customer_goes_to_the_survivor(
 
     assert merge["rivals"] | {"phone": "+8613812345678", "name": "Lin Logistics Ltd."} == merge["rivals"]
     told = "site, asset, order, offer, grant, owner, photo, visit, proposed visit, two contacts, relation, follow-up, lead"
-    assert merge["rows"] == 14, told
+    assert merge["rows"] == 15, told
     left = {belonging.table: owner_of_all(db, belonging.table) for belonging in BELONGINGS}
     assert left == {belonging.table: {world.customer} for belonging in BELONGINGS}
     office.refused("DELETE", f"/customers/{other['id']}", 404, "not_found", If_Match="*")

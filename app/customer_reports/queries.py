@@ -1,0 +1,83 @@
+"""The only readers of report forms and of what owners reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Select, false, select
+from sqlalchemy.orm import Session
+
+from app.core.errors import NotFound
+from app.customer_reports.models import CustomerReport, ReportForm, ReportFormVersion
+from app.customers import queries as customers
+from app.customers.models import Customer
+from app.users.rights import Actor, allows
+
+
+def visible_forms(actor: Actor) -> Select[ReportForm]:
+    """Return the report forms an actor may see: the office all, owners and reps those that are not retired."""
+    found = select(ReportForm).where(ReportForm.deleted_at.is_(None))
+    if not allows(actor, "report_forms.read"):
+        return found.where(false())
+    return found if allows(actor, "report_forms.manage") else found.where(ReportForm.active)
+
+
+def access_form(session: Session, actor: Actor, form_id: str) -> ReportForm:
+    """Load one report form the actor may see.
+
+    Raises:
+        NotFound: when there is none, or none to see.
+    """
+    found = session.scalar(visible_forms(actor).where(ReportForm.id == form_id))
+    if found is None:
+        raise NotFound
+    return found
+
+
+def newest_version(session: Session, form_id: str) -> ReportFormVersion:
+    """Return the newest version of a form."""
+    versions = select(ReportFormVersion).where(ReportFormVersion.form_id == form_id)
+    return session.scalars(versions.order_by(ReportFormVersion.number.desc()).limit(1)).one()
+
+
+def visible_to(actor: Actor) -> Select[CustomerReport]:
+    """Return the reports an actor may see: owners their own customer's, reps of the customers they see, the office all."""
+    found = select(CustomerReport).where(CustomerReport.deleted_at.is_(None))
+    if not allows(actor, "customer_reports.read"):
+        return found.where(false())
+    return found.where(CustomerReport.customer_id.in_(select(Customer.id).where(customers.in_scope(actor))))
+
+
+def access_report(session: Session, actor: Actor, report_id: str) -> CustomerReport:
+    """Load one report the actor may see.
+
+    Raises:
+        NotFound: when there is none, or none to see.
+    """
+    found = session.scalar(visible_to(actor).where(CustomerReport.id == report_id))
+    if found is None:
+        raise NotFound
+    return found
+
+
+def previous_answer(session: Session, customer_id: str, form_id: str, step: str, question: str) -> Any:
+    """Return what was answered to a question by the last report of a customer that answered it; of the last twenty."""
+    earlier = select(CustomerReport.content).where(CustomerReport.customer_id == customer_id, CustomerReport.form_id == form_id)
+    for content in session.scalars(earlier.order_by(CustomerReport.created_at.desc(), CustomerReport.id.desc()).limit(20)):
+        for answer in answers_in(content, step):
+            if answer["code"] == question:
+                return answer["value"]
+    return None
+
+
+def answers_in(content: list[dict[str, Any]], step: str) -> list[dict[str, Any]]:
+    """Return the answers of one step of a report."""
+    return next((one.get("answers") or [] for one in content if one["code"] == step), [])
+
+
+def hints_of(session: Session, report: CustomerReport) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Return the questions of the form an owner read that suggest something, by step and question."""
+    steps = session.get_one(ReportFormVersion, report.version_id).steps
+    asked = (((step["code"], one["code"]), one) for step in steps for one in step.get("questions") or ())
+    return {key: question for key, question in asked if question.get("suggests_en")}
