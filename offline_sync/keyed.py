@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -97,6 +98,15 @@ def spread(
 
 def _beside(name: str, column: str, told: Collection[str]) -> bool:
     return name.startswith(f"{column}.") and name.removeprefix(f"{column}.") not in told
+
+
+def digests(columns: Collection[str], values: Mapping[str, Any]) -> dict[str, str]:
+    """Return, by ``column.key``, digests of the values in the columns of what a phone sent; of a text nobody can read, none."""
+    found: dict[str, str] = {}
+    for column in columns:
+        with suppress(FieldsInvalid):
+            found |= {f"{column}.{key}": digest(value) for key, value in read(values.get(column), column)[0].items()}
+    return found
 
 
 def gather(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,14 +27,23 @@ from tests.people import Http
 from tests.sync.phones import Phone, Row, digest_of
 from tests.sync.rxdb_phones import RxdbPhone
 from tests.sync.simulation import values
+from tests.sync.simulation.contacts import Contacts
+from tests.sync.simulation.custom import CustomFields
 from tests.sync.simulation.customers import Customers
+from tests.sync.simulation.days import DayPlans, Tracks
+from tests.sync.simulation.follow_ups import FollowUps
+from tests.sync.simulation.leads import Leads
 from tests.sync.simulation.ledger import MODELS, Ledger
+from tests.sync.simulation.merges import Merges
 from tests.sync.simulation.noun import Found, Noun
 from tests.sync.simulation.tasks import Tasks
+from tests.sync.simulation.visits import Visits
 from tests.sync.simulation.watch import Watch
 from tests.sync.simulation.worker import Worker
 
-NOUNS: tuple[type[Noun], ...] = (Customers, Tasks)
+NOUNS: tuple[type[Noun], ...] = (
+    Customers, Tasks, Leads, FollowUps, Visits, Contacts, CustomFields, DayPlans, Tracks, Merges,
+)  # fmt: skip
 _ROLES = ("rep", "manager", "station_staff")
 
 
@@ -125,8 +134,12 @@ class Company:
                 lacks = {"attachments": None, "customers": {"email"}} if old_app else {}
                 return Phone(person, device, worker.line, Watch(worker), lacks)  # type: ignore[arg-type]
 
-            def rxdb(worker: Worker, person: Http = person, n: int = n, old_app: bool = old_app) -> RxdbPhone:
-                names, later = (self._held(n), ("attachments",)) if not old_app else ((*self._held(n), "attachments"), ())
+            held = self._held(n, role)
+
+            def rxdb(
+                worker: Worker, person: Http = person, n: int = n, old_app: bool = old_app, held: tuple[str, ...] = held
+            ) -> RxdbPhone:
+                names, later = (held, ("attachments",)) if not old_app else ((*held, "attachments"), ())
                 return RxdbPhone(
                     person, f"rxdb-{n:05}", worker.line, Watch(worker), names, later,
                     lambda some: worker.chance.sample(some, len(some)),
@@ -135,9 +148,11 @@ class Company:
             found += [Worker(self, person, melon, role, 2 * n), Worker(self, person, rxdb, role, 2 * n + 1)]
         return found
 
-    def _held(self, number: int) -> tuple[str, ...]:
-        """Return the collections of an RxDB phone: customers and tasks, and its share of the other nouns."""
-        mine = [noun for place, noun in enumerate(self.nouns) if place < 2 or (place + number) % self.plan.share == 0]
+    def _held(self, number: int, role: str) -> tuple[str, ...]:
+        """Return the collections of an RxDB phone: customers and tasks, and of people who sell its share of the other nouns."""
+        mine = self.nouns[:2]
+        if role != "station_staff":
+            mine += [noun for place, noun in enumerate(self.nouns[2:]) if (place + number) % self.plan.share == 0]
         return ("intents", *(name for noun in mine for name in noun.collections))
 
     # Time passes
@@ -282,7 +297,8 @@ class Company:
         self.ledger.n["conflicts"] = len(found.conflicts)
         self.ledger.n["refused rows"] = len(found.problems)
         assert not self.ledger.faults, self.ledger.faults[:3]
-        values.check_values(self.ledger, found, {})
+        rivals = next(noun.rivals() for noun in self.nouns if isinstance(noun, CustomFields))
+        values.check_values(self.ledger, found, rivals)
         values.check_repeats(self.ledger, found)
         self._check_intents(found)
         doubled = {what: n for what, n in found.happened.items() if n > 1}

@@ -31,6 +31,8 @@ class Worker:
         self.skew_ms = self.chance.choice([0, 1, -1]) * self.chance.randrange(40) * _YEAR_MS + self.chance.randrange(100_000)
         self.asleep = 0
         self.newest: tuple[str, str] | None = None
+        # Visits this phone asked for last.
+        self.planned: list[str] = []
         self.person = person
         self.phone: Any = phone_of(self)
         self.phone.headers = self.headers
@@ -97,6 +99,14 @@ class Worker:
         """Tell whether this release of the app, and this person, have rows of a collection."""
         return self.role != "station_staff" and (self.phone.protocol == "watermelon" or table in self.phone.tables())
 
+    @property
+    def user_id(self) -> str:
+        return self.person.bearer[0] if self.person.bearer else ""
+
+    def waits(self, table: str, row_id: str) -> bool:
+        """Tell whether an edit of a row waits to be sent."""
+        return self.phone.waits(table, row_id)  # type: ignore[no-any-return]
+
     def fresh(self, name: str) -> Any:
         """Return a value that no field of any row ever had."""
         return fresh(name, next(self.ledger.numbers))
@@ -114,11 +124,12 @@ class Worker:
         if table in {"customers", "sites"}:
             self.newest = (table, row["id"])
 
-    def intend(self, kind: str, about: str, **body: Any) -> str:
+    def intend(self, kind: str, about: str, /, **body: Any) -> str:
         """Ask for something; return the intent's id."""
         intent_id = f"intent-{next(self.ledger.numbers):07}"
         with self.ledger.lock:
             self.ledger.intents[intent_id] = (kind, about)
+        self.ledger.note("leads", about, "asked on", self.phone.name, kind, intent_id)
         self.phone.intend(intent_id, kind, json.dumps(body), self.now_ms())
         return intent_id
 
