@@ -36,7 +36,7 @@ from offline_sync.changes import visible_ids
 from offline_sync.checks import ROW_LIMITS, checked, comes_to, new_values
 from offline_sync.collections import COLLECTIONS, to_wire
 from offline_sync.intents import INTENTS, decide, read_body
-from offline_sync.keyed import gather, spread
+from offline_sync.keyed import gather, split, spread
 from offline_sync.merge import Loss, Merged, Sent, claims, digest, merge
 from offline_sync.models import DeletedId, EarlyRow, Installation, Intent, Receipt, SyncConflict, SyncProblem
 from offline_sync.receipts import hidden_of, is_old, is_repeated_deletion, keep_receipts, last_sent
@@ -298,7 +298,8 @@ def _too_late(session: Session, sender: Sender, arrival: Arrival, row: Tracked) 
         writer = WRITERS[arrival.collection]
         if heirs.was_merged(row):
             old = is_old(sender, arrival, to_wire(row.updated_at), last)
-            for row_id, loss in heirs.inherit(session, sender.actor, writer, row, edits, late=old):
+            unseen = _unseen_of_gone(session, sender, arrival, row)
+            for row_id, loss in heirs.inherit(session, sender.actor, writer, row, edits, unseen, late=old):
                 _keep_loss(session, sender, arrival.collection, row_id, loss)
         else:
             writer.find_deleted(session, sender.actor, row.id)
@@ -418,6 +419,16 @@ def _unseen(session: Session, sender: Sender, collection: str, row_id: str) -> s
             )
         )
     )
+
+
+def _unseen_of_gone(session: Session, sender: Sender, arrival: Arrival, row: Tracked) -> set[str]:
+    """Return the fields of a merged row, each key of ``custom`` for itself, whose last value its phone had not seen."""
+    if arrival.base is None:
+        return _unseen(session, sender, arrival.collection, row.id)
+    present = {name: _wire(row, name, arrival) for name in row.MERGED & set(arrival.base)}
+    columns = WRITERS[arrival.collection].keyed
+    now_there, then = split(columns, present), split(columns, arrival.base)
+    return {name for name, value in now_there.items() if value != then.get(name)}
 
 
 def _keep_loss(session: Session, sender: Sender, collection: str, row_id: str, loss: Loss) -> None:

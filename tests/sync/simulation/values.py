@@ -13,7 +13,7 @@ from tests.sync.simulation.noun import Found
 
 def lost_values(field: str, lost: Any) -> dict[str, Any]:
     """Return what an entry of the journal of conflicts keeps, by field."""
-    return {field: lost} if field else taken_apart(lost)
+    return taken_apart({field: lost} if field else lost)
 
 
 def check_values(ledger: Ledger, found: Found, rivals: Mapping[tuple[str, str], set[Any]]) -> None:
