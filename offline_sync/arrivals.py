@@ -36,12 +36,12 @@ from offline_sync.changes import visible_ids
 from offline_sync.checks import ROW_LIMITS, checked, comes_to, new_values
 from offline_sync.collections import COLLECTIONS, to_wire
 from offline_sync.intents import INTENTS, decide, read_body
-from offline_sync.keyed import gather, spread
+from offline_sync.keyed import gather, split, spread
 from offline_sync.merge import Loss, Merged, Sent, claims, digest, merge
 from offline_sync.models import DeletedId, EarlyRow, Installation, Intent, Receipt, SyncConflict, SyncProblem
 from offline_sync.receipts import hidden_of, is_old, is_repeated_deletion, keep_receipts, last_sent
 from offline_sync.sent import Arrival, Outcome, Sender
-from offline_sync.settling import send_away_buried, settle
+from offline_sync.settling import send_away_unseen, settle
 from offline_sync.writers import WRITERS, Writer
 
 _ORDER = {name: i for i, name in enumerate((*WRITERS, "intents"))}
@@ -74,9 +74,10 @@ def apply(session: Session, sender: Sender, arrivals: Iterable[Arrival]) -> list
         settled = settle(session, sender, name, rows)
         outcomes += [Outcome(row) if i in settled else _one(session, sender, row) for i, row in enumerate(rows)]
     outcomes += [_one(session, sender, arrival) for arrival in deleted]
-    send_away_buried(session, sender, outcomes)
     _mend(session, sender, outcomes)
-    _take_early(session, sender)
+    late = _take_early(session, sender)
+    if late or any(arrival.deleted or arrival.collection == "intents" for arrival, _, _ in outcomes):
+        send_away_unseen(session, sender, [*outcomes, *late])
     return outcomes
 
 
@@ -104,18 +105,22 @@ def _mend(session: Session, sender: Sender, outcomes: Sequence[Outcome]) -> None
             try_transition(session, problem, "mended")
 
 
-def _take_early(session: Session, sender: Sender) -> None:
+def _take_early(session: Session, sender: Sender) -> list[Outcome]:
     """Take the rows of this phone that waited for what has now come; those on which others wait, first."""
+    outcomes: list[Outcome] = []
     while found := early.due(session, sender.actor, sender.installation_id):
-        for row in sorted(found, key=lambda row: _rank(Arrival(row.collection, row.row_id, row.sent))):
-            take_late(session, sender, row)
+        ordered = sorted(found, key=lambda row: _rank(Arrival(row.collection, row.row_id, row.sent)))
+        outcomes.extend(take_late(session, sender, row) for row in ordered)
+    return outcomes
 
 
-def take_late(session: Session, sender: Sender, row: EarlyRow) -> None:
+def take_late(session: Session, sender: Sender, row: EarlyRow) -> Outcome:
     """Take a row that has waited. Where it is refused after all, it leaves the phone, which thinks that it is stored."""
     arrival = Arrival(row.collection, row.row_id, row.sent)
-    if _one(session, replace(sender, waits=False, refusals=sender.refusals), arrival).refused:
+    outcome = _one(session, replace(sender, waits=False, refusals=sender.refusals), arrival)
+    if outcome.refused:
         send_away(session, sender.actor.id, row.collection, row.row_id)
+    return outcome
 
 
 def _ids(arrivals: Iterable[Arrival]) -> dict[str, set[str]]:
@@ -293,7 +298,8 @@ def _too_late(session: Session, sender: Sender, arrival: Arrival, row: Tracked) 
         writer = WRITERS[arrival.collection]
         if heirs.was_merged(row):
             old = is_old(sender, arrival, to_wire(row.updated_at), last)
-            for row_id, loss in heirs.inherit(session, sender.actor, writer, row, edits, late=old):
+            unseen = _unseen_of_gone(session, sender, arrival, row)
+            for row_id, loss in heirs.inherit(session, sender.actor, writer, row, edits, unseen, late=old):
                 _keep_loss(session, sender, arrival.collection, row_id, loss)
         else:
             writer.find_deleted(session, sender.actor, row.id)
@@ -413,6 +419,16 @@ def _unseen(session: Session, sender: Sender, collection: str, row_id: str) -> s
             )
         )
     )
+
+
+def _unseen_of_gone(session: Session, sender: Sender, arrival: Arrival, row: Tracked) -> set[str]:
+    """Return the fields of a merged row, each key of ``custom`` for itself, whose last value its phone had not seen."""
+    if arrival.base is None:
+        return _unseen(session, sender, arrival.collection, row.id)
+    present = {name: _wire(row, name, arrival) for name in row.MERGED & set(arrival.base)}
+    columns = WRITERS[arrival.collection].keyed
+    now_there, then = split(columns, present), split(columns, arrival.base)
+    return {name for name, value in now_there.items() if value != then.get(name)}
 
 
 def _keep_loss(session: Session, sender: Sender, collection: str, row_id: str, loss: Loss) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from app.customers.sources import telling
 from app.users.rights import Actor
 from offline_sync.checks import checked
 from offline_sync.collections import to_wire
+from offline_sync.keyed import split
 from offline_sync.merge import Loss
 from offline_sync.sent import Arrival
 from offline_sync.writers import Writer
@@ -27,7 +28,7 @@ def was_merged(row: Tracked) -> bool:
 
 
 def inherit(
-    session: Session, actor: Actor, writer: Writer, row: Any, edits: Mapping[str, Any], *, late: bool
+    session: Session, actor: Actor, writer: Writer, row: Any, edits: Mapping[str, Any], unseen: Collection[str], *, late: bool
 ) -> list[tuple[str, Loss]]:
     """Write what a phone edited of a merged row to that row, where an undone merge finds it, and to the one it is now.
 
@@ -36,6 +37,7 @@ def inherit(
 
     Args:
         edits: fields as they are on the wire.
+        unseen: fields of the merged row, each key of ``custom`` for itself, whose value the phone had not seen.
         late: a push that was made before another one of its phone that was taken already.
 
     Returns:
@@ -52,17 +54,29 @@ def inherit(
     heir = None if late else writer.heir(session, actor, row)
     if late:
         return [(row.id, Loss("", kept=None, lost=dict(edits)))]
+    replaced = [(row.id, loss) for loss in _replaced(writer, row, changes, unseen)]
     writer.pass_on(session, actor, row, changes, heir is not None)
     if heir is None:
-        return [(row.id, Loss(name, kept=None, lost=to_wire(value))) for name, value in changes.items()]
+        return [*replaced, *((row.id, Loss(name, kept=None, lost=to_wire(value))) for name, value in changes.items())]
     present = {name: to_wire(getattr(heir, name)) for name in changes}
     with telling(session, about_id=row.id):
         writer.change(session, actor, heir, changes)
     kept = {name: to_wire(getattr(heir, name)) for name in changes}
-    return [
+    return replaced + [
         (heir.id, Loss(name, kept=kept[name], lost=value if kept[name] != value else to_wire(changes[name])))
         for name, value in present.items()
         if value not in (None, before[name], kept[name]) or (kept[name] == value != to_wire(changes[name]))
+    ]
+
+
+def _replaced(writer: Writer, row: Any, changes: Mapping[str, Any], unseen: Collection[str]) -> list[Loss]:
+    """Return what stands in a merged row, and goes with an edit whose author had not seen it."""
+    present = split(writer.keyed, {name: to_wire(getattr(row, name)) for name in changes})
+    after = split(writer.keyed, {name: to_wire(value) for name, value in changes.items()})
+    return [
+        Loss(name, kept=value, lost=present[name])
+        for name, value in after.items()
+        if name in unseen and present.get(name) not in (None, value)
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -97,6 +98,21 @@ def spread(
 
 def _beside(name: str, column: str, told: Collection[str]) -> bool:
     return name.startswith(f"{column}.") and name.removeprefix(f"{column}.") not in told
+
+
+def split(columns: Collection[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields of a row with ``column.key`` in place of the columns; of a text nobody can read, nothing."""
+    found = {name: value for name, value in values.items() if name not in columns}
+    for column in columns:
+        with suppress(FieldsInvalid):
+            found |= {f"{column}.{key}": value for key, value in read(values.get(column), column)[0].items()}
+    return found
+
+
+def digests(columns: Collection[str], values: Mapping[str, Any]) -> dict[str, str]:
+    """Return, by ``column.key``, digests of the values in the columns of what a phone sent; of a text nobody can read, none."""
+    keys = split(columns, {column: values.get(column) for column in columns})
+    return {name: digest(value) for name, value in keys.items()}
 
 
 def gather(values: Mapping[str, Any]) -> dict[str, Any]:

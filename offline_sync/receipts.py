@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 
 from app.core.db import among, insert_many, now
 from offline_sync.collections import COLLECTIONS, to_wire
+from offline_sync.keyed import digests
 from offline_sync.merge import digest
 from offline_sync.models import Receipt
 from offline_sync.sent import Arrival, Sender
+from offline_sync.writers import WRITERS
 
 # In a receipt, beside the fields: that this phone deleted the row, and where it stood when it sent this. And by field, where
 # it stood when what it sent was not written: until it pulls again it takes its own value for the server's.
@@ -104,4 +106,5 @@ def _digests(sender: Sender, arrival: Arrival, last: Mapping[str, str], *, wrote
         return {**last, _DELETED: ""} | where
     merged = sorted(COLLECTIONS[arrival.collection].model.MERGED)
     deleted = {_DELETED: ""} if _DELETED in last else {}
-    return {name: digest(arrival.values[name]) for name in merged if name in arrival.values} | deleted | where
+    keys = digests(WRITERS[arrival.collection].keyed, arrival.values)
+    return {name: digest(arrival.values[name]) for name in merged if name in arrival.values} | keys | deleted | where

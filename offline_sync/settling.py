@@ -1,4 +1,4 @@
-"""What concerns many rows of a push at once: new rows and rows that were sent before, and what its deletions took along."""
+"""What concerns many rows of a push at once: new rows, rows that were sent before, and those that left its sender's sight."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _settle_same(
     session: Session, sender: Sender, writer: Writer, arrivals: Sequence[Arrival], places: Sequence[int]
 ) -> set[int]:
     """Settle rows whose fields that phones may edit are as the phone has them; it hears of the others' values again."""
-    if not places or writer.visible is None:
+    if not places:
         return set()
     collection = COLLECTIONS[arrivals[places[0]].collection]
     model: Any = collection.model
@@ -102,20 +102,19 @@ def _settle_new(session: Session, sender: Sender, writer: Writer, arrivals: Sequ
     return made
 
 
-def send_away_buried(session: Session, sender: Sender, outcomes: Sequence[Outcome]) -> None:
-    """Tell the phone of rows it sent that went with a parent which the same push deleted.
+def send_away_unseen(session: Session, sender: Sender, outcomes: Sequence[Outcome]) -> None:
+    """Tell the phone of rows it sent that went out of its person's sight in the same push.
 
-    Such a row never lay in a scope: it was made and buried in one transaction, so no removal would lead to it. On the phone
-    it stays, because its database knows nothing of what hangs on what.
+    A parent was deleted, or a lead given back. Such a row never lay in a scope: it was made and left in one transaction, so no
+    removal would lead to it. On the phone it stays, because its database knows nothing of what hangs on what.
     """
-    if not any(arrival.deleted for arrival, _, _ in outcomes):
-        return
     taken: dict[str, list[str]] = {}
     for arrival, refused, early in outcomes:
         if not (refused or early or arrival.deleted) and arrival.collection in WRITERS:
             taken.setdefault(arrival.collection, []).append(arrival.row_id)
     for name, ids in taken.items():
         model: Any = COLLECTIONS[name].model
-        buried = select(model.id).where(among(session, model.id, ids), model.deleted_at.is_not(None)).order_by(model.id)
-        for row_id in session.scalars(buried).all():
+        seen = WRITERS[name].visible(sender.actor).with_only_columns(model.id)
+        unseen = select(model.id).where(among(session, model.id, ids), model.id.not_in(seen)).order_by(model.id)
+        for row_id in session.scalars(unseen).all():
             send_away(session, sender.actor.id, name, row_id)

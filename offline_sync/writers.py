@@ -48,7 +48,8 @@ class Writer:
         server_first: of these, where both sides changed a field, the server's value is kept.
         parent: collection and id of the row that a new one hangs on, where phones make such rows too.
         keyed: columns of JSON text whose keys are merged one by one; see ``keyed.py``.
-        visible, create_many: as ``find`` and ``create``, of many rows, for collections of which phones send many.
+        visible: the rows the actor may see.
+        create_many: as ``create``, of many rows, for collections of which phones send many.
         heir: the row that a deleted one became, where it was merged; None where it was not, or its heir is not to be seen.
         pass_on: writes what was edited of a merged row to where it is kept beside its heir.
     """
@@ -63,10 +64,10 @@ class Writer:
     delete: Callable[[Session, Actor, Any], Any]
     undelete: Callable[[Session, Actor, Any], Any]
     find_deleted: Callable[[Session, Actor, str], Any]
+    visible: Callable[[Actor], Select[Any]]
     server_first: Collection[str] = ()
     keyed: Collection[str] = ()
     parent: Callable[[Mapping[str, Any]], tuple[str, str] | None] | None = None
-    visible: Callable[[Actor], Select[Any]] | None = None
     create_many: Callable[[Session, Actor, list[dict[str, Any]]], list[str | DomainError]] | None = None
     heir: Callable[[Session, Actor, Any], Any] | None = None
     pass_on: Callable[[Session, Actor, Any, dict[str, Any], bool], None] | None = None
@@ -251,6 +252,7 @@ WRITERS: dict[str, Writer] = {
         delete=lead_verbs.drop,
         undelete=_never,
         find_deleted=lead_queries.access_lead,
+        visible=lead_queries.visible_to,
     ),
     "contacts": Writer(
         right="contacts.write",
@@ -275,6 +277,7 @@ WRITERS: dict[str, Writer] = {
         delete=contacts.delete_contact,
         undelete=contacts.undelete_contact,
         find_deleted=contact_queries.deleted_contact,
+        visible=contact_queries.visible_to,
         parent=lambda values: ("customers", values["customer_id"]),
         heir=_contact_heir,
         pass_on=_pass_on_contact,
@@ -290,6 +293,7 @@ WRITERS: dict[str, Writer] = {
         delete=relations.delete_relation,
         undelete=relations.undelete_relation,
         find_deleted=contact_queries.deleted_relation,
+        visible=contact_queries.visible_relations,
         parent=lambda values: ("contacts", values["from_id"]),
     ),
     "attachments": Writer(
@@ -303,6 +307,7 @@ WRITERS: dict[str, Writer] = {
         delete=attachment_verbs.delete_attachment,
         undelete=_never,
         find_deleted=attachment_queries.deleted_attachment,
+        visible=attachment_queries.visible_to,
         parent=_subject_of,
     ),
 }

@@ -231,7 +231,8 @@ def settle(
         if told is not None and name in told and told[name] != order[0].value:
             outcome.outranked.append(name)
     if isinstance(row, Customer) and (keys := [name for name in outcome.written if name.startswith("custom.")]):
-        mark_fields(session, row, keys)
+        with session.no_autoflush:
+            mark_fields(session, row, keys)
     return outcome
 
 

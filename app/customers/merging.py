@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.core import history
 from app.core.db import insert_many, now
 from app.core.errors import Conflict, FieldsInvalid, Forbidden
-from app.core.tracked import add, renumber, touch, transition
+from app.core.tracked import add, mark_fields, renumber, touch, transition
 from app.custom_fields.operations import checked_values
 from app.customers import facts, queries
 from app.customers.belongings import BELONGINGS, Belonging
@@ -56,7 +56,7 @@ def merge(session: Session, actor: Actor, survivor: Customer, other: Customer) -
         if (name in _FILLED or name.startswith("custom.")) and name not in held
     }
     _note_taken(made, survivor, filled)
-    _write(survivor, filled)
+    _write(session, survivor, filled)
     touch(session, made)
     touch(session, survivor)
     other.deleted_at, other.merged_into_id = now(session), survivor.id
@@ -139,9 +139,13 @@ def _note_taken(made: CustomerMerge, survivor: Customer, values: dict[str, Any])
     made.taken = made.taken | {name: {"before": before(name), "after": value} for name, value in values.items()}
 
 
-def _write(customer: Customer, values: dict[str, Any]) -> None:
+def _write(session: Session, customer: Customer, values: dict[str, Any]) -> None:
+    """Write values to a customer; the caller dates it (``touch``), which is to see what changed."""
     for name, value in values.items():
         facts.put(customer, name, value)
+    if keys := [name for name in values if name.startswith("custom.")]:
+        with session.no_autoflush:
+            mark_fields(session, customer, keys)
 
 
 def _value(customer: Customer, name: str) -> Any:
@@ -225,7 +229,7 @@ def _give_up_taken(session: Session, made: CustomerMerge, survivor: Customer) ->
     for name, taken in made.taken.items():
         above = [one for one in others if one.taken.get(name, {}).get("before") == taken["after"]]
         if _value(survivor, name) == taken["after"]:
-            facts.put(survivor, name, taken["before"])
+            _write(session, survivor, {name: taken["before"]})
         elif above:
             above[0].taken = above[0].taken | {name: above[0].taken[name] | {"before": taken["before"]}}
             touch(session, above[0])
@@ -265,7 +269,7 @@ def pass_on(session: Session, actor: Actor, gone: Customer, changes: dict[str, A
     custom = checked_values(session, "customer", gone.territory_id, changes.get("custom", {}), gone.custom)
     changes = {name: value for name, value in changes.items() if name != "custom"}
     changes |= {f"custom.{key}": value for key, value in custom.items()}
-    _write(gone, changes)
+    _write(session, gone, changes)
     touch(session, gone)
     history.record(
         session,
@@ -282,7 +286,7 @@ def pass_on(session: Session, actor: Actor, gone: Customer, changes: dict[str, A
         _note_taken(made, survivor, changes)
         touch(session, made)
         if survivor.merged_into_id is not None:
-            _write(survivor, changes)
+            _write(session, survivor, changes)
             touch(session, survivor)
 
 

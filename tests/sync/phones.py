@@ -158,6 +158,10 @@ class Phone:
         """Count the rows that wait to be sent."""
         return len(self.state) + sum(len(ids) for ids in self.deleted.values())
 
+    def waits(self, table: str, row_id: str) -> bool:
+        """Tell whether an edit of a row waits to be sent."""
+        return (table, row_id) in self.state
+
     def tables(self) -> list[str]:
         return sorted(self.rows)
 

@@ -116,6 +116,10 @@ class RxdbPhone:
         """Count the documents that wait to be sent."""
         return sum(len(self._unsent(table)) for table in self.names)
 
+    def waits(self, table: str, row_id: str) -> bool:
+        """Tell whether an edit of a row waits to be sent."""
+        return row_id in self._unsent(table)
+
     def _unsent(self, table: str) -> list[str]:
         known = self.master.get(table, {})
         return [

@@ -35,11 +35,22 @@ from tests.sync.test_watermelon import new_customer
 from tests.sync.web_on_set_time import SharedClock, WebHttp, web_processes
 
 SMALL = Plan(
-    reps=3, managers=1, staff=2, areas=3, days=2, turns_a_day=4, operations_a_day=20, jobs=3, threads=4, rows=40, keep_days=1
+    reps=3,
+    managers=1,
+    staff=2,
+    areas=3,
+    days=2,
+    turns_a_day=4,
+    operations_a_day=20,
+    jobs=3,
+    threads=4,
+    rows=40,
+    keep_days=1,
+    share=4,
 )
 LARGE = Plan(
     reps=17, managers=2, staff=6, areas=8, days=int(os.environ.get("DAYS", "30")), turns_a_day=6, operations_a_day=200,
-    jobs=18, threads=4, rows=600, keep_days=5, busy=True,
+    jobs=18, threads=4, rows=600, keep_days=5, office=4, share=2, busy=True,
     limit_s=60 * float(os.environ.get("MINUTES", "0")),
 )  # fmt: skip
 SOAK = bool(os.environ.get("SOAK"))
@@ -269,3 +280,111 @@ def test_a_column_that_an_upgrade_brought_and_that_is_filled_before_the_next_pul
 
     [lost] = manager.person.get("/sync/conflicts")["items"]
     assert (lost["kept"], lost["lost"]) == ("second@example.test", "first@example.test")
+
+
+def add_field(office: Http, key: str = "grade") -> None:
+    office.post("/custom-fields", {"key": key, "kind": "text", "label_zh": "级别", "label_en": "Grade"}, expect=201)
+
+
+def test_a_name_that_was_edited_together_with_a_key_is_kept_in_the_journal_when_somebody_overwrites_it_unseen(
+    db: Database, settings: Settings, http: Http, phone: Callable[..., Phone]
+) -> None:
+    world = make_world(db, settings)
+    office = http.as_(world.manager)
+    add_field(office)
+    rep, manager = phone(world.rep), phone(world.manager)
+    for one in (rep, manager):
+        one.pull()
+    rep.update("customers", world.customer, name="By the rep", custom='{"grade": "A", "_changed": ["grade"]}')
+    manager.update("customers", world.customer, name="By the manager")
+    rep.sync()
+    assert office.get(f"/customers/{world.customer}")["version"] == 2, "one edit is one version"
+    manager.sync()
+
+    lost = {(one["kept"], one["lost"]) for one in office.get("/sync/conflicts")["items"]}
+    assert lost == {("By the manager", "By the rep")}
+
+
+@pytest.mark.parametrize("kind", [Phone, RxdbPhone])
+def test_a_key_that_is_sent_again_beside_a_new_one_does_not_undo_what_came_between(
+    db: Database, settings: Settings, http: Http, kind: type[Any]
+) -> None:
+    world = make_world(db, settings)
+    office, lost = http.as_(world.manager), [True]
+    for key in ("grade", "branch"):
+        add_field(office, key)
+
+    def network(send: Send) -> Any:
+        answer = send()
+        if send.__name__ == "send" and lost:
+            lost.clear()
+            raise LostError("answer")
+        return answer
+
+    rep = kind(http.as_(world.rep), network=network)
+    rep.pull() if kind is Phone else rep.pull("customers")
+    rep.update("customers", world.customer, custom='{"grade": "A", "_changed": ["grade"]}')
+    with suppress(LostError):
+        rep.sync()
+    seen = office.get(f"/customers/{world.customer}")
+    assert seen["custom"] == {"grade": "A"}
+    office.edit(f"/customers/{world.customer}", {"custom": {"grade": "B"}}, seen["version"])
+    rep.update("customers", world.customer, custom='{"grade": "A", "branch": "retail", "_changed": ["branch", "grade"]}')
+    rep.sync()
+
+    assert office.get(f"/customers/{world.customer}")["custom"] == {"grade": "B", "branch": "retail"}
+
+
+@pytest.mark.parametrize("kind", [Phone, RxdbPhone])
+def test_a_lead_that_was_made_and_given_back_offline_leaves_the_phone(
+    db: Database, settings: Settings, http: Http, kind: type[Any]
+) -> None:
+    world = make_world(db, settings)
+    more = {} if kind is Phone else {"names": ("intents", "leads", "pool_leads")}
+    rep = kind(http.as_(world.rep), **more)
+    rep.sync()
+    rep.create("leads", {"id": "lead-00000001", "name": "Li", "phone": "13900139000", "interest": "a crane"})
+    rep.intend("intent-00000001", "lead.give_back", '{"lead_id": "lead-00000001", "reason": "too far"}')
+    rep.sync()
+    rep.sync()
+
+    assert rep.live("intents")["intent-00000001"]["verdict"] == "accepted"
+    assert rep.live("leads") == {}
+
+
+def test_a_contact_that_was_made_in_a_customer_which_its_push_deletes_leaves_the_phone(
+    db: Database, settings: Settings, phone: Callable[..., Phone]
+) -> None:
+    world = make_world(db, settings)
+    rep = phone(world.rep)
+    rep.pull()
+    rep.create("customers", new_customer(world))
+    rep.sync()
+    rep.create("contacts", {"id": "contact-0001", "customer_id": "customer-from-phone", "name": "Wang", "do_not_call": False})
+    rep.delete("customers", "customer-from-phone")
+    rep.sync()
+
+    assert rep.rejected == {}
+    assert rep.live("contacts") == {}
+
+
+def test_a_key_that_came_for_a_merged_customer_is_kept_in_the_journal_when_somebody_overwrites_it_after_the_parting(
+    db: Database, settings: Settings, http: Http, phone: Callable[..., Phone]
+) -> None:
+    world = make_world(db, settings)
+    office = http.as_(world.manager)
+    add_field(office)
+    values = {"id": "customer-other", "name": "Lin Ltd.", "territory_id": world.territory, "owner_id": world.rep}
+    office.post("/customers", values, expect=201)
+    rep, manager = phone(world.rep), phone(world.manager)
+    for one in (rep, manager):
+        one.pull()
+    rep.update("customers", "customer-other", custom='{"grade": "A", "_changed": ["grade"]}')
+    manager.update("customers", "customer-other", custom='{"grade": "B", "_changed": ["grade"]}')
+    office.post(f"/customers/{world.customer}/merge", {"other_id": "customer-other"})
+    rep.push()
+    office.post(f"/customers/{world.customer}/unmerge", {"other_id": "customer-other"})
+    manager.push()
+
+    assert office.get("/customers/customer-other")["custom"] == {"grade": "B"}
+    assert [(one["kept"], one["lost"]) for one in office.get("/sync/conflicts")["items"]] == [("B", "A")]

@@ -348,3 +348,21 @@ def test_no_order_of_merges_and_pushes_loses_anything(db: Database, world: World
         story.end()
 
     tried()
+
+
+@pytest.mark.parametrize("kind", [Phone, RxdbPhone])
+def test_what_somebody_said_unseen_of_a_customer_before_it_was_merged_is_kept_when_a_late_edit_replaces_it(
+    db: Database, world: World, office: Http, phone: Phones, http: Http, kind: type[Any]
+) -> None:
+    rep, late = phone(world.rep), kind(http.as_(world.manager))
+    rep.pull()
+    late.sync()
+    rep.update("customers", OTHER, email="first@lin.example")
+    rep.push()
+    late.update("customers", OTHER, email="second@lin.example")
+    merge(office, world)
+    assert stored(db, Customer, world.customer).email == "first@lin.example"
+    late.push() if kind is Phone else late.push("customers")
+
+    assert stored(db, Customer, world.customer).email == "second@lin.example"
+    assert [(name, kept, lost) for _, name, kept, lost in losses(db)] == [("email", "second@lin.example", "first@lin.example")]
