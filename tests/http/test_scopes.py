@@ -158,7 +158,6 @@ LISTS = {
     "/devices": "device",
     "/alarms": "alarm",
     "/leads": "lead",
-    "/lead-forms": "lead_form",
     "/follow-ups": "follow_up",
     "/visits": "visit",
     "/check-ins": "check_in",
