@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.core.db import now
@@ -98,11 +99,17 @@ def _faulty(session: Session, submission: FormSubmission, wanted: str) -> FormSu
 
 
 def forget(session: Session, settings: Settings) -> int:
-    """Delete submissions that are done with and older than the setting ``lead_submission_days``; faulty ones stay."""
-    until = now(session) - timedelta(days=settings.lead_submission_days)
-    done = FormSubmission.state.in_(("accepted", "repeated", "dismissed"))
-    gone = session.execute(
-        delete(FormSubmission).where(done, FormSubmission.updated_at < until).execution_options(synchronize_session=False)
+    """Delete what was sent, once it is done with and older than the setting ``lead_submission_days``; faulty ones stay.
+
+    Of a submission only that there was one is left: who sent what is gone.
+    """
+    present = now(session)
+    old = (
+        FormSubmission.state.in_(("accepted", "repeated", "dismissed")),
+        FormSubmission.updated_at < present - timedelta(days=settings.lead_submission_days),
+        FormSubmission.deleted_at.is_(None),
     )
-    session.execute(delete(FormPhone).where(FormPhone.at < now(session) - _PHONES_KEPT))
+    emptied: dict[str, Any] = {"sent": {}, "mended": {}, "errors": {}, "sent_id": None, "deleted_at": present}
+    gone = session.execute(update(FormSubmission).where(*old).values(emptied).execution_options(synchronize_session=False))
+    session.execute(delete(FormPhone).where(FormPhone.at < present - _PHONES_KEPT))
     return int(gone.rowcount)  # type: ignore[attr-defined]

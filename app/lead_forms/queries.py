@@ -67,7 +67,7 @@ def counts_of(session: Session, form_ids: Collection[str]) -> dict[str, dict[str
     """Return how many submissions of each form are in each state, and how many its trap caught (``trapped``)."""
     found: dict[str, dict[str, int]] = {form_id: {} for form_id in form_ids}
     rows = select(FormSubmission.form_id, FormSubmission.state, func.count()).where(
-        among(session, FormSubmission.form_id, sorted(form_ids))
+        among(session, FormSubmission.form_id, sorted(form_ids)), FormSubmission.deleted_at.is_(None)
     )
     for form_id, state, count in session.execute(rows.group_by(FormSubmission.form_id, FormSubmission.state)):
         found[form_id][state] = count

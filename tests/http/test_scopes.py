@@ -168,7 +168,6 @@ LISTS = {
     "/devices": "device",
     "/alarms": "alarm",
     "/leads": "lead",
-    "/lead-forms": "lead_form",
     "/follow-ups": "follow_up",
     "/customer-reports": "customer_report",
     "/visits": "visit",

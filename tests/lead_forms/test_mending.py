@@ -163,5 +163,10 @@ def test_what_is_done_with_is_deleted_after_its_days_and_what_is_faulty_stays(fo
     forget(desk)
 
     assert [row["id"] for row in form.submissions()] == [stays["id"]]
+    assert form.counts() == {"faulty": 1}
+    with desk.world.db.engine.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT sent, mended, sent_id FROM form_submissions WHERE deleted_at IS NOT NULL").all()
+    assert len(kept) == 3
+    assert all("陈伟" not in str(row) and "\\u" not in str(row) and "A-1" not in str(row) for row in kept)
     assert desk.read(lead)["id"] == lead["id"]
     assert desk.boss.get(f"/history/lead/{lead['id']}")["about"]
