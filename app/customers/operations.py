@@ -20,7 +20,7 @@ from app.custom_fields.operations import checked_values
 from app.customers import facts, merging, places, queries
 from app.customers.blocks import rekey
 from app.customers.models import Customer, Site
-from app.customers.sources import source_of
+from app.customers.sources import source_of, telling
 from app.territories import queries as territories
 from app.territories.models import Territory
 from app.users import queries as users
@@ -166,6 +166,17 @@ def _wired(name: str) -> tuple[str, ...]:
 def _logged(name: str) -> str:
     """Return what the causal log calls a field of a fact."""
     return name.rpartition(".")[2] if name.startswith("site.") else name
+
+
+def edit_merged(session: Session, actor: Actor, gone: Customer, heir: Customer, changes: dict[str, Any]) -> Customer:
+    """Write what somebody edited by the id of a merged customer: to that one, for an undone merge, and to the one it is now.
+
+    Raises:
+        FieldsInvalid: with what is wrong with each field.
+    """
+    merging.pass_on(session, actor, gone, changes, to_live=True)
+    with telling(session, about_id=gone.id):
+        return edit_customer(session, actor, heir, changes)
 
 
 def delete_customer(session: Session, actor: Actor, customer: Customer) -> Customer:

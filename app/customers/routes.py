@@ -40,10 +40,12 @@ def read_customer(session: Session, actor: Actor, customer_id: str) -> Customer:
     "PATCH", "/customers/<customer_id>", policy="customers.write", body=schemas.CustomerEditSchema, answer=schemas.CustomerSchema
 )
 def edit_customer(session: Session, actor: Actor, body: dict[str, Any], customer_id: str) -> Customer:
-    """Change a customer; for one that was merged, the one it is now."""
+    """Change a customer; for one that was merged, the one it is now. What was edited so goes back when the merge is undone."""
     customer = queries.follow_customer(session, actor, customer_id)
     check_version(customer)
-    return operations.edit_customer(session, actor, customer, body)
+    if customer.id == customer_id:
+        return operations.edit_customer(session, actor, customer, body)
+    return operations.edit_merged(session, actor, session.get_one(Customer, customer_id), customer, body)
 
 
 @routes.door(

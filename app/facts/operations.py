@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +17,10 @@ from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.ids import new_id
 from app.core.texts import field_text
 from app.core.tracked import touch
-from app.customers import fact_rules, facts, queries
+from app.customers import fact_rules, facts, merging, queries
 from app.customers.blocks import rekey
 from app.customers.models import Customer, CustomerFact, FactRule, Site
-from app.customers.sources import Source, source_of
+from app.customers.sources import Source, source_of, telling
 from app.facts import codes
 from app.facts.models import CodeMapping
 from app.facts.values import checked, row_of
@@ -66,7 +68,7 @@ def tell(
     for row in (customer, *(one for one in told if one is not customer)):
         session.refresh(row, with_for_update={"key_share": True})  # nobody is refused because another speaks at this moment
     own = source_of(session, actor)
-    source = own if said_at is None else Source(own.kind, own.ref, own.actor_id, said_at, None)
+    source = own if said_at is None else replace(own, said_at=said_at, unseen=None)
     outcome = facts.Outcome()
     for row, parts in told.items():
         found = _write(session, actor, row, parts, source, because)
@@ -111,6 +113,22 @@ def choose(session: Session, actor: Actor, customer: Customer, name: str, fact_i
         raise NotFound from None
     session.refresh(row, with_for_update={"key_share": True})
     return facts.choose(session, actor, row, name, fact_id, reason)
+
+
+def tell_by_old_id(
+    session: Session, actor: Actor, gone: Customer, heir: Customer, values: Mapping[str, Any], said_at: datetime | None
+) -> facts.Outcome:
+    """As ``tell``, by the id of a customer that was merged: it reaches the one it is now, and goes back with an undone merge."""
+    own: dict[str, Any] = {}
+    for name, value in values.items():
+        with suppress(FieldsInvalid):  # what is wrong is told below, with all other faults
+            if not name.startswith("site."):
+                own[name] = checked(session, gone, name, value)
+    custom = {name.removeprefix("custom."): value for name, value in own.items() if name.startswith("custom.")}
+    core = {name: value for name, value in own.items() if not name.startswith("custom.")}
+    merging.pass_on(session, actor, gone, core | ({"custom": custom} if custom else {}), to_live=True)
+    with telling(session, about_id=gone.id):
+        return tell(session, actor, heir, values, said_at)
 
 
 def tell_many(session: Session, actor: Actor, system: str, kind: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

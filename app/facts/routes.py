@@ -11,6 +11,7 @@ from app.core.http import Routes
 from app.core.paging import page, page_of
 from app.customers import fact_rules
 from app.customers import queries as customers
+from app.customers.models import Customer
 from app.facts import codes, operations, queries, schemas
 from app.facts.models import CodeMapping
 from app.users.rights import Actor
@@ -44,7 +45,10 @@ def tell(session: Session, actor: Actor, body: dict[str, Any], customer_id: str)
     What a better source said stays; this is then kept as a rival, and named in ``outranked``.
     """
     customer = customers.follow_customer(session, actor, customer_id)
-    return operations.tell(session, actor, customer, body["values"], body.get("said_at"))
+    if customer.id == customer_id:
+        return operations.tell(session, actor, customer, body["values"], body.get("said_at"))
+    gone = session.get_one(Customer, customer_id)
+    return operations.tell_by_old_id(session, actor, gone, customer, body["values"], body.get("said_at"))
 
 
 @routes.door(

@@ -220,6 +220,25 @@ def test_an_edit_of_the_old_id_by_an_old_version_is_refused_and_by_the_present_o
     assert office.get(f"/customers/{world.customer}")["name"] == "Lin & Sons"
 
 
+def test_what_was_edited_and_said_by_the_old_id_goes_back_with_it(world: World, office: Http, other: dict[str, Any]) -> None:
+    kept = office.get(f"/customers/{world.customer}")
+    office.post(f"/customers/{world.customer}/merge", {"other_id": other["id"]})
+    present = office.get(f"/customers/{other['id']}")
+    edited = {"name": "Lin & Sons", "phone": "+8613300000029"}
+    office.edit(f"/customers/{other['id']}", edited, present["version"])
+    office.post(f"/customers/{other['id']}/facts", {"values": {"email": "lin@sons.test"}})
+    now_one = office.get(f"/customers/{world.customer}")
+    assert (now_one["name"], now_one["phone"], now_one["email"]) == ("Lin & Sons", "+8613300000029", "lin@sons.test")
+
+    office.post(f"/customers/{world.customer}/unmerge", {"other_id": other["id"]})
+
+    back, stayed = office.get(f"/customers/{other['id']}"), office.get(f"/customers/{world.customer}")
+    assert (back["name"], back["phone"], back["email"]) == ("Lin & Sons", "+8613300000029", "lin@sons.test")
+    assert [(name, stayed[name]) for name in ("name", "phone", "email")] == [
+        (name, kept[name]) for name in ("name", "phone", "email")
+    ]
+
+
 def test_a_chain_of_merges_is_undone_link_by_link(db: Database, world: World, office: Http, other: dict[str, Any]) -> None:
     last = office.post("/customers", {"name": "Lin", "territory_id": world.territory}, expect=201)["id"]
     before = tables_of(db)
