@@ -169,8 +169,7 @@ def _take(
 
 
 def keep_code(session: Session, customer: Customer, name: str, mapping: CodeMapping, source: Source) -> None:
-    """Keep the code that a source used: with its word, so that this follows when the code is mapped otherwise, or as a word
-    that waits.
+    """Keep the code a source used, with its word or as a word that waits: either follows when the code is mapped otherwise.
 
     Args:
         name: the field, whose value, where the code stands for one, the source has said already.

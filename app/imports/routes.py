@@ -43,7 +43,7 @@ class FileRoutes(Routes):
     ARGUMENTS_PARSER = FileParser()
 
 
-routes = FileRoutes("imports", __name__, description="Customers, assets and stations from files")
+routes = FileRoutes("imports", __name__, description="Customers, leads, assets and stations from files")
 
 
 def _plan(kind: str) -> Callable[[Session, Actor, dict[str, Any]], operations.Plan]:
