@@ -282,7 +282,9 @@ def test_a_process_that_dies_brings_each_lead_in_once(desk: Desk, monkeypatch: p
 def test_two_workers_bring_each_lead_in_once(desk: Desk) -> None:
     found = desk.started(many(12))
 
-    together(*[lambda: running.run_imports(desk.db, desk.settings)] * 2)
+    done = together(*[lambda: running.run_imports(desk.db, desk.settings)] * 2)
+    assert all(isinstance(one, int) for one in done), done
+    assert sum(one for one in done if isinstance(one, int)) == 12
     running.run_imports(desk.db, desk.settings)
 
     assert desk.office.get(f"/imports/{found['id']}")["counts"]["created"] == 12
