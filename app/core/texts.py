@@ -608,6 +608,7 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
     "already_exists": ("is taken already", "已被使用"),
     "duplicate": ("appears more than once", "重复出现"),
     "ambiguous": ("fits more than one", "对应多个结果"),
+    "contradicts": ("says something else than row {row} does of the same customer", "与第 {row} 行对同一客户的内容不一致"),
     "address_or_position": ("is needed where there is no position", "没有位置时必须填写"),
     "number_cell": (
         "is a number in the spreadsheet; make the column text and enter it again, or signs at its beginning are lost",

@@ -5,7 +5,7 @@ Who says something never overwrites what a better source said: their word is kep
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -23,7 +23,7 @@ from app.customers import places
 from app.customers.blocks import rekey
 from app.customers.fact_rules import Rules, rules_of
 from app.customers.models import Customer, CustomerFact, Site
-from app.customers.sources import Source, source_of, writers_of
+from app.customers.sources import Source, source_of, writers_of_many
 from app.customers.trust import Said, ranked
 from app.users.rights import Actor
 
@@ -96,8 +96,21 @@ def facts_of(session: Session, customer_id: str, names: Collection[str] | None =
     query = select(CustomerFact).where(CustomerFact.customer_id == customer_id)
     if names is not None:
         query = query.where(among(session, CustomerFact.field, sorted(names)))
+    return _by_field(session.scalars(query.order_by(CustomerFact.id)))
+
+
+def facts_of_many(session: Session, customer_ids: Collection[str]) -> dict[str, dict[str, list[CustomerFact]]]:
+    """As ``facts_of``, of many customers, by id."""
+    query = select(CustomerFact).where(among(session, CustomerFact.customer_id, sorted(customer_ids)))
     found: dict[str, list[CustomerFact]] = {}
     for fact in session.scalars(query.order_by(CustomerFact.id)):
+        found.setdefault(fact.customer_id, []).append(fact)
+    return {customer_id: _by_field(facts) for customer_id, facts in found.items()}
+
+
+def _by_field(facts: Iterable[CustomerFact]) -> dict[str, list[CustomerFact]]:
+    found: dict[str, list[CustomerFact]] = {}
+    for fact in facts:
         found.setdefault(fact.field, []).append(fact)
     return found
 
@@ -125,17 +138,39 @@ def baseline(
     session: Session, row: Customer | Site, known: Mapping[str, list[CustomerFact]], names: Collection[str] | None = None
 ) -> list[CustomerFact]:
     """Return, unsaved, what a row holds in fields of which no fact of its own is kept."""
-    present = {
+    return baselines(session, [(row, known, names)])[0]
+
+
+def baselines(
+    session: Session, rows: Sequence[tuple[Customer | Site, Mapping[str, list[CustomerFact]], Collection[str] | None]]
+) -> list[list[CustomerFact]]:
+    """As ``baseline``, of many rows, each with what is known of it and the fields that are asked for."""
+    present = [_unexplained(*row) for row in rows]
+    writers: dict[str, dict[str, Source]] = {}
+    for kind, model in (("customer", Customer), ("site", Site)):
+        asked = {
+            row.id: {name: _logged(row, name) for name in held}
+            for (row, _, _), held in zip(rows, present, strict=True)
+            if held and isinstance(row, model)
+        }
+        writers |= writers_of_many(session, kind, asked)
+    return [
+        [
+            _fact(
+                session, row, name, value, writers.get(row.id, {}).get(name) or Source("office", "unknown", None, row.created_at)
+            )
+            for name, value in held.items()
+        ]
+        for (row, _, _), held in zip(rows, present, strict=True)
+    ]
+
+
+def _unexplained(row: Customer | Site, known: Mapping[str, list[CustomerFact]], names: Collection[str] | None) -> dict[str, Any]:
+    return {
         name: value
         for name, value in fields_of(row).items()
         if (names is None or name in names) and not any(_explains(fact, value) for fact in known.get(name, ()))
     }
-    if not present:
-        return []
-    subject = history.Subject("customer" if isinstance(row, Customer) else "site", row.id)
-    writers = writers_of(session, subject, {name: _logged(row, name) for name in present})
-    stood = Source("office", "unknown", None, row.created_at)
-    return [_fact(session, row, name, value, writers.get(name, stood)) for name, value in present.items()]
 
 
 def _explains(fact: CustomerFact, value: Any) -> bool:
@@ -174,10 +209,7 @@ def _fact(session: Session, row: Customer | Site, name: str, value: Any, source:
 def _add(
     session: Session, row: Customer | Site, known: list[CustomerFact], name: str, value: Any, source: Source
 ) -> CustomerFact:
-    fact = _fact(session, row, name, value, source)
-    if (source.said_at is None or source.knew(name)) and known:
-        # Whoever knew what stood there, or came after it, speaks later, whatever their clock says.
-        fact.said_at = max(fact.said_at, max(other.said_at for other in known) + _STEP)
+    fact = word_of(session, row, known, name, value, source)
     again = next((other for other in known if _repeats(other, fact)), None)
     if again is not None:
         again.said_at, again.told_at = max(again.said_at, fact.said_at), fact.told_at
@@ -185,6 +217,17 @@ def _add(
     session.add(fact)
     known.append(fact)
     _prune(session, known)
+    return fact
+
+
+def word_of(
+    session: Session, row: Customer | Site, known: Sequence[CustomerFact], name: str, value: Any, source: Source
+) -> CustomerFact:
+    """Return, unsaved, what a source says of a field, said when it counts as said beside what is known."""
+    fact = _fact(session, row, name, value, source)
+    if (source.said_at is None or source.knew(name)) and known:
+        # Whoever knew what stood there, or came after it, speaks later, whatever their clock says.
+        fact.said_at = max(fact.said_at, max(other.said_at for other in known) + _STEP)
     return fact
 
 

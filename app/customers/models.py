@@ -143,7 +143,8 @@ class CustomerFact(Base):
         field: ``phone``, ``custom.grade``, ``site.<id>.address``.
         source_kind, source_ref: who said it: a person's id, a system's name, a file's.
         said_at: event time; ``told_at``: when it came.
-        code: what another system said, before it was mapped; ``waiting``: it is not mapped yet, and does not count.
+        code: what another system said, before it was mapped; ``code_system``: that system, which a file's word may name, too;
+            ``waiting``: it is not mapped yet, and does not count.
         pinned: somebody chose it, and said why (``reason``).
         aside: it came with a merge.
     """
@@ -155,7 +156,7 @@ class CustomerFact(Base):
         Index(
             "ix_customer_facts_code",
             "field",
-            "source_ref",
+            "code_system",
             "code",
             postgresql_where=text("code IS NOT NULL"),
             sqlite_where=text("code IS NOT NULL"),
@@ -173,6 +174,7 @@ class CustomerFact(Base):
     said_at: Mapped[datetime] = mapped_column(Moment)
     told_at: Mapped[datetime] = mapped_column(Moment)
     code: Mapped[str | None] = mapped_column(String(60))
+    code_system: Mapped[str | None] = mapped_column(String(40))
     waiting: Mapped[bool] = mapped_column(default=False)
     pinned: Mapped[bool] = mapped_column(default=False)
     aside: Mapped[bool] = mapped_column(default=False)

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.core.history import HistoryEntry, Subject
+from app.core.db import among
+from app.core.history import HistoryEntry
 from app.users.models import User
 from app.users.rights import CUSTOMER, REP, Actor
 
@@ -77,27 +78,35 @@ def kind_of(role: str | None) -> str:
     return _BY_ROLE.get(role or "", "office")
 
 
-def writers_of(session: Session, subject: Subject, fields: Mapping[str, str]) -> dict[str, Source]:
-    """Return who wrote fields of a row before facts were kept of them, by the causal log.
+def writers_of_many(session: Session, kind: str, wanted: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, Source]]:
+    """Return who wrote fields of rows before facts were kept of them, by row and field, by the causal log.
 
     Args:
-        fields: field of a fact -> what entries of the log call it.
+        kind: of the rows, as the log names it.
+        wanted: for each row's id, field of a fact -> what entries of the log call it.
     """
+    if not wanted:
+        return {}
+    number = func.row_number().over(partition_by=HistoryEntry.subject_id, order_by=HistoryEntry.id.desc()).label("number")
     query = (
-        select(HistoryEntry.kind, HistoryEntry.actor_id, HistoryEntry.occurred_at, HistoryEntry.facts)
-        .where(HistoryEntry.subject_kind == subject.kind, HistoryEntry.subject_id == subject.id)
-        .where(HistoryEntry.kind.in_([f"{subject.kind}.created", f"{subject.kind}.edited"]))
-        .order_by(HistoryEntry.id.desc())
-        .limit(_MOST_ENTRIES)
-    )
-    entries = session.execute(query).all()
+        select(
+            HistoryEntry.id, HistoryEntry.subject_id, HistoryEntry.kind, HistoryEntry.actor_id, HistoryEntry.occurred_at,
+            HistoryEntry.facts, number,
+        )
+        .where(HistoryEntry.subject_kind == kind, among(session, HistoryEntry.subject_id, sorted(wanted)))
+        .where(HistoryEntry.kind.in_([f"{kind}.created", f"{kind}.edited"]))
+        .subquery()
+    )  # fmt: skip
+    entries = session.execute(select(query).where(query.c.number <= _MOST_ENTRIES).order_by(query.c.id.desc())).all()
     actors = {entry.actor_id for entry in entries if entry.actor_id}
-    roles = {row.id: row.role for row in session.execute(select(User.id, User.role).where(User.id.in_(sorted(actors))))}
-    found: dict[str, Source] = {}
+    named = select(User.id, User.role).where(among(session, User.id, sorted(actors)))
+    roles = {row.id: row.role for row in session.execute(named)}
+    found: dict[str, dict[str, Source]] = {row_id: {} for row_id in wanted}
     for entry in entries:
+        fields, own = wanted[entry.subject_id], found[entry.subject_id]
         wrote = set(fields.values()) if entry.kind.endswith(".created") else set(entry.facts.get("fields", ()))
         for field, name in fields.items():
-            if field not in found and name in wrote:
+            if field not in own and name in wrote:
                 ref = (entry.actor_id or "unknown")[:60]
-                found[field] = Source(kind_of(roles.get(entry.actor_id)), ref, entry.actor_id, entry.occurred_at)
+                own[field] = Source(kind_of(roles.get(entry.actor_id)), ref, entry.actor_id, entry.occurred_at)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import literal, select, update
 from sqlalchemy.orm import Session
 
 from app.core.db import among, insert_once, now
@@ -33,14 +33,17 @@ def lists(session: Session) -> dict[str, set[str]]:
 
 def known_codes(session: Session, system: str, codes: Collection[tuple[str, str]]) -> dict[tuple[str, str], CodeMapping]:
     """Return what is known of some codes (list, code) of a system; those nobody met before become tasks to map them."""
-    wanted = {theirs for _, theirs in codes}
-    query = select(CodeMapping).where(CodeMapping.system == system, among(session, CodeMapping.theirs, sorted(wanted)))
-    found = {(row.list_name, row.theirs): row for row in session.scalars(query)}
+    found = find_codes(session, system, codes)
     for name, theirs in sorted(set(codes) - set(found)):
         _meet(session, name, system, theirs)
-    if set(codes) - set(found):
-        found = {(row.list_name, row.theirs): row for row in session.scalars(query)}
-    return found
+    return find_codes(session, system, codes) if set(codes) - set(found) else found
+
+
+def find_codes(session: Session, system: str, codes: Collection[tuple[str, str]]) -> dict[tuple[str, str], CodeMapping]:
+    """As ``known_codes``, but only those that somebody met; writes nothing."""
+    wanted = {theirs for _, theirs in codes}
+    query = select(CodeMapping).where(CodeMapping.system == system, among(session, CodeMapping.theirs, sorted(wanted)))
+    return {(row.list_name, row.theirs): row for row in session.scalars(query)}
 
 
 def _meet(session: Session, list_name: str, system: str, theirs: str) -> None:
@@ -114,7 +117,7 @@ def ignore_code(session: Session, actor: Actor, mapping: CodeMapping) -> CodeMap
 def _with_code(mapping: CodeMapping) -> Sequence[Any]:
     return (
         CustomerFact.field == f"custom.{mapping.list_name}",
-        CustomerFact.source_ref == mapping.system,
+        CustomerFact.code_system == mapping.system,
         CustomerFact.code == mapping.theirs,
     )
 
@@ -123,6 +126,18 @@ def unsettled(session: Session) -> list[str]:
     """Return the mapped codes whose facts have not all followed yet."""
     waits = (CodeMapping.state == "mapped", CodeMapping.settled_at.is_(None))
     return list(session.scalars(select(CodeMapping.id).where(*waits).order_by(CodeMapping.id).limit(20)))
+
+
+def settle_late(session: Session, system: str) -> None:
+    """Let words follow, soon, that came to wait for a code of a system while somebody was mapping it."""
+    waits = select(CustomerFact.id).where(
+        CustomerFact.field == literal("custom.") + CodeMapping.list_name,
+        CustomerFact.code_system == CodeMapping.system,
+        CustomerFact.code == CodeMapping.theirs,
+        CustomerFact.waiting,
+    )
+    late = (CodeMapping.system == system, CodeMapping.state == "mapped", CodeMapping.settled_at.is_not(None), waits.exists())
+    session.execute(update(CodeMapping).where(*late).values(settled_at=None).execution_options(synchronize_session=False))
 
 
 def settle_code(session: Session, mapping: CodeMapping) -> int:
@@ -144,7 +159,7 @@ def _follow(session: Session, mapping: CodeMapping, customer: Customer, rules: A
     known = facts.facts_of(session, customer.id, [name])
     facts.materialise(session, customer, known, [name])
     for fact in known[name]:
-        if fact.source_ref == mapping.system and fact.code == mapping.theirs:
+        if fact.code_system == mapping.system and fact.code == mapping.theirs:
             fact.value, fact.waiting = mapping.ours, False
     outcome = facts.settle(session, customer, known, rules)
     if outcome.written:

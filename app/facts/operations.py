@@ -8,13 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.core.db import among, now
 from app.core.errors import DomainError, FieldsInvalid, Forbidden, NotFound
 from app.core.history import HistoryEntry, Subject, last_entry, record
-from app.core.ids import new_id
 from app.core.texts import field_text
 from app.core.tracked import touch
 from app.customers import fact_rules, facts, merging, queries
@@ -195,16 +194,31 @@ def _take(
     name, value = row["field"], row["value"]
     target = row_of(session, customer, name)
     if mapping is not None and mapping.state != "mapped":
-        keep_raw(session, customer, name, mapping, source)
+        keep_code(session, customer, name, mapping, source)
         return "ignored" if mapping.state == "ignored" else "waiting"
     value = checked(session, customer, name, value if mapping is None else mapping.ours)
     outcome = _write(session, actor, target, {name: value}, source)
     if mapping is not None:
-        _note_code(session, customer, name, mapping)
+        keep_code(session, customer, name, mapping, source)
     return "outranked" if name in outcome.outranked else "survives"
 
 
-def keep_raw(session: Session, customer: Customer, name: str, mapping: CodeMapping, source: Source) -> None:
+def keep_code(session: Session, customer: Customer, name: str, mapping: CodeMapping, source: Source) -> None:
+    """Keep the code a source used, with its word or as a word that waits: either follows when the code is mapped otherwise.
+
+    Args:
+        name: the field, whose value, where the code stands for one, the source has said already.
+
+    Raises:
+        FieldsInvalid: as ``_keep_raw``.
+    """
+    if mapping.state == "mapped":
+        _note_code(session, customer, name, mapping, source)
+    else:
+        _keep_raw(session, customer, name, mapping, source)
+
+
+def _keep_raw(session: Session, customer: Customer, name: str, mapping: CodeMapping, source: Source) -> None:
     """Keep a fact whose code nobody has mapped, once for each code of a system; mapping the code brings it to life.
 
     Raises:
@@ -213,7 +227,9 @@ def keep_raw(session: Session, customer: Customer, name: str, mapping: CodeMappi
     present = now(session)
     said_at = min(source.said_at or present, present)
     own = (CustomerFact.customer_id == customer.id, CustomerFact.field == name, CustomerFact.source_ref == source.ref)
-    same = select(CustomerFact).where(*own, CustomerFact.waiting, CustomerFact.code == mapping.theirs)
+    same = select(CustomerFact).where(
+        *own, CustomerFact.waiting, CustomerFact.code == mapping.theirs, CustomerFact.code_system == mapping.system
+    )
     known = session.scalar(same.limit(1))
     if known is not None:
         known.said_at, known.told_at = max(known.said_at, said_at), present
@@ -222,21 +238,28 @@ def keep_raw(session: Session, customer: Customer, name: str, mapping: CodeMappi
     waiting = select(func.count()).select_from(CustomerFact).where(*own, CustomerFact.waiting)
     if (session.scalar(waiting) or 0) >= facts.MOST_FACTS:
         raise FieldsInvalid({"value": ["too_many"]})
-    session.add(
-        CustomerFact(
-            id=new_id(), customer_id=customer.id, about_id=customer.id, field=name, value=None, source_kind=source.kind,
-            source_ref=source.ref, actor_id=source.actor_id, said_at=said_at, told_at=present, code=mapping.theirs, waiting=True,
-        )
-    )  # fmt: skip
+    others = facts.facts_of(session, customer.id, [name]).get(name, [])
+    fact = facts.word_of(session, customer, others, name, None, source)
+    fact.code, fact.code_system, fact.waiting = mapping.theirs, mapping.system, True
+    session.add(fact)
     session.flush()
+    _forget_oldest(session, customer, name)
 
 
-def _note_code(session: Session, customer: Customer, name: str, mapping: CodeMapping) -> None:
-    """Keep with a system's word the code it used, so that it follows when the code is mapped otherwise."""
-    own = (CustomerFact.customer_id == customer.id, CustomerFact.field == name, CustomerFact.source_ref == mapping.system)
+def _forget_oldest(session: Session, customer: Customer, name: str) -> None:
+    """Let go of the oldest words that wait, beyond ``facts.MOST_FACTS``: file after file may bring the same unknown code."""
+    waits = (CustomerFact.customer_id == customer.id, CustomerFact.field == name, CustomerFact.waiting)
+    newest = select(CustomerFact.id).where(*waits).order_by(CustomerFact.said_at.desc(), CustomerFact.id.desc())
+    gone = session.scalars(newest.offset(facts.MOST_FACTS)).all()
+    if gone:
+        session.execute(delete(CustomerFact).where(CustomerFact.id.in_(gone)))
+
+
+def _note_code(session: Session, customer: Customer, name: str, mapping: CodeMapping, source: Source) -> None:
+    own = (CustomerFact.customer_id == customer.id, CustomerFact.field == name, CustomerFact.source_ref == source.ref)
     for fact in session.scalars(select(CustomerFact).where(*own, CustomerFact.code.is_(None))):
         if fact.value == mapping.ours:
-            fact.code = mapping.theirs
+            fact.code, fact.code_system = mapping.theirs, mapping.system
     session.flush()
 
 

@@ -1,1 +1,1 @@
-"""Customers, assets and stations brought in from files: all rows or none, and nothing is overwritten."""
+"""What comes from files: in steps that can be undone, or, for scripts, all rows at once or none."""

@@ -19,9 +19,13 @@ _UNDER_WAY = text("state IN ('running', 'undoing')")
 
 class Import(Tracked):
     """One file. ``header``: its columns; ``columns``: header -> field; ``defaults``: what a field
-    has where no column gives it; ``key``: the field that knows a customer again.
+    has where no column gives it; ``key``: the field that knows a customer, or a lead, again.
 
-    ``done``: rows that were seen to by the run, or by undoing; ``reason``: why it failed.
+    Attributes:
+        system: whose codes the cells of code lists hold; None: they hold ours.
+        unmapped: codes of that system nobody has mapped, as the last check met them: ``list_name``, ``code``, ``rows``.
+        done: rows that were seen to by the run, or by undoing.
+        reason: why it failed.
     """
 
     __tablename__ = "imports"
@@ -45,6 +49,8 @@ class Import(Tracked):
     columns: Mapped[dict[str, str]] = mapped_column(JsonValue)
     defaults: Mapped[dict[str, str]] = mapped_column(JsonValue)
     key: Mapped[str] = mapped_column(String(20))
+    system: Mapped[str | None] = mapped_column(String(40))
+    unmapped: Mapped[list[dict[str, Any]] | None] = mapped_column(JsonValue)
     rows: Mapped[int]
     done: Mapped[int] = mapped_column(default=0)
     state: Mapped[str] = mapped_column(String(12), default="draft")
@@ -64,8 +70,10 @@ class ImportRow(Base):
         plan: what a run would do: create, update or leave unchanged.
         faults: codes by header, or by field where no column gives it.
         effects: what was written: ``kind``, ``id``, ``before`` (None for a row that was made), ``after`` and
-            ``outranked``, each by field.
-        outranked: the fields of which a better source's value stays; None where there are none.
+            ``outranked``, each by field, and what the kind needs to take it back.
+        outranked: the fields of which a better source's value stays, or would stay; None where there are none.
+        waiting: the fields whose code stands for nothing of ours yet; None where there are none.
+        follows: the number of the row above that is of the same customer, for another site.
     """
 
     __tablename__ = "import_rows"
@@ -82,6 +90,8 @@ class ImportRow(Base):
     faults: Mapped[dict[str, list[str]]] = mapped_column(JsonValue)
     effects: Mapped[list[dict[str, Any]]] = mapped_column(JsonValue)
     outranked: Mapped[list[str] | None] = mapped_column(JsonValue)
+    waiting: Mapped[list[str] | None] = mapped_column(JsonValue)
+    follows: Mapped[int | None]
 
 
 class ImportMapping(Tracked):
@@ -97,4 +107,5 @@ class ImportMapping(Tracked):
     columns: Mapped[dict[str, str]] = mapped_column(JsonValue)
     defaults: Mapped[dict[str, str]] = mapped_column(JsonValue)
     key: Mapped[str] = mapped_column(String(20))
+    system: Mapped[str | None] = mapped_column(String(40))
     made_by: Mapped[str] = mapped_column(ForeignKey("users.id"))

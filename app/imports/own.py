@@ -1,4 +1,4 @@
-"""Columns of a file that are the company's own fields of customers."""
+"""Columns of a file that are the company's own fields."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from app.imports.spreadsheets import Cell
 PREFIX = "custom."
 
 
-def own_fields(session: Session) -> dict[str, CustomField]:
-    """Return the company's own fields that take new values, as mappings name them: ``custom.<key>``."""
-    return {f"{PREFIX}{key}": field for key, field in fields_of(session, "customer").items()}
+def own_fields(session: Session, subject: str) -> dict[str, CustomField]:
+    """Return the company's own fields of a kind of subject that take new values, as mappings name them: ``custom.<key>``."""
+    return {f"{PREFIX}{key}": field for key, field in fields_of(session, subject).items()}
 
 
-def own_names(session: Session) -> dict[str, tuple[str, ...]]:
+def own_names(session: Session, subject: str) -> dict[str, tuple[str, ...]]:
     """Return what columns of the company's own fields are called: their labels, and their keys."""
-    return {name: (field.label_zh, field.label_en, field.key) for name, field in own_fields(session).items()}
+    return {name: (field.label_zh, field.label_en, field.key) for name, field in own_fields(session, subject).items()}
 
 
 def value_in(field: CustomField, cell: Cell) -> Any:

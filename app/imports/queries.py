@@ -55,18 +55,20 @@ def rows_of(import_id: str, *states: str) -> Select[ImportRow]:
 def counts(session: Session, import_id: str) -> dict[str, int]:
     """Return how many rows of an import are in each state, and of those that are ready how many make, change or leave.
 
-    ``outranked``: how many say something of which a better source's value stays.
+    ``outranked``: how many say something of which a better source's value stays; ``to_outrank``: of which it would stay;
+    ``waiting``: how many hold a code that stands for nothing yet.
     """
-    states = session.execute(
-        select(ImportRow.state, func.count()).where(ImportRow.import_id == import_id).group_by(ImportRow.state)
-    )
-    plans = session.execute(
-        select(ImportRow.plan, func.count())
-        .where(ImportRow.import_id == import_id, ImportRow.plan.is_not(None))
-        .group_by(ImportRow.plan)
-    )
-    outranked = session.scalar(
-        select(func.count()).select_from(ImportRow).where(ImportRow.import_id == import_id, ImportRow.outranked.is_not(None))
-    )
+    own = ImportRow.import_id == import_id
+    states = session.execute(select(ImportRow.state, func.count()).where(own).group_by(ImportRow.state))
+    plans = session.execute(select(ImportRow.plan, func.count()).where(own, ImportRow.plan.is_not(None)).group_by(ImportRow.plan))
+    ready = ImportRow.state == "ready"
+    marked = {
+        "outranked": (ImportRow.outranked.is_not(None), ~ready),
+        "to_outrank": (ImportRow.outranked.is_not(None), ready),
+        "waiting": (ImportRow.waiting.is_not(None),),
+    }
     found = {**dict(states.all()), **{f"to_{plan}": count for plan, count in plans}}
-    return found | ({"outranked": outranked} if outranked else {})
+    for name, conditions in marked.items():
+        count = session.scalar(select(func.count()).select_from(ImportRow).where(own, *conditions))
+        found |= {name: count} if count else {}
+    return found

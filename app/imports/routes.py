@@ -13,11 +13,11 @@ from app.core import wire
 from app.core.http import Routes, StrictParser, check_version
 from app.core.paging import PageQuery, page, page_of
 from app.core.problems import Malformed, Unsupported
-from app.core.texts import field_text
-from app.imports import operations, queries, schemas, uploads
+from app.imports import checking, operations, queries, schemas, uploads
 from app.imports.files import MOST_BYTES
 from app.imports.models import Import, ImportMapping, ImportRow
 from app.imports.sheets import MOST_UPLOADED
+from app.imports.words import fault_told
 from app.users.rights import Actor
 
 _LIMITS = replace(wire.HTTP_LIMITS, text=MOST_BYTES)
@@ -43,7 +43,7 @@ class FileRoutes(Routes):
     ARGUMENTS_PARSER = FileParser()
 
 
-routes = FileRoutes("imports", __name__, description="Customers, assets and stations from files")
+routes = FileRoutes("imports", __name__, description="Customers, leads, assets and stations from files")
 
 
 def _plan(kind: str) -> Callable[[Session, Actor, dict[str, Any]], operations.Plan]:
@@ -110,11 +110,11 @@ def import_stations(session: Session, actor: Actor, body: operations.Plan) -> op
 
 @routes.door("POST", "/imports", policy="imports.run", body=schemas.UploadSchema, answer=schemas.ImportSchema, status=201)
 def upload_file(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
-    """Upload a spreadsheet of customers; the answer proposes which column is which field.
+    """Upload a spreadsheet of customers or leads; the answer proposes which column is which field.
 
     At most 3,000,000 bytes, 5,000 rows, 60 columns. Nothing is written before it is checked and run.
     """
-    return _shown(session, uploads.upload(session, actor, body["kind"], body["file_name"], body["content"]))
+    return _shown(session, uploads.upload(session, actor, body["kind"], body["file_name"], body["content"], body["system"]))
 
 
 @routes.door("GET", "/imports", policy="imports.read", query=PageQuery, answer=page_of(schemas.ImportSchema))
@@ -134,7 +134,7 @@ def read_import(session: Session, actor: Actor, import_id: str) -> dict[str, Any
     "PATCH", "/imports/<import_id>", policy="imports.run", body=schemas.ImportMappingEditSchema, answer=schemas.ImportSchema
 )
 def map_import(session: Session, actor: Actor, body: dict[str, Any], import_id: str) -> dict[str, Any]:
-    """Say which column is which field, and which field knows a customer again: code, credit_code or phone."""
+    """Say which column is which field, and which knows a row again: code, credit_code or phone; of leads phone."""
     row = queries.access_import(session, actor, import_id)
     check_version(row)
     return _shown(session, uploads.map_columns(session, actor, row, body))
@@ -143,7 +143,7 @@ def map_import(session: Session, actor: Actor, body: dict[str, Any], import_id: 
 @routes.door("POST", "/imports/<import_id>/check", policy="imports.run", answer=schemas.ImportSchema)
 def check_import(session: Session, actor: Actor, import_id: str) -> dict[str, Any]:
     """Judge every row as a run would, without writing: a dry run."""
-    return _shown(session, uploads.check(session, actor, queries.access_import(session, actor, import_id)))
+    return _shown(session, checking.check(session, actor, queries.access_import(session, actor, import_id)))
 
 
 @routes.door("POST", "/imports/<import_id>/run", policy="imports.run", body=schemas.StartSchema, answer=schemas.ImportSchema)
@@ -207,13 +207,19 @@ def forget_mapping(session: Session, actor: Actor, mapping_id: str) -> ImportMap
 
 
 def _shown(session: Session, row: Import) -> dict[str, Any]:
-    names = schemas.ImportSchema().fields.keys() - {"counts"}
-    return {name: getattr(row, name) for name in names} | {"counts": queries.counts(session, row.id)}
+    names = schemas.ImportSchema().fields.keys() - {"counts", "unmapped"}
+    counts, unmapped = queries.counts(session, row.id), row.unmapped or []
+    counts |= {"unmapped": len(unmapped)} if unmapped else {}
+    return {name: getattr(row, name) for name in names} | {"counts": counts, "unmapped": unmapped[: schemas.MOST_UNMAPPED]}
 
 
 def _row_shown(row: ImportRow, locale: str) -> dict[str, Any]:
-    errors = [
-        {"field": name, "code": code, "text": field_text(code, locale)} for name, codes in row.faults.items() for code in codes
-    ]
+    errors = [_fault_shown(name, fault, locale) for name, faults in row.faults.items() for fault in faults]
     told = {"row": row.number, "state": row.state, "plan": row.plan, "cells": row.cells, "errors": errors}
-    return told | {"outranked": row.outranked or []}
+    return told | {"outranked": row.outranked or [], "waiting": row.waiting or [], "follows": row.follows}
+
+
+def _fault_shown(name: str, fault: str, locale: str) -> dict[str, Any]:
+    code, text = fault_told(fault, locale)
+    other = fault.partition(":")[2]
+    return {"field": name, "code": code, "text": text, "other_row": int(other) if other else None}

@@ -11,44 +11,44 @@ from typing import Any
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from app.core.db import Database, now
+from app.core.db import Database
 from app.core.errors import DomainError, FieldsInvalid
-from app.core.history import HistoryEntry, Subject, last_entry, record
+from app.core.history import HistoryEntry, Subject, last_entry
 from app.core.settings import Settings
-from app.core.tracked import touch, transition
-from app.customers import operations, queries
-from app.customers.models import Customer, Site
-from app.customers.sources import telling
-from app.imports.judging import Judge, Judged
+from app.core.tracked import touch
+from app.facts.codes import settle_late
+from app.imports.ending import end
+from app.imports.kinds import KINDS
+from app.imports.kinds.base import Judged, Kind, took_effect
 from app.imports.models import Import, ImportRow
 from app.imports.queries import rows_of
-from app.imports.undoing import Undoing, value_of
 from app.users import auth
 from app.users.models import User
 from app.users.rights import Actor, allows
 
-_PAGE = 50
-_MOST_PAGES = 40  # a run: 2,000 rows, then others have their turn
+_MOST_ROWS = 2_000  # of a run; then others have their turn
 _MOST_IMPORTS = 5
 
 
-def run_imports(database: Database, _settings: Settings) -> int:
+def run_imports(database: Database, settings: Settings) -> int:
     """Go on with every import that runs or is being undone; return how many rows were seen to."""
     with database.reading() as session:
         under_way = select(Import.id).where(Import.state.in_(("running", "undoing")))
         waiting = list(session.scalars(under_way.order_by(Import.id).limit(_MOST_IMPORTS)))
     done = 0
     for import_id in waiting:
-        for _ in range(_MOST_PAGES):
+        left = _MOST_ROWS
+        while left > 0:
             with database.transaction() as session:
-                seen = step(session, import_id)
+                seen = step(session, settings, import_id)
             done += seen
+            left -= seen
             if not seen:
                 break
     return done
 
 
-def step(session: Session, import_id: str) -> int:
+def step(session: Session, settings: Settings, import_id: str) -> int:
     """See to the next rows of one import; the last step ends it. Return how many rows they were."""
     # Another worker that is at it goes on with it; nobody waits for a whole page.
     row = session.scalar(select(Import).where(Import.id == import_id).with_for_update(skip_locked=True))
@@ -56,9 +56,9 @@ def step(session: Session, import_id: str) -> int:
         return 0
     actor = _actor(session, (row.run_by if row.state == "running" else row.undone_by) or row.made_by)
     if actor is None:
-        _end(session, row, "failed", reason="importer_gone")
+        end(session, row, "failed", reason="importer_gone")
         return 0
-    return _run_page(session, actor, row) if row.state == "running" else _undo_page(session, actor, row)
+    return (_run_page if row.state == "running" else _undo_page)(session, settings, actor, row)
 
 
 def _actor(session: Session, user_id: str) -> Actor | None:
@@ -68,117 +68,74 @@ def _actor(session: Session, user_id: str) -> Actor | None:
     return actor if user.state == "active" and user.deleted_at is None and allows(actor, "imports.run") else None
 
 
-def _about(row: Import) -> Subject:
-    return Subject("import", row.id)
-
-
-def _run_page(session: Session, actor: Actor, row: Import) -> int:
-    page = list(session.scalars(rows_of(row.id, "ready").limit(_PAGE)))
+def _run_page(session: Session, settings: Settings, actor: Actor, row: Import) -> int:
+    kind = KINDS[row.kind]
+    page = list(session.scalars(rows_of(row.id, "ready").limit(kind.at_once)))
     if not page:
-        _end(session, row, "done")
+        if row.system is not None:
+            settle_late(session, row.system)
+        end(session, row, "done")
         return 0
-    begun = last_entry(session, _about(row), "import.started")
-    judged = Judge(session, actor, row, [(one.number, one.cells) for one in page]).judged()
-    for one, found in zip(page, judged, strict=True):
-        _bring_in(session, actor, row.number, one, found, begun)
-    _go_on(session, row, len(page))
+    begun = last_entry(session, Subject("import", row.id), "import.started")
+    first = [one for one in page if one.follows is None]
+    judge = kind.judge(session, actor, row, [(one.number, one.cells) for one in first])
+    judged = {one.number: judge.judge(read) for one, read in zip(first, judge.read, strict=True)}
+    for one in page:
+        found = judged.get(one.number) or _judged_now(session, actor, row, kind, one)
+        _bring_in(session, settings, actor, row, one, found, begun)
+    row.done += len(page)
+    touch(session, row)
     return len(page)
 
 
-def _bring_in(session: Session, actor: Actor, file: str, row: ImportRow, found: Judged, begun: HistoryEntry | None) -> None:
-    """Write one row through the verbs, as the word of the file; of what one of them refuses nothing is written."""
+def _judged_now(session: Session, actor: Actor, row: Import, kind: Kind, one: ImportRow) -> Judged:
+    """Judge a further row of a customer, when the row above has been written."""
+    judge = kind.judge(session, actor, row, [(one.number, one.cells)])
+    return judge.judge(judge.read[0], {})
+
+
+def _bring_in(
+    session: Session, settings: Settings, actor: Actor, row: Import, one: ImportRow, found: Judged, begun: HistoryEntry | None
+) -> None:
+    """Write one row through the verbs; of what one of them refuses nothing is written."""
     if not found.faults:
         try:
-            with session.begin_nested(), telling(session, kind="import", ref=file):
-                row.effects = _write(session, actor, found, begun, row.number)
-                row.outranked = [name for effect in row.effects for name in effect["outranked"]] or None
-                row.state = _state(found, row.effects)
+            with session.begin_nested():
+                one.effects = KINDS[row.kind].write(session, settings, actor, row, found, begun)
+                one.outranked = [name for effect in one.effects for name in effect["outranked"]] or None
+                one.waiting = found.waiting or None
+                one.state = _state(found, one.effects)
                 session.flush()
             return
         except FieldsInvalid as fault:
             found.faults = fault.errors
         except DomainError as fault:
             found.faults = {"row": [fault.code]}
-    row.state, row.faults, row.effects, row.outranked = "refused", found.faults, [], None
+    one.state, one.faults, one.effects, one.outranked, one.waiting = "refused", found.faults, [], None, None
     session.flush()
 
 
 def _state(found: Judged, effects: Sequence[Mapping[str, Any]]) -> str:
     if found.plan == "create":
         return "created"
-    return "updated" if any(_took_effect(effect) for effect in effects) else "unchanged"
+    return "updated" if any(took_effect(effect) for effect in effects) else "unchanged"
 
 
-def _took_effect(effect: Mapping[str, Any]) -> bool:
-    """Tell whether anything was written: of what a better source had said nothing was."""
-    return effect["before"] is None or set(effect["after"]) > set(effect["outranked"])
-
-
-def _write(session: Session, actor: Actor, found: Judged, begun: HistoryEntry | None, number: int) -> list[dict[str, Any]]:
-    effects = []
-    if found.customer_id is None:
-        customer = operations.create_customer(session, actor, found.values)
-        effects.append(_effect("customer", customer, None, found.values))
-    else:
-        customer = queries.access_customer(session, actor, found.customer_id)
-        if found.values:
-            before = _present(customer, found.values)
-            operations.edit_customer(session, actor, customer, found.values)
-            effects.append(_effect("customer", customer, before, found.values))
-    if found.site is not None and found.site_id is None:
-        site = operations.create_site(session, actor, customer, found.site)
-        effects.append(_effect("site", site, None, found.site))
-    elif found.site is not None and found.site_id is not None:
-        site = queries.access_site(session, actor, found.site_id)
-        before = _present(site, found.site)
-        operations.edit_site(session, actor, site, found.site)
-        effects.append(_effect("site", site, before, found.site))
-    if any(map(_took_effect, effects)):
-        about = Subject("customer", customer.id)
-        causes = [begun, last_entry(session, about)]
-        record(session, "customer.imported", about, causes=causes, actor_id=actor.id, row=number)
-    return effects
-
-
-def _effect(kind: str, row: Customer | Site, before: Mapping[str, Any] | None, values: Mapping[str, Any]) -> dict[str, Any]:
-    outranked = [] if before is None else row.outranked
-    return {"kind": kind, "id": row.id, "before": before, "after": _present(row, values), "outranked": outranked}
-
-
-def _present(row: Customer | Site, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a row holds of some fields; of the company's own each by itself, as ``custom.<key>``."""
-    names = [name for name in values if name != "custom"] + [f"custom.{key}" for key in values.get("custom", {})]
-    return {name: value_of(row, name) for name in names}
-
-
-def _undo_page(session: Session, actor: Actor, row: Import) -> int:
-    outranked = and_(ImportRow.state == "unchanged", ImportRow.outranked.is_not(None))
-    written = rows_of(row.id).where(or_(ImportRow.state.in_(("created", "updated")), outranked)).order_by(None)
-    page = list(session.scalars(written.order_by(ImportRow.number.desc()).limit(_PAGE)))
+def _undo_page(session: Session, settings: Settings, actor: Actor, row: Import) -> int:
+    kind = KINDS[row.kind]
+    # Of a row that changed nothing there may be words that did not count, or do not yet.
+    said = and_(ImportRow.state == "unchanged", or_(ImportRow.outranked.is_not(None), ImportRow.waiting.is_not(None)))
+    written = rows_of(row.id).where(or_(ImportRow.state.in_(("created", "updated")), said)).order_by(None)
+    page = list(session.scalars(written.order_by(ImportRow.number.desc()).limit(kind.at_once)))
     if not page:
-        _end(session, row, "undone")
+        end(session, row, "undone")
         return 0
-    undoing = Undoing(session, actor, row)
+    undoing = kind.undo(session, settings, actor, row)
     for one in page:
         faults = undoing.take_back(one.effects)
         one.state, one.faults = ("kept", faults) if faults else ("undone", {})
-        one.outranked = None
+        one.outranked = one.waiting = None
         session.flush()
-    _go_on(session, row, len(page))
-    return len(page)
-
-
-def _go_on(session: Session, row: Import, count: int) -> None:
-    row.done += count
+    row.done += len(page)
     touch(session, row)
-
-
-def _end(session: Session, row: Import, state: str, reason: str | None = None) -> None:
-    transition(session, row, state, ended_at=now(session), reason=reason)
-    causes = [last_entry(session, _about(row))]
-    if state == "failed":
-        record(session, "import.failed", _about(row), causes=causes, reason=reason)
-    elif state == "done":
-        record(session, "import.done", _about(row), causes=causes, rows=row.done)
-    else:
-        record(session, "import.undone", _about(row), causes=causes, rows=row.done)
+    return len(page)

@@ -11,7 +11,7 @@ from marshmallow import ValidationError
 from app.core import fields
 from app.custom_fields.models import LONGEST_KEY
 from app.custom_fields.values import KEY
-from app.imports.columns import FIELDS, KEYS
+from app.imports.columns import DEFAULTS, FIELDS, FIELDS_OF, KEYS
 from app.imports.files import MOST_BYTES
 from app.imports.models import IMPORT_STATES, ROW_STATES
 from app.imports.own import PREFIX
@@ -59,7 +59,9 @@ class OutcomeSchema(fields.Schema):
     cut = fields.Flag()
 
 
-UPLOAD_KINDS = ("customers",)
+UPLOAD_KINDS = tuple(FIELDS_OF)
+# Of codes that are listed with an import; ``counts`` says how many there are.
+MOST_UNMAPPED = 100
 
 
 class _Bytes(fields.Text):
@@ -79,15 +81,19 @@ class _Bytes(fields.Text):
 
 
 class UploadSchema(fields.Schema):
-    """A file of at most 3,000,000 bytes: .xlsx, or CSV in UTF-8 or GB18030."""
+    """A file of at most 3,000,000 bytes: .xlsx, or CSV in UTF-8 or GB18030.
+
+    ``system``: whose codes its code lists hold, such as SAP; without one they hold ours.
+    """
 
     kind = fields.OneOf(*UPLOAD_KINDS, required=True)
     file_name = fields.Text(200, 1, required=True)
     content = _Bytes(MOST_UPLOADED, required=True)
+    system = fields.Text(40, 1, allow_none=True, load_default=None)
 
 
 class _Target(fields.Text):
-    """A field of a customer, or one of the company's own as ``custom.<key>``."""
+    """A field of a customer or a lead, or one of the company's own as ``custom.<key>``."""
 
     def __init__(self, **kwargs: Any) -> None:
         pattern = f"^({'|'.join(FIELDS)}|custom\\.{KEY.pattern})$"
@@ -105,7 +111,7 @@ def _columns(**kwargs: Any) -> fields.Table:
 
 
 def _defaults(**kwargs: Any) -> fields.Table:
-    return fields.Table(fields.OneOf("territory_code", "owner_login"), fields.Text(200, 1), most=2, **kwargs)
+    return fields.Table(fields.OneOf(*DEFAULTS), fields.Text(200, 1), most=len(DEFAULTS), **kwargs)
 
 
 class ImportMappingEditSchema(fields.Schema):
@@ -114,6 +120,7 @@ class ImportMappingEditSchema(fields.Schema):
     columns = _columns()
     defaults = _defaults()
     key = fields.OneOf(*KEYS)
+    system = fields.Text(40, 1, allow_none=True)
 
 
 class ImportMappingSchema(fields.TrackedSchema):
@@ -124,12 +131,22 @@ class ImportMappingSchema(fields.TrackedSchema):
     columns = _columns(required=True)
     defaults = _defaults(load_default=dict)
     key = fields.OneOf(*KEYS, required=True)
+    system = fields.Text(40, 1, allow_none=True, load_default=None)
+
+
+class UnmappedSchema(fields.Schema):
+    """A code of another system that stands for nothing yet, and how many rows hold it."""
+
+    list_name = fields.Text()
+    code = fields.Text()
+    rows = fields.Int()
 
 
 class ImportSchema(fields.TrackedSchema):
     """An import. ``counts``: rows by state, and of checked ones by what a run would do; ``done``: rows seen to so far.
 
-    ``counts`` also says of how many rows a better source's value stays (``outranked``).
+    ``counts`` also says of how many rows a better source's value stays (``outranked``) or would stay (``to_outrank``), how many
+    rows hold codes that stand for nothing yet (``waiting``), and how many such codes the last check met (``unmapped``).
     """
 
     number = fields.Text()
@@ -140,6 +157,8 @@ class ImportSchema(fields.TrackedSchema):
     columns = _columns()
     defaults = _defaults()
     key = fields.Text()
+    system = fields.Text(allow_none=True)
+    unmapped = fields.Listing(fields.Nested(UnmappedSchema))
     state = fields.OneOf(*IMPORT_STATES)
     rows = fields.Int()
     done = fields.Int()
@@ -167,17 +186,19 @@ class RowQuery(fields.Schema):
 
 
 class CellFaultSchema(fields.Schema):
-    """What is wrong with one cell, as a code and in words; ``field`` is the column."""
+    """What is wrong with one cell, as a code and in words; ``field`` is the column, ``other_row`` the row it contradicts."""
 
     field = fields.Text()
     code = fields.Text()
     text = fields.Text()
+    other_row = fields.Int(allow_none=True)
 
 
 class ImportRowSchema(fields.Schema):
     """One row of a file, counted as a spreadsheet does: the header is row 1.
 
-    ``outranked``: fields of which a better source's value stays.
+    ``outranked``: fields of which a better source's value stays, or would stay; ``waiting``: fields whose code stands for nothing
+    yet; ``follows``: the row above that is of the same customer, for another site.
     """
 
     row = fields.Int()
@@ -186,6 +207,8 @@ class ImportRowSchema(fields.Schema):
     cells = fields.Facts()
     errors = fields.Listing(fields.Nested(CellFaultSchema))
     outranked = fields.Listing(fields.Text())
+    waiting = fields.Listing(fields.Text())
+    follows = fields.Int(allow_none=True)
 
 
 class ImportRowsSchema(fields.Schema):

@@ -1,4 +1,4 @@
-"""Verbs on imports: upload, map, check, run, undo. What takes long the worker does; see ``running.py``."""
+"""Verbs on imports: upload, map, run, undo; ``checking.py`` checks. What takes long the worker does; see ``running.py``."""
 
 from __future__ import annotations
 
@@ -16,33 +16,40 @@ from app.core.db import insert_many, now
 from app.core.errors import Conflict, FieldsInvalid
 from app.core.locales import EN
 from app.core.numbers import next_number
-from app.core.texts import field_text
 from app.core.tracked import add, hold, touch, transition
 from app.core.wire import fold
 from app.imports import queries
-from app.imports.columns import FIELDS, KEYS, fits, propose, propose_key
-from app.imports.judging import Judge
+from app.imports.columns import FIELDS_OF, fits
 from app.imports.models import Import, ImportMapping, ImportRow
 from app.imports.own import own_fields, own_names
 from app.imports.sheets import read_sheet
+from app.imports.words import fault_told
 from app.users.rights import Actor
 
 _PAGE = 500
 _MOST_MAPPINGS = 200
+_FORESEEN = ("outranked", "waiting", "follows")
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def upload(session: Session, actor: Actor, kind: str, file_name: str, raw: bytes) -> Import:
+def upload(session: Session, actor: Actor, kind: str, file_name: str, raw: bytes, system: str | None = None) -> Import:
     """Take in a file, with a mapping proposed by a kept one that fits, else by the names of its columns.
+
+    Args:
+        kind: a key of ``FIELDS_OF``.
+        system: whose codes its code lists hold; None: as the kept mapping says, else they hold ours.
 
     Raises:
         Invalid: ``file_invalid`` with a reason in words.
+        FieldsInvalid: ``unknown`` (system) where files of this kind hold no such codes.
     """
+    _check_system(kind, system)
+    fields = FIELDS_OF[kind]
     sheet = read_sheet(raw, actor.locale)
     mappings = session.scalars(queries.visible_mappings(actor).where(ImportMapping.kind == kind))
     kept = [row for row in mappings if fits(sheet.header, row.columns)]
     best = max(kept, key=lambda row: (len(row.columns), row.updated_at), default=None)
-    columns = dict(best.columns) if best else propose(sheet.header, own_names(session))
+    columns = dict(best.columns) if best else fields.propose(sheet.header, own_names(session, fields.subject))
     made = add(
         session,
         Import(
@@ -53,12 +60,14 @@ def upload(session: Session, actor: Actor, kind: str, file_name: str, raw: bytes
             header=sheet.header,
             columns=columns,
             defaults=dict(best.defaults) if best else {},
-            key=best.key if best else propose_key(columns),
+            key=best.key if best else fields.propose_key(columns),
+            system=system or (best.system if best else None),
             rows=len(sheet.rows),
             made_by=actor.id,
         ),
     )
-    blank: dict[str, Any] = {"state": "new", "plan": None, "faults": {}, "effects": [], "outranked": None}
+    blank: dict[str, Any] = {"state": "new", "plan": None, "faults": {}, "effects": []}
+    blank |= dict.fromkeys(_FORESEEN)
     rows = [blank | {"import_id": made.id, "number": number, "cells": cells} for number, cells in sheet.rows]
     insert_many(session, ImportRow, rows)
     history.record(session, "import.uploaded", _about(made), actor_id=actor.id, file=file_name, rows=made.rows)
@@ -69,88 +78,52 @@ def _about(row: Import) -> history.Subject:
     return history.Subject("import", row.id)
 
 
+def _check_system(kind: str, system: str | None) -> None:
+    """Refuse a system of a kind whose rows keep no facts: only a fact can wait for its code."""
+    if system is not None and kind != "customers":
+        raise FieldsInvalid({"system": ["unknown"]})
+
+
 def map_columns(session: Session, actor: Actor, row: Import, changes: Mapping[str, Any]) -> Import:
     """Say which column is which field; the import is a draft again.
 
     Raises:
         FieldsInvalid: ``unknown_column``, ``not_one_of``, ``duplicate`` for two columns of one field, ``required`` where no
-            column gives the key.
+            column gives the key, ``unknown`` (system).
         Conflict: ``state_conflict`` once it runs.
     """
-    after = {name: changes.get(name, getattr(row, name)) for name in ("columns", "defaults", "key")}
-    check_columns(session, after, row.header)
-    transition(session, row, "draft", expect=("draft", "checked"), **after)
-    session.execute(update(ImportRow).where(ImportRow.import_id == row.id).values(state="new", plan=None, faults={}))
+    after = {name: changes.get(name, getattr(row, name)) for name in ("columns", "defaults", "key", "system")}
+    check_columns(session, row.kind, after, row.header)
+    transition(session, row, "draft", expect=("draft", "checked"), unmapped=None, **after)
+    blank: dict[str, Any] = {"state": "new", "plan": None, "faults": {}} | dict.fromkeys(_FORESEEN)
+    session.execute(update(ImportRow).where(ImportRow.import_id == row.id).values(**blank))
     history.record(session, "import.mapped", _about(row), causes=[history.last_entry(session, _about(row))], actor_id=actor.id)
     return row
 
 
-def check_columns(session: Session, wanted: Mapping[str, Any], header: Sequence[str] | None = None) -> None:
-    """Check a mapping of columns, against a file's where one is given.
+def check_columns(session: Session, kind: str, wanted: Mapping[str, Any], header: Sequence[str] | None = None) -> None:
+    """Check a mapping of columns of a kind of file, against a file's where one is given.
 
     Raises:
         FieldsInvalid: as ``map_columns``.
     """
+    _check_system(kind, wanted.get("system"))
+    fields = FIELDS_OF[kind]
     columns, faults = wanted["columns"], {}
     if header is not None and not set(columns) <= set(header):
         faults["columns"] = ["unknown_column"]
-    elif not set(columns.values()) <= {*FIELDS, *own_fields(session)}:
+    elif not set(columns.values()) <= {*fields.synonyms, *own_fields(session, fields.subject)}:
         faults["columns"] = ["not_one_of"]
     elif len(set(columns.values())) < len(columns):
         faults["columns"] = ["duplicate"]
-    if not set(wanted["defaults"]) <= {"territory_code", "owner_login"}:
+    if not set(wanted["defaults"]) <= set(fields.defaults):
         faults["defaults"] = ["not_one_of"]
-    if wanted["key"] not in KEYS:
+    if wanted["key"] not in fields.keys:
         faults["key"] = ["not_one_of"]
     elif wanted["key"] not in columns.values():
         faults["key"] = ["required"]
     if faults:
         raise FieldsInvalid(faults)
-
-
-def check(session: Session, actor: Actor, row: Import) -> Import:
-    """Judge every row as a run would, and write nothing else.
-
-    Raises:
-        FieldsInvalid: as ``map_columns``.
-        Conflict: ``state_conflict`` once it runs.
-    """
-    check_columns(session, {"columns": row.columns, "defaults": row.defaults, "key": row.key}, row.header)
-    transition(session, row, "checked", expect=("draft", "checked"))
-    seen: set[str] = set()
-    faulty = 0
-    after = 0
-    while page := session.execute(
-        select(ImportRow.number, ImportRow.cells)
-        .where(ImportRow.import_id == row.id, ImportRow.number > after)
-        .order_by(ImportRow.number)
-        .limit(_PAGE)
-    ).all():
-        after = page[-1].number
-        written = []
-        for found in Judge(session, actor, row, [(number, cells) for number, cells in page]).judged():
-            if found.key is not None and found.key in seen:
-                found.faults.setdefault(_header_of(row, row.key), []).append("duplicate")
-            seen |= {found.key} if found.key is not None else set()
-            faulty += bool(found.faults)
-            state, plan = ("faulty", None) if found.faults else ("ready", found.plan)
-            place = {"import_id": row.id, "number": found.number}
-            written.append({**place, "state": state, "plan": plan, "faults": found.faults})
-        session.execute(update(ImportRow), written)
-    history.record(
-        session,
-        "import.checked",
-        _about(row),
-        causes=[history.last_entry(session, _about(row))],
-        actor_id=actor.id,
-        rows=row.rows,
-        faulty=faulty,
-    )
-    return row
-
-
-def _header_of(row: Import, field: str) -> str:
-    return next((header for header, name in row.columns.items() if name == field), field)
 
 
 def start(session: Session, actor: Actor, row: Import, *, skip_faulty: bool) -> Import:
@@ -200,7 +173,7 @@ def errors_csv(session: Session, row: Import, locale: str) -> Iterator[str]:
     rows = session.scalars(queries.rows_of(row.id, "faulty", "refused", "kept").execution_options(yield_per=_PAGE))
     for found in rows:
         told = "; ".join(
-            f"{name}: {', '.join(field_text(code, locale) for code in codes)}" for name, codes in found.faults.items()
+            f"{name}: {', '.join(fault_told(code, locale)[1] for code in codes)}" for name, codes in found.faults.items()
         )
         yield _line([str(found.number), *(str(found.cells.get(name, "")) for name in row.header), told])
 
@@ -217,7 +190,7 @@ def keep_mapping(session: Session, actor: Actor, values: Mapping[str, Any]) -> I
     Raises:
         FieldsInvalid: as ``map_columns``, ``too_many`` beyond 200 mappings.
     """
-    check_columns(session, values)
+    check_columns(session, values["kind"], values)
     name_key = fold(values["name"])[:100]
     mappings = queries.visible_mappings(actor)
     known = session.scalar(mappings.where(ImportMapping.kind == values["kind"], ImportMapping.name_key == name_key))

@@ -200,6 +200,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "import.undone": ("The import was taken back, as far as nobody had touched its rows.", "导入已撤销，此后被改动的内容除外。"),
     "import_mapping.kept": ("A mapping of columns was kept as “{name}”.", "列对应关系已保存为“{name}”。"),
     "import_mapping.forgotten": ("A kept mapping of columns was deleted.", "已删除保存的列对应关系。"),
+    "lead.imported": ("It came, or was changed, with row {row} of an import.", "由导入文件的第 {row} 行新建或更改。"),
     "customer.imported": ("It came, or was changed, with row {row} of an import.", "由导入文件的第 {row} 行新建或更改。"),
     "site.placed": ("{by} found the address “{address}”: {name}.", "{by} 已找到地址“{address}”：{name}。"),
     "site.placed_roughly": (

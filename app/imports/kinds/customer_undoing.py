@@ -1,4 +1,4 @@
-"""Taking back what the rows of an import wrote, where nobody touched it since, and what the file said, in any case."""
+"""Taking back what rows of customers wrote, where nobody touched it since, and what the file said, in any case."""
 
 from __future__ import annotations
 
@@ -10,30 +10,28 @@ from sqlalchemy.orm import Session
 
 from app.core import history
 from app.core.errors import DomainError, FieldsInvalid, NotFound
+from app.core.settings import Settings
 from app.customers import operations, queries
 from app.customers.belongings import BELONGINGS
 from app.customers.facts import PLAIN
 from app.customers.models import Customer, Site
 from app.customers.withdrawing import withdraw
 from app.imports.cells import Faults
+from app.imports.kinds.base import Effect
 from app.imports.models import Import
 from app.users.rights import Actor
 
 
-class Undoing:
-    """Takes back rows of one import, the last one first."""
+class CustomerUndoing:
+    """See ``base.Undoing``."""
 
-    def __init__(self, session: Session, actor: Actor, row: Import) -> None:
+    def __init__(self, session: Session, _settings: Settings, actor: Actor, upload: Import) -> None:
         self._session, self._actor = session, actor
-        self._source = ("import", row.number)
-        self._begun = history.last_entry(session, history.Subject("import", row.id), "import.undo_started")
+        self._source = ("import", upload.number)
+        self._begun = history.last_entry(session, history.Subject("import", upload.id), "import.undo_started")
 
-    def take_back(self, effects: list[dict[str, Any]]) -> Faults:
-        """Take back what one row of the file wrote.
-
-        Returns:
-            What stays, as codes by field.
-        """
+    def take_back(self, effects: list[Effect]) -> Faults:
+        """See ``base.Undoing``."""
         faults: Faults = {}
         for effect in reversed(effects):
             self._take_back(effect, faults)
