@@ -60,6 +60,7 @@ class Collection:
         columns: wire name -> column, in the order they are sent.
         words: further fields of some rows that are put into the reader's language.
         optional: fields that may be null.
+        withheld: fields of JSON text that are empty for whoever lacks a right, by its name.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Collection:
     words: Words | None = None
     worded: tuple[str, ...] = ()
     optional: frozenset[str] = field(default_factory=frozenset)
+    withheld: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -179,6 +181,7 @@ COLLECTIONS: dict[str, Collection] = {
             "customers.read",
             _plain("code", "name", "phone", "email", "territory_id", "owner_id", "custom"),
             optional=frozenset({"phone", "email", "owner_id"}),
+            withheld={"custom": "custom_fields.read"},
         ),
         Collection(
             "custom_fields",

@@ -19,12 +19,14 @@ class Belonging:
         column: holds the customer's id.
         only: where the column names other things, too: a column and the value it has for customers.
         parent: table and column of the row they hang on, where that belongs to a customer itself: they go where it goes.
+        keeps: a column and the values of it with which a row keeps its customer from being deleted: somebody still waits for it.
     """
 
     table: str
     column: str = "customer_id"
     only: tuple[str, str] | None = None
     parent: tuple[str, str] | None = None
+    keeps: tuple[str, tuple[str, ...]] | None = None
 
     @property
     def rows(self) -> Table:
@@ -41,7 +43,12 @@ BELONGINGS: list[Belonging] = []
 
 
 def declare_belonging(
-    table: str, column: str = "customer_id", *, only: tuple[str, str] | None = None, parent: tuple[str, str] | None = None
+    table: str,
+    column: str = "customer_id",
+    *,
+    only: tuple[str, str] | None = None,
+    parent: tuple[str, str] | None = None,
+    keeps: tuple[str, tuple[str, ...]] | None = None,
 ) -> None:
     """Let the rows of a tracked table go with their customer. Called once beside the model, after that of its parent."""
-    BELONGINGS.append(Belonging(table, column, only, parent))
+    BELONGINGS.append(Belonging(table, column, only, parent, keeps))

@@ -7,17 +7,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Table, select
 from sqlalchemy.orm import Session
 
 from app.core import history
 from app.core.db import Base, among, now
-from app.core.errors import Conflict, DomainError, FieldsInvalid, NotFound
+from app.core.errors import Conflict, DomainError, FieldsInvalid, Forbidden, NotFound
 from app.core.numbers import next_numbers
 from app.core.scopes import send_away
 from app.core.tracked import add_many, touch
 from app.custom_fields.operations import checked_values
 from app.customers import facts, merging, places, queries
+from app.customers.belongings import BELONGINGS
 from app.customers.blocks import rekey
 from app.customers.models import Customer, Site
 from app.customers.sources import source_of, telling
@@ -183,8 +184,11 @@ def delete_customer(session: Session, actor: Actor, customer: Customer) -> Custo
     """Delete a customer with its sites. Their rows stay as tombstones, and ``undelete_customer`` brings them back.
 
     Raises:
-        Conflict: ``in_use`` while an asset belongs to it.
+        Forbidden: a rep deletes no customer that a colleague is in charge of.
+        Conflict: ``in_use`` while an asset belongs to it, a visit is ahead or a next step open.
     """
+    if actor.role == REP and customer.owner_id not in (None, actor.id):
+        raise Forbidden("forbidden")
     _refuse_used(session, customer, "customer_id")
     at = now(session)  # one instant for all of them: by it, undeleting knows what went together
     for site in session.scalars(select(Site).where(Site.customer_id == customer.id, Site.deleted_at.is_(None))):
@@ -326,7 +330,7 @@ def delete_site(session: Session, actor: Actor, site: Site) -> Site:
     """Delete a site; its row stays as a tombstone.
 
     Raises:
-        Conflict: ``in_use`` while an asset stands there.
+        Conflict: ``in_use`` while an asset stands there or a visit is ahead.
     """
     _refuse_used(session, site, "site_id")
     _bury_site(session, actor, site, now(session))
@@ -355,9 +359,15 @@ def _keep_live(session: Session, customers: Collection[str]) -> set[str]:
 
 def _refuse_used(session: Session, row: Customer | Site, column: str) -> None:
     session.refresh(row, with_for_update=True)  # nothing may be put there meanwhile
-    assets = Base.metadata.tables["assets"]  # by name: assets lie in a room above, and this is all that is asked of them here
-    if session.execute(select(assets.c.id).where(assets.c[column] == row.id, assets.c.deleted_at.is_(None)).limit(1)).first():
-        raise Conflict("in_use")
+    assets = Base.metadata.tables["assets"]  # by name: assets lie in a room above
+    used: list[tuple[Table, ColumnElement[bool]]] = [(assets, assets.c.deleted_at.is_(None))]
+    for belonging in BELONGINGS:
+        if belonging.keeps is not None and column in belonging.rows.c:
+            state, values = belonging.keeps
+            used.append((belonging.rows, belonging.rows.c.deleted_at.is_(None) & belonging.rows.c[state].in_(values)))
+    for table, lives in used:
+        if session.execute(select(table.c.id).where(table.c[column] == row.id, lives).limit(1)).first():
+            raise Conflict("in_use")
 
 
 def _bury(session: Session, row: Customer | Site, at: datetime) -> None:

@@ -11,15 +11,24 @@ from app.core.http import Routes, check_version
 from app.core.paging import PageQuery, page, page_of
 from app.customers import duplicates, merging, operations, queries, schemas
 from app.customers.models import Customer, DuplicatePair, Site
-from app.users.rights import Actor
+from app.users.rights import Actor, allows
 
 routes = Routes("customers", __name__, description="Customers and their sites")
+_OPEN = tuple(name for name in schemas.CustomerSchema().fields if name not in {"custom", "outranked"})
+
+
+def _shown(actor: Actor, row: Customer) -> Any:
+    """Return a customer as an actor may read it: what the company notes in fields of its own is not for the owner or a station."""
+    if allows(actor, "custom_fields.read"):
+        return row
+    return {name: getattr(row, name) for name in _OPEN} | {"custom": {}}
 
 
 @routes.door("GET", "/customers", policy="customers.read", query=PageQuery, answer=page_of(schemas.CustomerSchema))
 def list_customers(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
-    """List customers."""
-    return page(session, queries.visible_to(actor), Customer, query)
+    """List customers; the company's own fields only to whom they are for."""
+    listed = page(session, queries.visible_to(actor), Customer, query)
+    return listed | {"items": [_shown(actor, row) for row in listed["items"]]}
 
 
 @routes.door(
@@ -31,9 +40,9 @@ def create_customer(session: Session, actor: Actor, body: dict[str, Any]) -> Cus
 
 
 @routes.door("GET", "/customers/<customer_id>", policy="customers.read", answer=schemas.CustomerSchema)
-def read_customer(session: Session, actor: Actor, customer_id: str) -> Customer:
+def read_customer(session: Session, actor: Actor, customer_id: str) -> Any:
     """Read one customer; for one that was merged, the one it is now, which has another id."""
-    return queries.follow_customer(session, actor, customer_id)
+    return _shown(actor, queries.follow_customer(session, actor, customer_id))
 
 
 @routes.door(

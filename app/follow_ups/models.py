@@ -66,7 +66,7 @@ class FollowUp(Tracked):
 _LIVE = "WHERE r.id IN ({ids}) AND r.deleted_at IS NULL"
 # What was done with a lead belongs to the customer it became.
 _CUSTOMER = "LEFT JOIN leads l ON l.id = r.lead_id JOIN customers c ON c.id = COALESCE(r.customer_id, l.customer_id)"
-declare_belonging("follow_ups")
+declare_belonging("follow_ups", keeps=("state", ("open",)))
 declare_story(
     "follow_up",
     select(FollowUp.id, func.coalesce(FollowUp.customer_id, Lead.customer_id)).outerjoin(Lead, Lead.id == FollowUp.lead_id),

@@ -190,7 +190,7 @@ class CheckIn(Tracked):
     site_fix: Mapped[str | None] = mapped_column(String(12))
 
 
-declare_belonging("visits", parent=("sites", "site_id"))
+declare_belonging("visits", parent=("sites", "site_id"), keeps=("state", ("planned", "in_progress")))
 declare_story("visit", select(Visit.id, Visit.customer_id))
 declare_story("check_in", select(CheckIn.id, Visit.customer_id).join(Visit, Visit.id == CheckIn.visit_id))
 declare_rows(

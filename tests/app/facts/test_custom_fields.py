@@ -71,6 +71,22 @@ def test_a_new_customer_brings_values_too(world: World, office: Http, rep: Http,
     assert [(one["field"], one["code"]) for one in refused["errors"]] == [("custom.customer_grade", "not_one_of")]
 
 
+def test_what_the_company_notes_of_a_customer_is_not_for_its_owner_nor_for_a_station(
+    world: World, office: Http, rep: Http, http: Http, phone: Phones, grade: dict[str, Any]
+) -> None:
+    edit(rep, world.customer, custom={"customer_grade": "C"})
+    owner = http.as_(world.owner)
+
+    assert office.get(f"/customers/{world.customer}")["custom"] == {"customer_grade": "C"}
+    assert owner.get(f"/customers/{world.customer}")["custom"] == {}
+    assert [row["custom"] for row in owner.get("/customers")["items"]] == [{}]
+    of_owner, of_rep = phone(world.owner), phone(world.rep)
+    of_owner.pull()
+    of_rep.pull()
+    assert json.loads(of_owner.rows["customers"][world.customer]["custom"]) == {}
+    assert json.loads(of_rep.rows["customers"][world.customer]["custom"]) == {"customer_grade": "C"}
+
+
 def test_a_retired_field_keeps_its_values_and_takes_no_new_ones(world: World, office: Http, rep: Http) -> None:
     field = add_field(office, "old")
     edit(rep, world.customer, custom={"old": "kept"})
