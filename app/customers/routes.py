@@ -18,7 +18,7 @@ _OPEN = tuple(name for name in schemas.CustomerSchema().fields if name not in {"
 
 
 def _shown(actor: Actor, row: Customer) -> Any:
-    """Return a customer as an actor may read it: what the company notes in fields of its own is not for the owner or a station."""
+    """Return a customer as an actor may read it: the company's own fields are for neither owners nor stations."""
     if allows(actor, "custom_fields.read"):
         return row
     return {name: getattr(row, name) for name in _OPEN} | {"custom": {}}
