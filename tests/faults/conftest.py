@@ -76,7 +76,8 @@ def real_world(real_url: str, real_settings: Settings) -> Iterator[World]:
     made = make_world(database, real_settings)
     with database.transaction() as session:
         boss = Actor("system-user", "admin", "system", "en")
-        stations.set_stock(session, boss, session.get_one(Station, made.stations[0]), PART, 200)
+        for station_id in made.stations:
+            stations.set_stock(session, boss, session.get_one(Station, station_id), PART, 200)
         customer, site = session.get_one(Customer, made.customer), session.get_one(Site, made.site)
         profile = session.get_one(DeviceProfile, made.profile)
         for i in range(DEVICES):
