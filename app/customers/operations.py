@@ -330,7 +330,7 @@ def delete_site(session: Session, actor: Actor, site: Site) -> Site:
     """Delete a site; its row stays as a tombstone.
 
     Raises:
-        Conflict: ``in_use`` while an asset stands there or a visit is ahead.
+        Conflict: ``in_use`` while an asset stands there. A visit that is planned there tells that the site is gone.
     """
     _refuse_used(session, site, "site_id")
     _bury_site(session, actor, site, now(session))
@@ -362,7 +362,7 @@ def _refuse_used(session: Session, row: Customer | Site, column: str) -> None:
     assets = Base.metadata.tables["assets"]  # by name: assets lie in a room above
     used: list[tuple[Table, ColumnElement[bool]]] = [(assets, assets.c.deleted_at.is_(None))]
     for belonging in BELONGINGS:
-        if belonging.keeps is not None and column in belonging.rows.c:
+        if belonging.keeps is not None and column == belonging.column:
             state, values = belonging.keeps
             used.append((belonging.rows, belonging.rows.c.deleted_at.is_(None) & belonging.rows.c[state].in_(values)))
     for table, lives in used:
