@@ -21,6 +21,7 @@ from app.core.settings import amount
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # Unicode's categories Cc, Zl and Zp
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_AMOUNT = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?")
 _MINUTE = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _COMMON: dict[str, str | list[Any] | dict[Any, Any]] = {"required": "required", "null": "null", "validator_failed": "invalid"}
 
@@ -223,18 +224,15 @@ class Amount(fields.Field[Decimal]):
     default_error_messages = _COMMON
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"type": "string", "pattern": r"^\d{1,10}(\.\d{1,2})?$"}, **kwargs)
+        super().__init__(metadata={"type": "string", "pattern": f"^{_AMOUNT.pattern}$"}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Decimal:
         try:
-            if not isinstance(value, str) or len(value) > 13:
+            if not isinstance(value, str) or not _AMOUNT.fullmatch(value):
                 raise ValueError
-            found = amount(value)
+            return amount(value)
         except (ValueError, InvalidOperation):
             raise ValidationError("amount_invalid") from None
-        if not 0 <= found < 10**10:
-            raise ValidationError("amount_invalid")
-        return found
 
     def _serialize(self, value: Decimal | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         return None if value is None else f"{value:.2f}"

@@ -714,7 +714,7 @@ FACTS: dict[str, tuple[str, str]] = POSITIONS | {
     "applied": ("taken over", "已采用"),
     "raised": ("raised", "已触发"),
     "redeemed": ("redeemed", "已核销"),
-    "rejected": ("given back", "已退回"),
+    "rejected": ("turned down", "已拒绝"),
     "replayed": ("replayed", "已重放"),
     "restored": ("restored", "已恢复"),
     "revoked": ("revoked", "已停用"),

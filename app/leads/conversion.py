@@ -108,8 +108,11 @@ def convert(
 
     Raises:
         Conflict: ``state_conflict`` unless it is qualified; ``lead_converted`` when it became another customer.
-        FieldsInvalid: ``unknown_reference`` (customer_id), or what is wrong with a field of the new customer.
+        FieldsInvalid: ``unknown_reference`` (customer_id), ``unknown`` (values, where a customer is named), or what is wrong with
+            a field of the new customer.
     """
+    if customer_id is not None and given:
+        raise FieldsInvalid({"values": ["unknown"]})
     lead = hold(session, Lead, lead.id)
     if lead.state == "converted":
         if customer_id in (None, lead.customer_id):

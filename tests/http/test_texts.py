@@ -292,8 +292,8 @@ def test_every_state_and_every_reason_of_the_parser_has_words() -> None:
 
 def test_a_refusal_names_states_and_reasons_in_words() -> None:
     told = {"state": "rejected", "wanted": "accepted"}
-    assert problem_text("state_conflict", ZH, told)[1] == "当前状态为“已退回”，不能变为“已接受”。"
-    assert problem_text("state_conflict", EN, told)[1] == "Its state is now “given back”; it cannot become “accepted”."
+    assert problem_text("state_conflict", ZH, told)[1] == "当前状态为“已拒绝”，不能变为“已接受”。"
+    assert problem_text("state_conflict", EN, told)[1] == "Its state is now “turned down”; it cannot become “accepted”."
     assert problem_text("malformed", ZH, {"reason": "text_too_long"})[1] == "请求内容不符合要求：文本过长。"
     assert problem_text("station_not_able", ZH, {"lacks": ["certificate", "part"]})[1] == "该服务站不满足：资质、备件。"
 

@@ -199,3 +199,22 @@ def test_leads_of_a_rep_who_leaves_go_to_the_successor_or_into_the_pool(desk: De
         third = make_user(session, desk.world.settings, "rep", "rep3", territory_ids=[desk.world.territory]).id
     boss.post(f"/users/{desk.rep_id}/deactivate", {"successor_id": third})
     assert desk.read(lead)["owner_id"] == third
+
+
+@pytest.mark.parametrize(
+    "budget", ["1e9", "1E+9", "1_000", "+5", ".5", "5.", "\uff11\uff12", " 12 ", "-1", "10000000000", "1.234", 5]
+)
+def test_a_budget_is_written_as_the_api_says(desk: Desk, budget: Any) -> None:
+    body = {"name": "Chen", "phone": "13800000001", "interest": "two forklifts", "budget": budget}
+
+    refusal = desk.rep.refused("POST", "/leads", 422, "validation_failed", body)
+
+    assert [(one["field"], one["code"]) for one in refusal["errors"]] == [("budget", "amount_invalid")]
+
+
+def test_a_lead_becomes_a_customer_there_is_or_one_of_values_not_both(desk: Desk) -> None:
+    body = {"customer_id": desk.world.customer, "values": {"name": "Chen Ltd"}}
+
+    refusal = desk.rep.refused("POST", f"/leads/{desk.lead(owner_id=desk.rep_id)['id']}/convert", 422, "validation_failed", body)
+
+    assert [(one["field"], one["code"]) for one in refusal["errors"]] == [("values", "unknown")]
