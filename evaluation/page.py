@@ -62,6 +62,9 @@ sets named in each section, which are not part of this repository. Machine: {mac
 What runs is the product's own code: the detectors of the ingest (`app/rules/detectors`), the reading of messages, the keys and
 scores of customers, the judging of positions. A section that draws by chance names its seed; the others draw nothing. So beside
 day and machine the page changes only with the product, with a library that decides figures, or with the data.
+
+How long a phone waits for its home page (p95 42 ms, at most 7.8 kB), a check-in (p95 37 ms) and a search among 100,000 customers
+(p95 22 ms) is measured by `python -m bench --only field_day`: [speed](bench.md#12-a-reps-phone-among-100000-customers).
 """,
     ZH: """# 真实数据上的质量
 
@@ -72,6 +75,9 @@ day and machine the page changes only with the product, with a library that deci
 
 运行的是产品自身的代码：接收进程的检测器（`app/rules/detectors`）、消息的读取、客户的匹配键与评分、定位的评判。
 凡随机抽取的章节都写明种子，其余章节没有随机成分。因此除日期与机器外，只有产品、影响结果的库或数据变化时，本页才会变化。
+
+手机首页（p95 为 42 毫秒，不超过 7.8 kB）、签到（p95 为 37 毫秒）和在 100,000 个客户中搜索（p95 为 22 毫秒）的耗时由
+`python -m bench --only field_day` 测得，见[速度](bench.md#12-a-reps-phone-among-100000-customers)。
 """,
 }
 
