@@ -21,7 +21,8 @@ _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){4,}")
 def derive(session: Session, lead: Lead) -> None:
     """Compute a lead's completeness and score from its present fields; the caller writes it."""
     lead.completeness, lead.missing = completeness_of(queries.facts_of(lead))
-    version, document = queries.score_in_force(session, lead.territory_id)
+    with session.no_autoflush:  # the caller's ``touch`` is to see which fields changed
+        version, document = queries.score_in_force(session, lead.territory_id)
     lead.score, lead.score_reasons = score_of(document, queries.facts_of(lead))
     lead.scored_by = version
 

@@ -274,7 +274,7 @@ class Company:
             for worker in self.workers:
                 worker.ledger.count("pulls")
                 pushed = worker.phone.sync() or pushed
-                worker.phone.give_up_refused()
+                worker.give_up_refused()
             if not pushed and not any(worker.phone.waiting() for worker in self.workers):
                 return True
         return False
