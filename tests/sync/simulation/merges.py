@@ -10,7 +10,7 @@ from app.core.db import Base
 from app.customers.belongings import BELONGINGS
 from app.customers.merging import follow_late
 from app.customers.models import Customer, CustomerMerge
-from tests.sync.simulation.noun import Duties, Found, Noun
+from tests.sync.simulation.noun import Duties, Found, Noun, Rivals
 
 
 class Merges(Noun):
@@ -54,6 +54,15 @@ class Merges(Noun):
     def follow(self) -> None:
         with self.company.db.transaction() as session:
             follow_late(session)
+
+    def rivals(self) -> Rivals:
+        """Return what stood in customers before an edit of one that was merged into them: it comes back when they part."""
+        told: Rivals = {}
+        with self.company.db.reading() as session:
+            for made in session.scalars(select(CustomerMerge)):
+                for name, values in made.taken.items():
+                    told.setdefault((made.survivor_id, name), set()).add(values["before"])
+        return told
 
     def check(self, found: Found) -> None:
         with self.company.db.reading() as session:
