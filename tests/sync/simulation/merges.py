@@ -61,7 +61,8 @@ class Merges(Noun):
         with self.company.db.reading() as session:
             for made in session.scalars(select(CustomerMerge)):
                 for name, values in made.taken.items():
-                    told.setdefault((made.survivor_id, name), set()).add(values["before"])
+                    if not isinstance(values["before"], dict):
+                        told.setdefault((made.survivor_id, name), set()).add(values["before"])
         return told
 
     def check(self, found: Found) -> None:
