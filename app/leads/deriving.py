@@ -15,7 +15,8 @@ from app.leads.scoring import score_of
 
 def derive(session: Session, lead: Lead) -> None:
     """Compute a lead's completeness and score from its present fields; the caller writes it."""
-    version, document = queries.score_in_force(session, lead.territory_id)
+    with session.no_autoflush:  # the caller's ``touch`` is to see which fields changed
+        version, document = queries.score_in_force(session, lead.territory_id)
     lead.score, lead.score_reasons, lead.completeness, lead.missing = score_of(document, queries.facts_of(lead))
     lead.scored_by = version
 

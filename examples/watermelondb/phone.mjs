@@ -72,7 +72,8 @@ export async function openPhone({ schemaVersion = SCHEMA_VERSION, pageSize, stor
   /**
    * The library pulls before it pushes, and keeps a person's unsent values over what comes. What they had seen when they
    * made them is where the phone stood before that pull; the push says so, or the server could not tell a conflict.
-   * It is written down until a push went through. In a new column nobody has seen anything.
+   * It is written down until a push went through whole: what was refused waits on, and is sent again when it was put right.
+   * In a new column nobody has seen anything.
    */
   async function noteSeen(lastPulledAt, migration) {
     const before = await database.localStorage.get('seen');
@@ -119,7 +120,8 @@ export async function openPhone({ schemaVersion = SCHEMA_VERSION, pageSize, stor
       sendCreatedAsUpdated: true,
       migrationsEnabledAtVersion: 1,
     });
-    await database.localStorage.remove('seen');
+    const refused = Object.values(log.rejectedIds ?? {}).some((ids) => ids.length > 0);
+    if (!refused) await database.localStorage.remove('seen');
     return { log, intents };
   }
 

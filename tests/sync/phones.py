@@ -300,7 +300,8 @@ class Phone:
                     # What the person edited while the push was under way stays unsent.
                     if row["id"] not in refused and same.get(row["id"]) == row:
                         self.state.pop((table, row["id"]), None)
-        self.seen = None
+        if not any(self.rejected.values()):
+            self.seen = None  # else what was refused waits on, and its person has seen no more than before
         self.witness.step(self)
         for table, lists in sent.items():
             self.deleted.get(table, set()).difference_update(set(lists["deleted"]) - set(self.rejected.get(table, ())))

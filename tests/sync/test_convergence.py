@@ -388,3 +388,39 @@ def test_a_key_that_came_for_a_merged_customer_is_kept_in_the_journal_when_someb
 
     assert office.get("/customers/customer-other")["custom"] == {"grade": "B"}
     assert [(one["kept"], one["lost"]) for one in office.get("/sync/conflicts")["items"]] == [("B", "A")]
+
+
+def test_an_edit_that_was_refused_and_put_right_has_still_not_seen_what_came_with_the_pull_before(
+    db: Database, settings: Settings, phone: Callable[..., Phone]
+) -> None:
+    world = make_world(db, settings)
+    rep, manager = phone(world.rep), phone(world.manager)
+    for one in (rep, manager):
+        one.pull()
+    rep.update("customers", world.customer, name="By the rep", phone="nonsense")
+    manager.update("customers", world.customer, name="By the manager")
+    manager.sync()
+    rep.sync()
+    assert rep.rejected == {"customers": [world.customer]}
+    rep.update("customers", world.customer, phone="+8613800000001")
+    rep.sync()
+
+    [lost] = manager.person.get("/sync/conflicts")["items"]
+    assert (lost["kept"], lost["lost"]) == ("By the rep", "By the manager")
+
+
+def test_a_name_of_a_lead_is_kept_in_the_journal_when_somebody_overwrites_it_unseen(
+    db: Database, settings: Settings, http: Http, phone: Callable[..., Phone]
+) -> None:
+    world = make_world(db, settings)
+    office = http.as_(world.manager)
+    lead = http.as_(world.rep).post("/leads", {"name": "Li", "phone": "13900139000", "interest": "a crane"}, expect=201)
+    rep = phone(world.rep)
+    rep.pull()
+    rep.update("leads", lead["id"], name="By the rep")
+    office.edit(f"/leads/{lead['id']}", {"name": "By the office"}, lead["version"])
+    assert office.get(f"/leads/{lead['id']}")["version"] == lead["version"] + 1, "one edit is one version"
+    rep.sync()
+
+    [lost] = office.get("/sync/conflicts")["items"]
+    assert (lost["kept"], lost["lost"]) == ("By the rep", "By the office")

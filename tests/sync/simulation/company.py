@@ -35,7 +35,7 @@ from tests.sync.simulation.follow_ups import FollowUps
 from tests.sync.simulation.leads import Leads
 from tests.sync.simulation.ledger import MODELS, Ledger
 from tests.sync.simulation.merges import Merges
-from tests.sync.simulation.noun import Found, Noun
+from tests.sync.simulation.noun import Found, Noun, Rivals
 from tests.sync.simulation.tasks import Tasks
 from tests.sync.simulation.visits import Visits
 from tests.sync.simulation.watch import Watch
@@ -274,7 +274,7 @@ class Company:
             for worker in self.workers:
                 worker.ledger.count("pulls")
                 pushed = worker.phone.sync() or pushed
-                worker.phone.give_up_refused()
+                worker.give_up_refused()
             if not pushed and not any(worker.phone.waiting() for worker in self.workers):
                 return True
         return False
@@ -297,7 +297,10 @@ class Company:
         self.ledger.n["conflicts"] = len(found.conflicts)
         self.ledger.n["refused rows"] = len(found.problems)
         assert not self.ledger.faults, self.ledger.faults[:3]
-        rivals = next(noun.rivals() for noun in self.nouns if isinstance(noun, CustomFields))
+        rivals: Rivals = {}
+        for noun in self.nouns:
+            for where, told in noun.rivals().items():
+                rivals.setdefault(where, set()).update(told)
         values.check_values(self.ledger, found, rivals)
         values.check_repeats(self.ledger, found)
         self._check_intents(found)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.customers.models import Customer, CustomerFact, CustomerMerge
 from tests.sync.simulation.ledger import values_in
-from tests.sync.simulation.noun import Duties, Found, Habits, Noun
+from tests.sync.simulation.noun import Duties, Found, Habits, Noun, Rivals
 from tests.sync.simulation.worker import fresh
 
 if TYPE_CHECKING:
@@ -81,9 +81,9 @@ class CustomFields(Noun):
         body = {"retired": chance.random() < 0.4}
         self.company.call(self.company.manager, "PATCH", f"/custom-fields/{chance.choice(self.fields)}", body, If_Match="*")
 
-    def rivals(self) -> dict[tuple[str, str], set[Any]]:
+    def rivals(self) -> Rivals:
         """Return what people said of fields of which the other system spoke."""
-        found: dict[tuple[str, str], set[Any]] = {}
+        found: Rivals = {}
         with self.company.db.reading() as session:
             for fact in session.scalars(select(CustomerFact).where(CustomerFact.field.in_(_RULED))):
                 found.setdefault((fact.about_id, fact.field), set()).add(fact.value)

@@ -57,7 +57,7 @@ class Tracks(Noun):
     once = ("track_consent.given", "track_consent.withdrawn", "track_shift.began")
 
     def habits(self, role: str) -> Habits:
-        return [(self.agree, 1), (self.withdraw, 1), (self.begin_shift, 2), (self.end_shift, 2)] if role == "rep" else ()
+        return [(self.agree, 4), (self.withdraw, 3), (self.begin_shift, 6), (self.end_shift, 2)] if role == "rep" else ()
 
     def agree(self, worker: Worker) -> None:
         if worker.holds("track_consents"):

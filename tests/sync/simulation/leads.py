@@ -25,7 +25,8 @@ class Leads(Noun):
     once = ("lead.created", "lead.converted")
 
     def begin(self) -> None:
-        for _ in range(3):
+        self.company.manager.post("/lead-routings", {"document": {"rules": []}}, expect=201)
+        for _ in range(5):
             self.add(self.company.chance)
 
     def habits(self, role: str) -> Habits:

@@ -10,7 +10,7 @@ from app.core.db import Base
 from app.customers.belongings import BELONGINGS
 from app.customers.merging import follow_late
 from app.customers.models import Customer, CustomerMerge
-from tests.sync.simulation.noun import Duties, Found, Noun
+from tests.sync.simulation.noun import Duties, Found, Noun, Rivals
 
 
 class Merges(Noun):
@@ -20,6 +20,10 @@ class Merges(Noun):
     def merge(self, chance: random.Random) -> None:
         company = self.company
         one, other = company.known(chance, "customers"), company.known(chance, "customers")
+        with self.ledger.lock:
+            stocked = sorted(set(self.ledger.made_for.values()) - company.fixed)
+        if stocked and chance.random() < 0.7:  # something hangs on it
+            other = chance.choice(stocked)
         if other not in company.fixed:
             answer = company.call(company.manager, "POST", f"/customers/{one}/merge", {"other_id": other})
             if answer.status_code == 200:
@@ -28,12 +32,16 @@ class Merges(Noun):
                 self.ledger.count("merges")
 
     def between(self, *, last: bool) -> None:
-        """Part one merge or, in the end, every other one; give what came late to whom it belongs."""
+        """Part one merge or, in the end, two of three; give what came late to whom it belongs."""
         company = self.company
         with company.db.reading() as session:
             standing = select(CustomerMerge).where(CustomerMerge.state == "merged").order_by(CustomerMerge.id)
             merges = [(made.survivor_id, made.other_id) for made in session.scalars(standing)]
-        parted = merges[::-2] if last else company.chance.sample(merges, min(1, len(merges)))
+        parted = (
+            [pair for n, pair in enumerate(reversed(merges)) if n % 3]
+            if last
+            else company.chance.sample(merges, min(1, len(merges)))
+        )
         for survivor, other in parted if last or company.chance.random() < 0.4 else ():
             if company.call(company.manager, "POST", f"/customers/{survivor}/unmerge", {"other_id": other}).status_code == 200:
                 self.ledger.note("customers", other, "parted from", survivor)
@@ -46,6 +54,16 @@ class Merges(Noun):
     def follow(self) -> None:
         with self.company.db.transaction() as session:
             follow_late(session)
+
+    def rivals(self) -> Rivals:
+        """Return what stood in customers before an edit of one that was merged into them: it comes back when they part."""
+        told: Rivals = {}
+        with self.company.db.reading() as session:
+            for made in session.scalars(select(CustomerMerge)):
+                for name, values in made.taken.items():
+                    if not isinstance(values["before"], dict):
+                        told.setdefault((made.survivor_id, name), set()).add(values["before"])
+        return told
 
     def check(self, found: Found) -> None:
         with self.company.db.reading() as session:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Habits = Sequence[tuple[Callable[["Worker"], None], int]]
 Duties = Sequence[tuple[Callable[[random.Random], None], int]]
 
+# By customer and field, values that are kept beside the one that stands.
+Rivals = dict[tuple[str, str], set[Any]]
+
 
 @dataclass
 class Found:
@@ -70,6 +73,10 @@ class Noun:
 
     def between(self, *, last: bool) -> None:
         """Do what nothing else runs beside; ``last``: no further turn follows."""
+
+    def rivals(self) -> Rivals:
+        """Return what is kept beside values that stand, where the office finds it."""
+        return {}
 
     def check(self, found: Found) -> None:
         """Say what must be true when all phones are at rest."""

@@ -35,7 +35,7 @@ class Visits(Noun):
         if role != "rep":
             return ()
         return [
-            (self.plan, 6), (self.check_in, 8), (self.check_out, 7), (self.record, 5), (self.move, 2), (self.cancel, 1),
+            (self.plan, 12), (self.check_in, 18), (self.check_out, 10), (self.record, 16), (self.move, 2), (self.cancel, 1),
             (self.no_show, 1), (self.explain, 1), (self.meet, 3), (self.appeal, 1),
         ]  # fmt: skip
 

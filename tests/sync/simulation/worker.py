@@ -75,7 +75,17 @@ class Worker:
         finally:
             self.kept = None
         self.line.deliver_late()
+        self.give_up_refused()
+
+    def give_up_refused(self) -> None:
+        """Throw away what the server would not take; of a customer whose field was retired meanwhile, what was typed into it."""
         self.phone.give_up_refused()
+        for row_id in getattr(self.phone, "rejected", {}).get("customers", ()):
+            row = self.phone.live("customers").get(row_id)
+            text = json.loads(row["custom"]) if row is not None and row.get("custom") else {}
+            if edited := text.get("_changed"):
+                kept = {key: value for key, value in text.items() if key not in edited}
+                self.phone.rows["customers"][row_id]["custom"] = json.dumps(kept | {"_changed": []})
 
     def _converse(self) -> None:
         if self.chance.random() < 0.2:
