@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from offline_sync.models import SyncProblem
@@ -38,6 +38,7 @@ def check_values(ledger: Ledger, found: Found, rivals: Mapping[tuple[str, str], 
             (table, place, name, value) in ledger.superseded | kept
             or ((table, place) in found.stored and value_of(found.stored[table, place], name) == value)
             or value in rivals.get((place, name), ())
+            or _is_line(found, ledger.superseded | kept, (table, place, name), value)
             for place in places
         ):
             row = found.stored.get((table, row_id))
@@ -62,6 +63,16 @@ def _kept_by(problem: SyncProblem) -> set[Key]:
     content = taken_apart(json.loads(problem.content))
     names = [name for name in content if name.partition(".")[0] in FIELDS.get(problem.collection, ()) and name != "custom"]
     return {(problem.collection, problem.row_id, name, content[name]) for name in names}
+
+
+def _is_line(found: Found, known: Collection[Any], place: tuple[str, str, str], value: Any) -> bool:
+    """Tell whether a note is a line of one that stands, or stood: a merge of contacts keeps the notes of both."""
+    table, row_id, name = place
+    if (table, name) != ("contacts", "note") or not isinstance(value, str):
+        return False
+    row = found.stored.get((table, row_id))
+    texts = [key[3] for key in known if key[:3] == place] + ([value_of(row, name)] if row is not None else [])
+    return any(isinstance(text, str) and value in text.split("\n") for text in texts)
 
 
 def _became(found: Found, table: str, row_id: str) -> list[str]:
