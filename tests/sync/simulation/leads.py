@@ -146,12 +146,12 @@ class Leads(Noun):
         assert {lead.id: lead.assignments for lead in leads.values() if lead.assignments} == dict(count)
 
     def _check_phones(self, leads: dict[str, Lead], charge: list[tuple[str, str]]) -> None:
-        """A lead is on its owner's phones and no other rep's; the pool shows to those in charge what nobody has."""
+        """A lead is on its owner's phones and no other rep's; the pool shows what nobody has, there or without an area."""
         for worker in self.company.workers:
             if worker.role != "rep" or not worker.holds("leads"):
                 continue
             me = worker.user_id
-            areas = {area for user, area in charge if user == me}
+            areas: set[str | None] = {None} | {area for user, area in charge if user == me}
             mine = {lead.id for lead in leads.values() if lead.owner_id == me}
             pool = {lead.id for lead in leads.values() if lead.in_pool and lead.territory_id in areas}
             assert set(worker.phone.live("leads")) == mine, (worker.phone.name, "holds leads that are not its person's")
