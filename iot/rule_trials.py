@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from itertools import islice
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -20,16 +21,17 @@ from app.assets.models import Asset, Component, Fitting
 from app.core.clock import to_ms
 from app.core.errors import TooMany
 from app.rules.closing import closed_at, latched, state_of
-from app.rules.detectors import DETECTORS, Episode, Reading, State
+from app.rules.detectors import DETECTORS, Episode, Item, Reading, State
 from app.rules.documents import Document
 from app.rules.parts import Severity
 from app.rules.queries import ActiveRule
 from app.rules.severity import grown, reached, worst
 from iot.closings import closings_of
-from iot.subjects import Watched, load_items, watched_in
+from iot.subjects import Watched, load_items_of_many, watched_in
 
 _PAGE = 200
 _MOST_RAISED = 20_000
+_AT_ONCE = 50_000
 
 
 class Raised(NamedTuple):
@@ -102,9 +104,8 @@ def try_out(
     trial = Trial([])
     rule = ActiveRule(rule_id, "", 1, since, document)
     since_ms, until_ms = to_ms(since), to_ms(until)
-    for watched in _subjects(session, rule, time_zone, after):
+    for watched, items in _with_items(session, _subjects(session, rule, time_zone, after), until_ms):
         context, fold = watched.subject.context, DETECTORS[document.detector]
-        items = [item for item in load_items(session, watched) if item.at_ms < until_ms]
         folded = fold(State(), items, document.settings(context), until_ms)
         steps = [(severity, fold(State(), items, step, until_ms)) for severity, step in document.steps(context)]
         trial.subjects += 1
@@ -122,6 +123,16 @@ def try_out(
             trial.following = subject.id
             break
     return trial
+
+
+def _with_items(session: Session, subjects: Iterator[Watched], until_ms: int) -> Iterator[tuple[Watched, list[Item]]]:
+    """Yield subjects with what is to be folded, asking for as many at once as are about ``_AT_ONCE`` readings together."""
+    many = 1
+    while some := list(islice(subjects, many)):
+        found = load_items_of_many(session, some, until_ms)
+        yield from zip(some, found, strict=True)
+        each = sum(map(len, found)) / len(some)
+        many = min(_PAGE, many * 4, max(1, int(_AT_ONCE / max(each, 1))))
 
 
 def _subjects(session: Session, rule: ActiveRule, time_zone: tzinfo, after: str) -> Iterator[Watched]:
