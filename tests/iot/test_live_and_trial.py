@@ -21,7 +21,8 @@ from iot.ingest import Message, follow_due
 from iot.models import Alarm
 from tests.conftest import SetClock
 from tests.factories import World, make_world
-from tests.iot.vehicles import Vehicle, make_vehicle
+from tests.iot.test_placements import place
+from tests.iot.vehicles import Vehicle, make_vehicle, replace_pack
 from tests.people import Http
 
 BY_TIME = {"severity": "critical", "after_h": 20}
@@ -136,6 +137,46 @@ def test_readings_that_came_live_in_any_order_raise_what_the_trial_says_of_histo
 
     for kind, rule_id in rules.items():
         assert live(world, rule_id, vehicle) == foretold(manager, DOCUMENTS[kind], vehicle), kind
+
+
+PLACED: dict[str, dict[str, Any]] = {
+    f"{kind}-{part or 'asset'}": COMMON | {"detector": kind, "metric": "x", "component": part, "escalate": []} | document
+    for kind, document in {"threshold": LEVELS, "m_of_n": {"hit_if": {"above": 60}, "m": 2, "n": 3}}.items()
+    for part in ("", "battery_pack")
+}
+
+
+@tried(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 1), st.integers(0, SPAN_H), VALUES), min_size=6, max_size=20, unique_by=lambda one: one[:2]
+    ),
+    st.lists(st.integers(1, SPAN_H - 1), max_size=2, unique=True),
+    st.integers(1, SPAN_H - 1),
+)
+def test_what_a_device_measured_elsewhere_and_before_a_pack_was_fitted_is_not_looked_at(
+    world: World, http: Http, clock: SetClock, said: list[tuple[int, int, float]], moves: list[int], fitted: int
+) -> None:
+    """Two vehicles: the device of the first moves into the second and back, and the second gets another pack."""
+    office, name = http.as_(world.manager), str(to_ms(clock.now()))
+    known = {rule["code"]: rule["id"] for rule in office.get("/rules?limit=100")["items"]}
+    rules = {
+        code: known.get(code) or office.post("/rules", {"code": code, "document": document}, 201)["id"]
+        for code, document in PLACED.items()
+    }
+    one, two = make_vehicle(world, f"one{name}"), make_vehicle(world, f"two{name}")
+    start = clock.now()
+    clock.advance(hours=SPAN_H + 1)
+    pack = replace_pack(world, two, start + timedelta(hours=fitted), f"fresh{name}")
+    for number, hour in enumerate(sorted(moves)):
+        place(office, one.device, (two, one)[number % 2].asset, start + timedelta(hours=hour))
+    world.send(*[message((one, two)[device].device, start, hour, {"x": heat}, clock.now()) for device, hour, heat in said])
+    while follow_due(world.db, world.settings):
+        pass
+
+    for code, rule_id in rules.items():
+        for vehicle in (one, two, Vehicle("", pack, "")):
+            assert live(world, rule_id, vehicle) == foretold(office, PLACED[code], vehicle), code
 
 
 def test_a_trial_tells_one_alarm_of_a_rule_that_latches_until_somebody_closed_it(
