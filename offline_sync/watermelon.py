@@ -117,10 +117,13 @@ def arrivals(body: Any) -> Iterator[Arrival]:
 
 
 def rejected(outcomes: list[Outcome]) -> dict[str, list[str]]:
-    """Return ``experimentalRejectedIds``: rows the phone keeps as changed because they were not stored."""
+    """Return ``experimentalRejectedIds``: rows the phone keeps as changed because they were not stored.
+
+    Never a deletion: a row that stays deleted there would ignore what pulls bring. Rid of it, the phone gets it anew.
+    """
     found: dict[str, list[str]] = {}
     for outcome in outcomes:
-        if outcome.refused and isinstance(outcome.arrival.row_id, str):
+        if outcome.refused and not outcome.arrival.deleted and isinstance(outcome.arrival.row_id, str):
             found.setdefault(outcome.arrival.collection, []).append(outcome.arrival.row_id)
     return found
 

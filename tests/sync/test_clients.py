@@ -107,6 +107,26 @@ def same(*clients: Client, collection: str) -> dict[str, dict[str, Any]]:
     return found[0]
 
 
+@pytest.mark.parametrize("kind", ["watermelon", "rxdb"])
+def test_a_row_that_may_not_be_deleted_comes_back_to_the_phone_that_did_it(
+    world: World, client: Callable[..., Client], kind: str
+) -> None:
+    """A customer with equipment: the phone shows it again, has nothing left to send, and is told why."""
+    phone = client(kind, "rep")
+    phone.call("sync")
+
+    phone.call("delete", collection="customers", id=world.customer)
+    assert phone.rows("customers") == {}
+    for _ in range(2):
+        phone.call("sync")
+
+    assert set(phone.rows("customers")) == {world.customer}
+    [told] = phone.rows("sync_problems").values()
+    assert (told["row_id"], told["state"]) == (world.customer, "open")
+    phone.call("sync")
+    assert len(phone.rows("sync_problems")) == 1
+
+
 def test_watermelondb_and_rxdb_on_one_account_see_each_others_changes(
     db: Database, world: World, client: Callable[..., Client]
 ) -> None:
