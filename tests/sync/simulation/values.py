@@ -12,8 +12,10 @@ from tests.sync.simulation.noun import Found
 
 
 def lost_values(field: str, lost: Any) -> dict[str, Any]:
-    """Return what an entry of the journal of conflicts keeps, by field."""
-    return taken_apart({field: lost} if field else lost)
+    """Return what an entry of the journal of conflicts keeps, by field, each key of ``custom`` as one."""
+    found = taken_apart({field: lost} if field else lost)
+    found.pop("custom", None)
+    return found
 
 
 def check_values(ledger: Ledger, found: Found, rivals: Mapping[tuple[str, str], set[Any]]) -> None:
