@@ -69,16 +69,35 @@ def wake(session: Session, alarm_id: str) -> bool:
     alarm = hold(session, Alarm, alarm_id)
     if alarm.state not in OPEN_STATES or alarm.snoozed_until is None or is_snoozed(session, alarm):
         return False
+    _wake(session, alarm, "alarm.woke")
+    return True
+
+
+def end_snooze(session: Session, actor: Actor, alarm: Alarm) -> Alarm:
+    """Wake an alarm before its snooze is over. Whoever asked for quiet and the rep are told, but not who woke it.
+
+    Raises:
+        Conflict: ``not_snoozed`` when it tells people what it has to tell already.
+    """
+    alarm = hold(session, Alarm, alarm.id)
+    if alarm.state not in OPEN_STATES or not is_snoozed(session, alarm):
+        raise Conflict("not_snoozed")
+    _wake(session, alarm, "alarm.snooze_ended", actor.id)
+    return alarm
+
+
+def _wake(session: Session, alarm: Alarm, kind: str, actor_id: str | None = None) -> None:
     by, alarm.snoozed_until, alarm.snoozed_by = alarm.snoozed_by, None, None
     touch(session, alarm)
     about = Subject("alarm", alarm.id)
-    entry = record(session, "alarm.woke", about, causes=[last_entry(session, about)], severity=alarm.severity)
+    entry = record(session, kind, about, causes=[last_entry(session, about)], actor_id=actor_id, severity=alarm.severity)
     asset = session.get_one(Asset, alarm.asset_id)
     customer = session.get_one(Customer, asset.customer_id)
     told = {user.id: user for user in work_orders.rep_of(session, customer.id)}
     asked = session.get(User, by) if by else None
     if asked is not None and asked.state == "active":
         told[asked.id] = asked
+    told.pop(actor_id or "", None)
     document = present_rule(session, alarm.rule_id).document
     enqueue(
         session,
@@ -95,7 +114,6 @@ def wake(session: Session, alarm_id: str) -> bool:
         severity=alarm.severity,
     )
     reminders.go_on(session, alarm, document)
-    return True
 
 
 def cools_until(session: Session, rule: ActiveRule, alarm: Alarm) -> datetime | None:

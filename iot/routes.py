@@ -152,6 +152,12 @@ def snooze_alarm(session: Session, actor: Actor, body: dict[str, Any], alarm_id:
     return pauses.snooze(session, actor, alarm, until)
 
 
+@routes.door("POST", "/alarms/<alarm_id>/wake", policy="alarms.snooze", answer=schemas.AlarmSchema)
+def wake_alarm(session: Session, actor: Actor, alarm_id: str) -> Alarm:
+    """End the snooze of an alarm now: the rep and whoever asked for quiet are told, and the reminders go on."""
+    return pauses.end_snooze(session, actor, queries.access_alarm(session, actor, alarm_id))
+
+
 @routes.door("GET", "/incidents", policy="alarms.read", query=schemas.IncidentQuery, answer=page_of(schemas.IncidentSchema))
 def list_incidents(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
     """List incidents; ``GET /alarms?incident_id=`` lists the alarms of one."""

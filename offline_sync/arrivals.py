@@ -27,6 +27,7 @@ from app.core.ids import new_id
 from app.core.scopes import send_away
 from app.core.settings import Settings
 from app.core.tracked import FieldMark, Tracked, add, renumber, try_transition
+from app.customers import queries
 from app.customers.sources import telling
 from app.users.auth import actor_of
 from app.users.models import User
@@ -62,7 +63,7 @@ def apply(session: Session, sender: Sender, arrivals: Iterable[Arrival]) -> list
     for arrival in arrivals:
         (deleted if arrival.deleted else written).append(arrival)
     ids = _ids([*written, *deleted])
-    _hold(session, ids)
+    _hold(session, ids, written)
     if sender.waits:
         for name in sorted(ids):
             early.drop(session, sender.actor, name, sorted(ids[name]))
@@ -132,15 +133,31 @@ def _ids(arrivals: Iterable[Arrival]) -> dict[str, set[str]]:
     return found
 
 
-def _hold(session: Session, wanted: Mapping[str, set[str]]) -> None:
-    """Keep all rows of a push from others, in one order for everybody: else pushes of the same rows wait in a circle."""
+def _hold(session: Session, wanted: Mapping[str, set[str]], written: Iterable[Arrival]) -> None:
+    """Keep all rows of a push from others, in one order for everybody: else pushes of the same rows wait in a circle.
+
+    And their customers, which are compared anew with others when something of them changes.
+    """
     if session.get_bind().dialect.name == "sqlite":
         return
+    held = {**wanted, "customers": _customers_of(session, wanted, written)}
     for name in WRITERS:
-        if ids := wanted.get(name):
+        if ids := held.get(name):
             model = COLLECTIONS[name].model
-            held = select(model.id).where(among(session, model.id, sorted(ids))).order_by(model.id)
-            session.execute(held.with_for_update(key_share=True))
+            rows = select(model.id).where(among(session, model.id, sorted(ids))).order_by(model.id)
+            session.execute(rows.with_for_update(key_share=True))
+
+
+def _customers_of(session: Session, wanted: Mapping[str, set[str]], written: Iterable[Arrival]) -> set[str]:
+    """Return the customers that rows of a push are, or belong to, and those they were merged into."""
+    named = (arrival.values.get("customer_id") for arrival in written)
+    found = {value for value in named if isinstance(value, str) and wire.ID_PATTERN.fullmatch(value)}
+    for name in wanted.keys() & WRITERS.keys():
+        model: Any = COLLECTIONS[name].model
+        if "customer_id" in model.__table__.c:
+            found |= set(session.scalars(select(model.customer_id).where(among(session, model.id, sorted(wanted[name])))))
+    found = (found | wanted.get("customers", set())) - {None}
+    return found | set(queries.heirs(session, found).values()) if found else found
 
 
 def _one(session: Session, sender: Sender, arrival: Arrival) -> Outcome:

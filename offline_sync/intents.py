@@ -322,6 +322,7 @@ INTENTS: dict[str, IntentKind] = {
     "alarm.acknowledge": IntentKind("alarms.acknowledge", _Alarm, lambda s, _, a, b: alarms.acknowledge(s, a, _alarm(s, a, b))),
     "alarm.close": IntentKind("alarms.close", _Close, lambda s, _, a, b: closings.close(s, a, _alarm(s, a, b), b["reason"])),
     "alarm.snooze": IntentKind("alarms.snooze", _Snooze, lambda s, _, a, b: _snooze(s, a, b)),
+    "alarm.wake": IntentKind("alarms.snooze", _Alarm, lambda s, _, a, b: pauses.end_snooze(s, a, _alarm(s, a, b))),
     "visit.plan": IntentKind(
         "visits.write",
         visit_schemas.VisitSchema,

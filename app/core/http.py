@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -56,7 +57,8 @@ _BODY_LIMIT = 1_000_000
 
 # Of any route: a phone's push after weeks without network.
 LARGEST_BODY = 16_000_000
-_DEADLOCK_TRIES = 3
+_DEADLOCK_TRIES = 5
+_DEADLOCK_PAUSE_S = 0.1
 _METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 
 
@@ -268,7 +270,7 @@ def past_deadlocks(write: Callable[[], Any]) -> Any:
     Args:
         write: opens, fills and ends its own transaction.
     """
-    for _ in range(_DEADLOCK_TRIES - 1):
+    for tried in range(_DEADLOCK_TRIES - 1):
         try:
             return write()
         except OperationalError as fault:
@@ -277,6 +279,8 @@ def past_deadlocks(write: Callable[[], Any]) -> Any:
             log.info("deadlock, trying again", method=request.method)
             for name in ("etag", "version_checked"):
                 g.pop(name, None)
+            # Not at once: whoever was in the way may be about to do the same.
+            time.sleep(random.uniform(0, _DEADLOCK_PAUSE_S * (tried + 1)))  # noqa: S311 - jitter, not a secret
     return write()
 
 

@@ -303,6 +303,12 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
         "与现有数据冲突",
         "与已存储的内容相冲突。",
     ),
+    "not_snoozed": (
+        "Not snoozed",
+        "The alarm tells people what it has to tell already.",
+        "未设静默",
+        "该告警目前并未静默，无须结束静默。",
+    ),
     "snooze_over": (
         "The quiet time is over",
         "It had ended before your phone could send it.",

@@ -61,6 +61,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "迟到数据表明，手动关闭告警时它已存在，因此一并关闭。",
     ),
     "alarm.snoozed": ("Somebody asked for quiet until {until}.", "已设为静默至 {until}。"),
+    "alarm.snooze_ended": (
+        "Somebody ended the quiet time early; the alarm still stands ({severity}).",
+        "静默已提前结束，告警仍未解除（{severity}）。",
+    ),
     "alarm.woke": ("The quiet time is over, and the alarm still stands ({severity}).", "静默结束，告警仍未解除（{severity}）。"),
     "alarm.held_back": ("Nothing followed from it until {until}: {reason}.", "{until} 之前不采取任何措施：{reason}。"),
     "alarm.cooled_down": (

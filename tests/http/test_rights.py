@@ -341,6 +341,7 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "POST /alarms/<alarm_id>/acknowledge": "alarms.acknowledge",
         "POST /alarms/<alarm_id>/close": "alarms.close",
         "POST /alarms/<alarm_id>/snooze": "alarms.snooze",
+        "POST /alarms/<alarm_id>/wake": "alarms.snooze",
         "GET /incidents": "alarms.read",
         "GET /incidents/<incident_id>": "alarms.read",
         "POST /rule-trials": "rules.manage",

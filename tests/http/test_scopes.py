@@ -479,6 +479,7 @@ def test_a_partners_people_do_not_decide_for_the_principal(estate: Estate, doors
             ("POST", f"/alarms/{own['alarm']}/acknowledge", None),
             ("POST", f"/alarms/{own['alarm']}/close", {"reason": "x"}),
             ("POST", f"/alarms/{own['alarm']}/snooze", {"hours": 1}),
+            ("POST", f"/alarms/{own['alarm']}/wake", None),
             ("PATCH", f"/rules/{own['rule']}", {"enabled": False}),
             ("POST", "/rules", {"code": "x", "document": {}}),
             ("POST", "/territories", {"code": "x", "name": "x"}),

@@ -235,6 +235,26 @@ def test_a_snoozed_alarm_tells_nobody_anything_and_wakes_by_itself(world: World,
     assert remind_due(world.db, world.settings) == 1
 
 
+def test_a_snooze_is_ended_early_by_hand_once_and_who_did_not_do_it_is_told(world: World, http: Http, clock: SetClock) -> None:
+    new_rule(world, http, EASY | {"remind": REMIND | {"to": ["rep"]}})
+    Sender(world).say(t_c=70)
+    [alarm] = alarms_of(world.db)
+    rep, manager, path = http.as_(world.rep), http.as_(world.manager), f"/alarms/{alarm.id}/wake"
+    rep.refused("POST", path, 409, "not_snoozed")
+    manager.post(f"/alarms/{alarm.id}/snooze", {"hours": 5})
+    clock.advance(hours=1)
+
+    assert rep.post(path)["snoozed_until"] is None
+    rep.refused("POST", path, 409, "not_snoozed")
+    clock.advance(hours=5)
+    assert wake_snoozed(world.db, world.settings) == 0
+    assert (kinds(world.db, world.rep), kinds(world.db, world.manager)) == (["alarm_raised"], ["alarm_woke"])
+    [ended] = [found for found in happened(world.db, alarm.id) if found.kind == "alarm.snooze_ended"]
+    assert ended.actor_id == world.rep
+    assert [cause.kind for cause in causes_of(world.db, ended)] == ["alarm.snoozed"]
+    assert remind_due(world.db, world.settings) == 1
+
+
 def test_two_workers_wake_an_alarm_once(world: World, http: Http, clock: SetClock) -> None:
     new_rule(world, http, EASY)
     Sender(world).say(t_c=70)

@@ -343,6 +343,10 @@ def test_an_alarm_is_closed_and_snoozed_from_offline_as_over_http(
     assert (shown["state"], datetime.fromisoformat(shown["snoozed_until"])) == ("raised", until)
     assert verdict(rep, "intent-snooze-1") == ("accepted", None)
     assert verdict(rep, "intent-close-0") == ("rejected", "forbidden")
+    ask(rep, "intent-wake-01", "alarm.wake", alarm_id=story.alarm)
+    sync_twice(rep)
+    assert office.get(f"/alarms/{story.alarm}")["snoozed_until"] is None
+    assert verdict(rep, "intent-wake-01") == ("accepted", None)
 
     sync_twice(manager)
 
