@@ -88,7 +88,7 @@ DOORS = {
     "firebase_admin": {"push/channels/fcm.py"},
     "pywebpush": {"push/channels/web_push.py"},
     "smtplib": {"push/channels/email.py"},
-    "geopy": {"app/core/geo.py", "app/positions/geocoding.py"},
+    "geopy": {"app/core/geo.py", "app/positions/geocoders.py"},
     "opening_hours": {"app/stations/hours.py"},
     "apscheduler": {"app/jobs.py"},
     "phonenumbers": {"app/core/fields.py"},
