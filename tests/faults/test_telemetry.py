@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from app.assets.models import Device
 from app.core.db import Database
@@ -254,3 +254,25 @@ def test_a_value_that_trembles_between_the_two_levels_is_one_alarm(world: World,
     with world.db.reading() as session:
         [alarm] = session.scalars(select(Alarm))
     assert alarm.state == "raised"
+
+
+def test_what_a_crossing_costs_does_not_grow_with_those_before_it(world: World, http: Http) -> None:
+    """Of the alarms that ended, the next message of a value that flaps reads none."""
+    http.as_(world.manager).post("/rules", {"code": "flaps", "document": HOT}, 201)
+    found = values(MONDAY_MORNING - HOUR, timedelta(seconds=9), *[74.9 if n % 2 == 0 else 76.0 for n in range(42)])
+    in_batches(world, [message(world, world.device, value) for value in found[:40]], 1)
+    read: list[Alarm] = []
+
+    def note(alarm: Alarm, _context: object) -> None:
+        read.append(alarm)
+
+    event.listen(Alarm, "load", note)
+    try:
+        in_batches(world, [message(world, world.device, value) for value in found[40:]], 1)
+    finally:
+        event.remove(Alarm, "load", note)
+
+    with world.db.reading() as session:
+        raised = session.scalar(select(func.count()).select_from(Alarm)) or 0
+    assert raised == 21
+    assert len(read) <= 2, "the one that is open"
