@@ -10,6 +10,7 @@ import pytest
 from app.core.db import Base, Database
 from app.core.settings import Settings
 from tests import factories, worlds
+from tests.databases import empty, empty_sqlite
 from tests.factories import World, make_world
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}")
@@ -38,10 +39,10 @@ def test_a_world_that_is_written_is_the_one_that_the_verbs_make(
     made = make_world(db, settings, station_count=3)
     by_verbs = rows(db)
     key = next(iter(worlds._kept))
-    with db.engine.begin() as connection:
-        for table in reversed(Base.metadata.sorted_tables):
-            connection.exec_driver_sql(f"DELETE FROM {table.name}")
-        connection.exec_driver_sql("INSERT INTO change_counter (id, n, epoch) VALUES (1, 0, 1)")
+    if db.dialect == "postgresql":
+        empty(db)
+    else:
+        empty_sqlite(settings.database_url)
     monkeypatch.setattr(factories, "_make_world", None)
     written = make_world(db, settings, station_count=3)
 

@@ -91,7 +91,7 @@ class Webs:
                 return False
 
         try:
-            wait_until(answers, "the web process to answer", 30)
+            wait_until(answers, "the web process to answer", 60)
         except BaseException:
             _end(process)
             raise
