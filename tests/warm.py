@@ -20,7 +20,7 @@ _SIZE = 5_000
 _MOST_IDLE = 8
 _caches: dict[str, LRUCache[Any, Any]] = {}
 _dialects: dict[str, Dialect] = {}
-# What they were opened with -> connections that nobody has; of this process, as a fork must not use them.
+# Process and URL -> connections that nobody has; a fork must not use those of its parent.
 _idle: dict[str, list[psycopg.Connection[Any]]] = {}
 
 
@@ -48,13 +48,14 @@ def _share_connections(engine: Engine) -> None:
     """Let the engine begin with connections that another one closed; to the server they are as new."""
 
     def take(_dialect: Dialect, _record: object, _arguments: Any, options: dict[str, Any]) -> psycopg.Connection[Any] | None:
-        name = engine.url.render_as_string(hide_password=False) + repr(sorted(options.items(), key=str)) + str(os.getpid())
+        name = f"{os.getpid()} {engine.url.render_as_string(hide_password=False)}"
         waiting = _idle.setdefault(name, [])
         while waiting:
             connection = waiting.pop()
             if _as_new(connection):
                 homes[connection] = waiting
                 return connection
+            connection.close()
         connection = engine.pool._dialect.connect(**options)  # type: ignore[attr-defined]
         homes[connection] = waiting
         return connection
