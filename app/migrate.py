@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, select, text
 
 from app.core.db import Database, draw_number
@@ -17,10 +14,15 @@ from app.core.scopes import ScopeGrant, fill_scopes
 from app.tables import METADATA  # noqa: F401 - so that every table has said how its rows lie in scopes
 from app.users.models import User
 
+if TYPE_CHECKING:  # else where it is used: every process has this module, and few migrate
+    from alembic.config import Config
+
 _ROOT = Path(__file__).resolve().parent.parent
 
 
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config(str(_ROOT / "alembic.ini"))
     config.set_main_option("script_location", str(_ROOT / "migrations"))
     return config
@@ -31,6 +33,8 @@ def migrate(database: Database) -> None:
 
     A database from before there were scopes gets the entries of all its rows.
     """
+    from alembic import command
+
     config = _config()
     with (
         database.engine.execution_options(fieldloop_writes=True).connect() as connection,
@@ -65,11 +69,16 @@ def _tables_may_be_copied(connection: Connection) -> Iterator[None]:
 
 def known_revision(revision: str) -> bool:
     """Tell whether this program has a migration to or from some revision: else it is of a newer program."""
+    from alembic.script import ScriptDirectory
+
     return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
 def revisions(database: Database) -> tuple[str | None, str | None]:
     """Return (revision of the database, newest revision there is)."""
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     head = ScriptDirectory.from_config(_config()).get_current_head()
     with database.engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision(), head

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.core.clock import from_ms, to_ms
@@ -69,15 +69,17 @@ def evaluate(session: Session, news: Sequence[News]) -> list[Change]:
 
 
 def _known_alarms(session: Session, found: Sequence[Found]) -> dict[tuple[str, str], list[Alarm]]:
-    subject_ids = sorted({one.watched.subject.id for one in found})
-    if not subject_ids:
-        return {}
-    rows = session.scalars(
-        select(Alarm).where(among(session, Alarm.subject_id, subject_ids), Alarm.state != "withdrawn").order_by(Alarm.episode)
-    )
+    """Return the alarms that ``_counts`` may count. Of those that ended there are thousands where a value flaps: few are read."""
+    whole = {one.watched.subject.id for one in found if one.afresh or one.watched.rule.document.latch}
+    others = {one.watched.subject.id for one in found} - whole
+    gone_on = {from_ms(e.raised_at_ms) for one in found if one.watched.rule.document.reopens_h for e in one.folded.episodes}
+    of_these = among(session, Alarm.subject_id, sorted(others))
+    standing = or_(Alarm.state.in_(OPEN_STATES), Alarm.cleared_at.is_(None), Alarm.raised_at.in_(sorted(gone_on)))
     known: dict[tuple[str, str], list[Alarm]] = defaultdict(list)
-    for alarm in rows:
-        known[alarm.rule_id, alarm.subject_id].append(alarm)
+    for ids, which in ((whole, among(session, Alarm.subject_id, sorted(whole))), (others, and_(of_these, standing))):
+        if ids:
+            for alarm in session.scalars(select(Alarm).where(which, Alarm.state != "withdrawn").order_by(Alarm.episode)):
+                known[alarm.rule_id, alarm.subject_id].append(alarm)
     return known
 
 

@@ -21,11 +21,11 @@ from app.core.edge import Edge
 from app.core.settings import Settings, read_settings
 from tests.databases import copy_sqlite, drop_postgres, empty, postgres_url, sqlite_template
 from tests.people import Http
-from tests.warm import share_compiled_statements
+from tests.warm import share_what_is_warm
 
 hypothesis_settings.register_profile("fieldloop", print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("fieldloop")
-share_compiled_statements()
+share_what_is_warm()
 
 MONDAY_MORNING = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # 10:00 in Shanghai
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
@@ -53,6 +54,17 @@ def copy_sqlite(template: Path, target: Path) -> str:
     """Copy the template and return the URL of the copy."""
     shutil.copy(template, target)
     return f"sqlite:///{target}"
+
+
+def empty_sqlite(url: str) -> None:
+    """Empty every table of an SQLite file that a process has open, and set the change counter to 0."""
+    database = Database(url)
+    with closing(database.engine.raw_connection()) as raw:
+        deletes = "; ".join(f"DELETE FROM {table.name}" for table in Base.metadata.sorted_tables)
+        raw.executescript(  # type: ignore[attr-defined]
+            f"PRAGMA foreign_keys=OFF; BEGIN IMMEDIATE; {deletes}; INSERT INTO change_counter VALUES (1, 0, 1); COMMIT"
+        )
+    database.close()
 
 
 def _server_url() -> URL:

@@ -26,6 +26,7 @@ from app.users import auth, secrets
 from app.users.models import User, UserTerritory
 from app.users.rights import Actor
 from iot.ingest import Message, ingest_batch
+from tests import worlds
 
 PASSWORD = "correct horse battery"
 PART = "PACK-60"
@@ -143,6 +144,16 @@ def make_asset(
 
 def make_world(db: Database, settings: Settings, station_count: int = 2, units: int = 1) -> World:
     """Make an organisation with one customer, one vehicle, some stations and the default rules."""
+    key = worlds.key_of(db, settings, station_count, units)
+    ids = worlds.write(key, db) if key else None
+    if ids is None:
+        ids = _make_world(db, settings, station_count, units)
+        if key:
+            worlds.keep(key, db, ids)
+    return World(db, settings, **ids)
+
+
+def _make_world(db: Database, settings: Settings, station_count: int, units: int) -> dict[str, Any]:
     with db.transaction() as session:
         boss = Actor("system-user", "admin", "system", "en")
         territory = territories.create_territory(session, boss, "SZ", "Shenzhen")
@@ -170,20 +181,18 @@ def make_world(db: Database, settings: Settings, station_count: int = 2, units: 
         )
         asset, pack, device = make_asset(session, boss, customer, site, profile, "0001", db.clock.now() - timedelta(days=400))
         install_default_rules(session)
-        return World(
-            db,
-            settings,
-            admin.id,
-            manager.id,
-            rep.id,
-            owner.id,
-            [user.id for user in staff],
-            [station.id for station in made],
-            territory.id,
-            customer.id,
-            site.id,
-            asset.id,
-            pack.id,
-            device.id,
-            profile.id,
-        )
+        return {
+            "admin": admin.id,
+            "manager": manager.id,
+            "rep": rep.id,
+            "owner": owner.id,
+            "staff": [user.id for user in staff],
+            "stations": [station.id for station in made],
+            "territory": territory.id,
+            "customer": customer.id,
+            "site": site.id,
+            "asset": asset.id,
+            "pack": pack.id,
+            "device": device.id,
+            "profile": profile.id,
+        }

@@ -82,13 +82,22 @@ def test_every_room_of_the_product_has_its_layer() -> None:
     assert {"iot", "push", "offline_sync"} <= named
 
 
+def test_a_process_that_begins_loads_nothing_that_only_few_need() -> None:
+    """They are a quarter of the time until a web process or a worker is there, and 40 MB of each."""
+    few = {"alembic", "mako", "geopy", "aiohttp", "numpy", "shapely", "firebase_admin", "pywebpush", "pyvrp"}
+    told = f"import sys, app.factory, app.worker, iot.__main__; print(sorted({few!r} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert found.stdout.strip() == "[]"
+
+
 DOORS = {
     "paho": {"iot/frames.py", "iot/subscriber.py", "iot/dynsec.py"},
     "iotcore": {"iot/broker.py"},
     "firebase_admin": {"push/channels/fcm.py"},
     "pywebpush": {"push/channels/web_push.py"},
     "smtplib": {"push/channels/email.py"},
-    "geopy": {"app/core/geo.py", "app/positions/geocoding.py"},
+    "geopy": {"app/core/geo.py", "app/positions/geocoders.py"},
     "opening_hours": {"app/stations/hours.py"},
     "apscheduler": {"app/jobs.py"},
     "phonenumbers": {"app/core/fields.py"},

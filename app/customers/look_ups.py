@@ -12,7 +12,7 @@ from app.core.logs import get_log
 from app.core.settings import Settings
 from app.customers.places import Answer, Unplaced, settle, unplaced
 from app.positions.districts import district_of
-from app.positions.geocoding import Found, GeocoderSilent, geocoder_of
+from app.positions.geocoding import Found, GeocoderSilent
 
 log = get_log(__name__)
 
@@ -22,7 +22,7 @@ _MOST_DISTRICTS = 500
 
 def place_sites(database: Database, settings: Settings) -> int:
     """Look up what waits, as many a run as the settings' rate allows; return how many sites have a position by it."""
-    ask = geocoder_of(settings)
+    ask = _geocoder_of(settings)
     most = _MOST_DISTRICTS if ask is None else max(1, settings.geocoder_per_minute * RUN_S // 60)
     with database.reading() as session:
         waiting = unplaced(session, most, again=ask is not None)
@@ -34,6 +34,14 @@ def place_sites(database: Database, settings: Settings) -> int:
         if answer.outcome == "unavailable":
             break  # the others need not wait for it in vain, one after the other
     return done
+
+
+def _geocoder_of(settings: Settings) -> Callable[[str], Found | None] | None:
+    if settings.geocoder == "none":
+        return None
+    from app.positions.geocoders import geocoder_of  # every process has this module, and few deployments a geocoder
+
+    return geocoder_of(settings)
 
 
 def _answer(settings: Settings, ask: Callable[[str], Found | None] | None, asked: Unplaced) -> Answer:

@@ -196,10 +196,11 @@ def test_four_writers_on_devices_of_the_same_assets_lose_nothing_and_deadlock_ne
     devices = [more_devices(world, vehicle, 3) for vehicle in fleet]
     by_process: list[list[Message]] = [[], [], [], []]
     found: dict[str, list[Value]] = {vehicle.pack: [] for vehicle in fleet}
+    step = 10 * DAY / LENGTH  # however many: nothing is ahead of the clock, and told apart from the rest by that
     for vehicle, its in zip(fleet, devices, strict=True):
         for n in range(LENGTH):
             for i, device in enumerate(its):
-                at = MONDAY_MORNING - 20 * DAY + n * 20 * HOUR + i * 4 * HOUR
+                at = MONDAY_MORNING - 20 * DAY + n * step + i * step / 5
                 value = Value(at, rng.choice([74.0, 73.0, 74.5, 80.0, 79.0, 76.0]), f"d{i}:{n}")
                 found[vehicle.pack].append(value)
                 by_process[i].append(message(world, device, value))

@@ -16,6 +16,7 @@ from werkzeug.serving import make_server
 
 from app.core.db import Database
 from app.core.settings import Settings
+from tests.databases import copy_sqlite, empty_sqlite
 from tests.factories import World, make_world
 from tests.iot.broker.brokers import ROOT, free_port, wait_until
 from tests.people import Http
@@ -38,38 +39,90 @@ def phone(http: Http) -> Callable[..., Phone]:
 
 
 @pytest.fixture
-def server(world: World, database_url: str, settings: Settings, tmp_path: Path) -> Iterator[str]:
-    """The web process as a deployment runs it, with two workers, on this test's database."""
-    port = free_port()
-    variables = os.environ | {
-        "FIELDLOOP_DATABASE_URL": database_url,
-        "FIELDLOOP_VAR_DIR": str(tmp_path),
-        "FIELDLOOP_SECRET_KEY": settings.secret_key,
-        "FIELDLOOP_ARGON2_PROFILE": "test",
-        "FIELDLOOP_SYNC_RETRY_MS": "200",
-    }
-    command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "2", "--workers-kill-timeout", "6", "--no-ws", "--log-level", "warning", "wsgi:served"]
-    with (tmp_path / "web.log").open("wb") as log:
-        process = subprocess.Popen(command, env=variables, cwd=ROOT, stdout=log, stderr=log)
-    base = f"http://127.0.0.1:{port}"
+def database_url(database_url: str, request: pytest.FixtureRequest, sqlite_file: Path, webs: Webs) -> str:
+    """The URL of an empty database; for SQLite, where a test wants a web process, of the file that one has open."""
+    if "server" not in request.fixturenames or not database_url.startswith("sqlite"):
+        return database_url
+    kept = webs.folder / "served.db"
+    url = f"sqlite:///{kept}"
+    if kept.exists():
+        empty_sqlite(url)
+    else:
+        copy_sqlite(sqlite_file, kept)
+    return url
 
-    def answers() -> bool:
+
+class Webs:
+    """The web process as a deployment runs it, with two workers: one for each kind of database, for all tests of this process.
+
+    It knows nobody of the tests before: their rows are gone, and every id is new.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._running: dict[str, tuple[str, subprocess.Popen[bytes]]] = {}
+
+    def at(self, database_url: str, settings: Settings) -> str:
+        """Return the address of the one on this database, and start it where none runs."""
+        base, process = self._running.get(database_url, ("", None))
+        if process is None or process.poll() is not None:
+            base, process = self._running[database_url] = self._start(database_url, settings)
+        return base
+
+    def _start(self, database_url: str, settings: Settings) -> tuple[str, subprocess.Popen[bytes]]:
+        port = free_port()
+        variables = os.environ | {
+            "FIELDLOOP_DATABASE_URL": database_url,
+            "FIELDLOOP_VAR_DIR": str(self.folder),
+            "FIELDLOOP_SECRET_KEY": settings.secret_key,
+            "FIELDLOOP_ARGON2_PROFILE": "test",
+            "FIELDLOOP_SYNC_RETRY_MS": "200",
+        }
+        command = [sys.executable, "-m", "granian", "--interface", "rsgi", "--host", "127.0.0.1", "--port", str(port)]
+        command += ["--workers", "2", "--workers-kill-timeout", "6", "--no-ws", "--log-level", "warning", "wsgi:served"]
+        with (self.folder / "web.log").open("ab") as log:
+            process = subprocess.Popen(command, env=variables, cwd=ROOT, stdout=log, stderr=log)
+        base = f"http://127.0.0.1:{port}"
+
+        def answers() -> bool:
+            try:
+                return httpx.get(f"{base}/health/live", timeout=1).status_code == 200
+            except httpx.TransportError:
+                return False
+
         try:
-            return httpx.get(f"{base}/health/live", timeout=1).status_code == 200
-        except httpx.TransportError:
-            return False
+            wait_until(answers, "the web process to answer", 60)
+        except BaseException:
+            _end(process)
+            raise
+        return base, process
 
+    def stop(self) -> None:
+        """End them all."""
+        for _, process in self._running.values():
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
     try:
-        wait_until(answers, "the web process to answer", 30)
-        yield f"{base}/api/v1"
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()  # its workers end with it
-            process.wait(10)
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()  # its workers end with it
+        process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def webs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webs]:
+    made = Webs(tmp_path_factory.mktemp("webs"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def server(world: World, database_url: str, settings: Settings, webs: Webs) -> str:
+    """Where the API is, at a web process on this test's database."""
+    return f"{webs.at(database_url, settings)}/api/v1"
 
 
 @pytest.fixture
