@@ -735,7 +735,7 @@ FACTS: dict[str, tuple[str, str]] = POSITIONS | {
     "beyond": ("beyond what is owed", "超出额度"),
     "forgiven": ("at the company's cost", "由公司承担"),
     "returned": ("returned", "已退回"),
-    "given": ("given", "已发放"),
+    "granted": ("granted", "已发放"),
     "seen": ("seen", "已查看"),
     "sent": ("sent", "已发送"),
     "timed_out": ("timed out", "应答超时"),

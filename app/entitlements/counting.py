@@ -56,7 +56,7 @@ def count(session: Session, customer_id: str, kind_id: str) -> Count:
         select(EntitlementGrant).where(
             EntitlementGrant.customer_id == customer_id,
             EntitlementGrant.kind_id == kind_id,
-            EntitlementGrant.state == "given",
+            EntitlementGrant.state == "granted",
             EntitlementGrant.deleted_at.is_(None),
         )
     )
@@ -238,3 +238,31 @@ def turn(session: Session, balance_id: str, day: date) -> int:
     row = session.get_one(Entitlement, balance_id)
     renew(session, hold_balance(session, row.customer_id, row.kind_id, day), day, None)
     return 1
+
+
+def differing(session: Session, most: int) -> list[tuple[str, str]]:
+    """Count balances anew, those that changed last, and return those that show, or whose spends stand, otherwise.
+
+    Args:
+        most: so many are looked at.
+
+    Returns:
+        The customer's and the kind's id of each.
+    """
+    newest = select(Entitlement).where(Entitlement.deleted_at.is_(None)).order_by(Entitlement.change_no.desc(), Entitlement.id)
+    return [
+        (balance.customer_id, balance.kind_id)
+        for balance in session.scalars(newest.limit(most)).all()
+        if not _agrees(balance, count(session, balance.customer_id, balance.kind_id))
+    ]
+
+
+def _agrees(balance: Entitlement, found: Count) -> bool:
+    shown = found.on(balance.day)
+    if any(getattr(balance, name) != getattr(shown, name) for name in _FIGURES):
+        return False
+    return all(
+        (row.covered, row.cover, row.lack) == (cover.amount, parts_of(cover), cover.reason)
+        for row in found.rows
+        for cover in [found.standing.covers[row.id]]
+    )

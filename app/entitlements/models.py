@@ -17,7 +17,7 @@ from app.customers.belongings import declare_belonging, declare_keeper
 from app.customers.models import follows_customer, ways_by_customer
 
 UNITS = ("hour", "visit", "piece")
-GRANT_STATES = ("given", "withdrawn")
+GRANT_STATES = ("granted", "withdrawn")
 SPEND_STATES = ("covered", "beyond", "forgiven", "returned")
 # These take from grants; what is forgiven or returned does not.
 COUNTED = ("covered", "beyond")
@@ -67,7 +67,7 @@ class EntitlementGrant(Tracked):
         CheckConstraint("valid_until IS NULL OR valid_from <= valid_until", name="days"),
         Index(None, "customer_id", "kind_id"),
     )
-    STATES = {"given": frozenset({"withdrawn"})}
+    STATES = {"granted": frozenset({"withdrawn"})}
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"))
     kind_id: Mapped[str] = mapped_column(ForeignKey("entitlement_kinds.id"))
     amount: Mapped[Decimal] = mapped_column(Money)
@@ -75,7 +75,7 @@ class EntitlementGrant(Tracked):
     valid_until: Mapped[date | None] = mapped_column(Date)
     reference: Mapped[str] = mapped_column(String(100), default="")
     given_by: Mapped[str] = mapped_column(String(36))
-    state: Mapped[str] = mapped_column(String(20), default="given")
+    state: Mapped[str] = mapped_column(String(20), default="granted")
     withdrawn_reason: Mapped[str | None] = mapped_column(String(200))
 
 

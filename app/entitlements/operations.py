@@ -71,10 +71,10 @@ def grant(session: Session, settings: Settings, actor: Actor, values: Mapping[st
     if values.get("valid_until") and values["valid_until"] < values["valid_from"]:
         raise FieldsInvalid({"valid_until": ["out_of_range"]})
     balance = hold_balance(session, customer_id, kind.id, today(session, settings))
-    mine = (EntitlementGrant.customer_id == customer_id, EntitlementGrant.kind_id == kind.id, EntitlementGrant.state == "given")
+    mine = (EntitlementGrant.customer_id == customer_id, EntitlementGrant.kind_id == kind.id, EntitlementGrant.state == "granted")
     if (session.scalar(select(func.count()).select_from(EntitlementGrant).where(*mine)) or 0) >= MOST_GRANTS:
         raise Conflict("too_many_entitlement_grants", most=MOST_GRANTS)
-    row = add(session, EntitlementGrant(**dict(values) | {"customer_id": customer_id, "given_by": actor.id, "state": "given"}))
+    row = add(session, EntitlementGrant(**dict(values) | {"customer_id": customer_id, "given_by": actor.id, "state": "granted"}))
     if values["customer_id"] != customer_id:
         merging.note_late(session, values["customer_id"], "entitlement_grants", [row.id])
     entry = record(

@@ -111,4 +111,4 @@ def kinds_by_id(session: Session, ids: Collection[str]) -> dict[str, Entitlement
 def user_names(session: Session, ids: Collection[str]) -> Mapping[str, str]:
     """Return what people are called, by their ids."""
     some = select(User.id, User.name).where(among(session, User.id, sorted(set(ids))))
-    return dict(session.execute(some).tuples())
+    return dict(session.execute(some).all())

@@ -11,7 +11,7 @@ from marshmallow import ValidationError
 
 from app.core import fields
 from app.core.paging import PageQuery
-from app.entitlements.models import BALANCE_STATES, LENGTH, SPEND_SOURCES, SPEND_STATES, STEPS_MIN, UNITS
+from app.entitlements.models import BALANCE_STATES, GRANT_STATES, LENGTH, SPEND_SOURCES, SPEND_STATES, STEPS_MIN, UNITS
 from app.entitlements.why import MOST_EARLIER
 from app.visit_types.schemas import Code
 
@@ -84,7 +84,7 @@ class EntitlementGrantSchema(fields.TrackedSchema):
     valid_from = fields.Day(required=True)
     valid_until = fields.Day(allow_none=True)
     reference = fields.Text(100, load_default="")
-    state = fields.OneOf("given", "withdrawn", dump_only=True)
+    state = fields.OneOf(*GRANT_STATES, dump_only=True)
     given_by = fields.Id(dump_only=True)
     withdrawn_reason = fields.Text(200, allow_none=True, dump_only=True)
 

@@ -13,6 +13,7 @@ from app.core.db import now
 from app.core.history import HistoryEntry
 from app.core.locales import EN
 from app.pages.next_steps import open_steps, shown
+from app.pages.owed import owed
 from app.pages.story import Wanted, story_of, told
 from app.users.rights import Actor
 from app.visits.models import Visit
@@ -167,6 +168,7 @@ def digest_of(session: Session, actor: Actor, customer_id: str, since: datetime 
             for group, lines in groups
             if lines
         ],
+        "entitlements": owed(session, customer_id, actor.locale),
         "next_steps": shown(open_steps(session, actor, customer_id, _SHOWN), present.astimezone(time_zone).date()),
         "cut": found.cut,
     }

@@ -59,7 +59,7 @@ def upgrade() -> None:
     sa.Column('state', sa.String(length=20), nullable=False),
     sa.Column('withdrawn_reason', sa.String(length=200), nullable=True),
     *_tracked(),
-    sa.CheckConstraint("state IN ('given', 'withdrawn')", name=op.f('ck_entitlement_grants_state')),
+    sa.CheckConstraint("state IN ('granted', 'withdrawn')", name=op.f('ck_entitlement_grants_state')),
     sa.CheckConstraint('valid_until IS NULL OR valid_from <= valid_until', name=op.f('ck_entitlement_grants_days')),
     sa.ForeignKeyConstraint(['customer_id'], ['customers.id'], name=op.f('fk_entitlement_grants_customer_id')),
     sa.ForeignKeyConstraint(['kind_id'], ['entitlement_kinds.id'], name=op.f('fk_entitlement_grants_kind_id')),
