@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from app.core.db import Database
 from app.core.settings import Settings
 from tests.factories import World, make_user, make_world
 from tests.people import Http
+from tests.sync.phones import Phone
 
 HOURS = {"code": "class_hours", "name_zh": "培训课时", "name_en": "class hours", "unit": "hour"}
 
@@ -48,6 +50,12 @@ def colleague(http: Http, colleague_id: str) -> Http:
 @pytest.fixture
 def kind(office: Http) -> str:
     return make_kind(office)
+
+
+@pytest.fixture
+def phone(http: Http) -> Callable[..., Phone]:
+    """Make a phone of a person: ``phone(world.rep)``."""
+    return lambda user_id, **more: Phone(http.as_(user_id), **more)
 
 
 def make_kind(office: Http, **more: Any) -> str:
