@@ -151,7 +151,7 @@ def _settle(
         return  # other grants cover as much of it: nobody has to know
     entry = record(
         session,
-        f"entitlement_spend.{state}",
+        "entitlement_spend.beyond" if cover.reason else "entitlement_spend.covered",
         Subject("entitlement_spend", row.id),
         causes=[because],
         actor_id=actor_id,
