@@ -39,7 +39,7 @@ def owner(http: Http, world: World) -> Http:
 @pytest.fixture
 def colleague_id(world: World) -> str:
     with world.db.transaction() as session:
-        return make_user(session, world.settings, "rep", "colleague", territory_ids=[world.territory]).id
+        return make_user(session, world.settings, "rep", "colleague", locale="zh-CN", territory_ids=[world.territory]).id
 
 
 @pytest.fixture

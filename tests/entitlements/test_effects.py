@@ -91,7 +91,7 @@ def test_a_customer_who_is_owed_something_or_has_something_to_decide_is_not_dele
     rep.post("/entitlement-spends", used(other, kind, 1), expect=201)
     office.refused("DELETE", f"/customers/{other}", 409, "in_use", If_Match=f'"{version}"')
     office.post("/entitlement-spends/spend-000001/forgive", {"reason": "a present"})
-    assert office.call("DELETE", f"/customers/{other}", If_Match=f'"{version}"').status_code == 204
+    assert office.call("DELETE", f"/customers/{other}", If_Match=f'"{version}"').status_code == 200
 
 
 def test_what_is_left_stands_on_the_page_in_the_digest_and_before_the_visit_with_its_source(
@@ -124,13 +124,13 @@ def confirm(person: Http) -> dict[str, Any] | None:
 
 
 def test_the_office_finds_what_is_beyond_on_its_home_page_until_it_decided(
-    office: Http, rep: Http, world: World, kind: str
+    office: Http, rep: Http, colleague: Http, world: World, kind: str
 ) -> None:
-    spend(rep, world, kind, 1)
+    spend(colleague, world, kind, 1)
     found = confirm(office)
     assert found is not None
     assert (found["total"], found["rows"][0]["id"]) == (1, "spend-000001")
-    assert found["rows"][0]["line"] == "1 class hours used by rep, 0 of it owed: sell more, forgive, or take it back"
+    assert found["rows"][0]["line"] == "1 class hours used by colleague, 0 of it owed: sell more, forgive, or take it back"
     assert confirm(rep) is None
 
     office.post("/entitlement-spends/spend-000001/forgive", {"reason": "our delay"})
