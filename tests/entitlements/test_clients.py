@@ -46,8 +46,8 @@ def test_the_last_hour_used_offline_on_two_real_phones_is_the_earliers(
         phone.call("sync")
         assert held(phone)[1] == ("1.00", "0.00", "1.00", "0.00", "培训课时：剩余 1，共 1，2026年12月31日到期")
     # Both use the last hour without network: the one on WatermelonDB earlier.
-    tell(melon, 1, used(world.customer, kind, 1, at=EARLY), {})
-    tell(rx, 2, used(world.customer, kind, 2, at=LATE), {"created_at": 0, "updated_at": 0})
+    tell(melon, 1, used(world.customer, kind, 2, at=EARLY), {})
+    tell(rx, 2, used(world.customer, kind, 1, at=LATE), {"created_at": 0, "updated_at": 0})
     back = (melon, rx) if first == "watermelon" else (rx, melon)
     for phone in back:
         # The server takes it; its answer is lost, so the phone sends it again.
@@ -59,7 +59,7 @@ def test_the_last_hour_used_offline_on_two_real_phones_is_the_earliers(
 
     for phone in (melon, rx):
         assert held(phone) == (
-            {"spend-000001": ("covered", "1.00", None), "spend-000002": ("beyond", "0.00", "used_up")},
+            {"spend-000002": ("covered", "1.00", None), "spend-000001": ("beyond", "0.00", "used_up")},
             ("1.00", "1.00", "0.00", "1.00", "培训课时：剩余 0，共 1；另有 1 超出额度"),
         )
         assert {row["verdict"] for row in phone.rows("intents").values()} == {"accepted"}

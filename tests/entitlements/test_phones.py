@@ -18,6 +18,7 @@ from tests.factories import World, make_user
 from tests.iot.vehicles import BOSS
 from tests.people import Http
 from tests.sync.phones import Phone
+from tests.sync.rxdb_phones import RxdbPhone
 
 Phones = Callable[..., Phone]
 
@@ -39,8 +40,9 @@ def test_the_last_hour_used_by_two_offline_is_the_earliers(
         device.pull()
         [row] = of(device, "entitlements").values()
         assert (row["left"], row["text"]) == ("1.00", "培训课时：剩余 1，共 1，2026年12月31日到期")
-    tell(early, 1, "entitlement.spend", used(world.customer, kind, 1, at=TEN))
-    tell(late, 1, "entitlement.spend", used(world.customer, kind, 2, at=ELEVEN))
+    # Told in the same moment, and by ids the other way round: only when it was done decides.
+    tell(early, 1, "entitlement.spend", used(world.customer, kind, 2, at=TEN))
+    tell(late, 1, "entitlement.spend", used(world.customer, kind, 1, at=ELEVEN))
 
     for device in (late, early, late, early):
         device.sync()
@@ -50,25 +52,27 @@ def test_the_last_hour_used_by_two_offline_is_the_earliers(
         assert {row["verdict"] for row in of(device, "intents").values()} == {"accepted"}
         rows = of(device, "entitlement_spends")
         assert {row_id: (row["state"], row["covered"], row["lack"]) for row_id, row in rows.items()} == {
-            "spend-000001": ("covered", "1.00", None), "spend-000002": ("beyond", "0.00", "used_up"),
+            "spend-000002": ("covered", "1.00", None), "spend-000001": ("beyond", "0.00", "used_up"),
         }  # fmt: skip
-        assert rows["spend-000002"]["text"] == "超出额度：1 中仅有 0 可抵扣，其余此前已用完。"
+        assert rows["spend-000001"]["text"] == "超出额度：1 中仅有 0 可抵扣，其余此前已用完。"
         [row] = of(device, "entitlements").values()
         assert (row["left"], row["beyond"], row["state"]) == ("0.00", "1.00", "open")
     assert [row["kind"] for row in of(late, "notifications").values()] == ["entitlement_changed"]
 
 
-def test_a_return_that_overtakes_its_spend_waits_for_it(office: Http, world: World, kind: str, phone: Phones) -> None:
+def test_a_return_that_overtakes_its_spend_waits_for_it(office: Http, rep: Http, world: World, kind: str) -> None:
     grant(office, world.customer, kind, "1.00")
-    device = phone(world.rep)
-    device.pull()
-    tell(device, 1, "entitlement.return", {"spend_id": "spend-000001", "reason": "wrong customer"})
-    tell(device, 2, "entitlement.spend", used(world.customer, kind, 1))
+    device = RxdbPhone(rep, names=("customers", "intents", "entitlement_spends"))
+    device.sync()
+    back = {"spend_id": "spend-000001", "reason": "wrong customer"}
+    device.intend("intent-return-01", "entitlement.return", json.dumps(back))
+    device.sync()
+    device.intend("intent-spend-001", "entitlement.spend", json.dumps(used(world.customer, kind, 1)))
     device.sync()
     device.sync()
 
-    assert {row["verdict"] for row in of(device, "intents").values()} == {"accepted"}
-    assert of(device, "entitlement_spends")["spend-000001"]["state"] == "returned"
+    assert {row["verdict"] for row in device.live("intents").values()} == {"accepted"}
+    assert device.live("entitlement_spends")["spend-000001"]["state"] == "returned"
     assert figures(office, world.customer, kind) == ("1.00", "0.00", "1.00", "0.00")
 
 
