@@ -294,8 +294,14 @@ def _end(session: Session, settings: Settings, actor: Actor, row: EntitlementSpe
     about = Subject("entitlement_spend", row.id)
     before = last_entry(session, about)
     transition(session, row, state, covered=NOTHING, cover=[], lack=None, settled_reason=reason, settled_by=actor.id)
-    kind = "entitlement_spend.returned" if state == "returned" else "entitlement_spend.forgiven"
-    entry = record(session, kind, about, causes=[before], actor_id=actor.id, reason=reason)
+    entry = record(
+        session,
+        "entitlement_spend.returned" if state == "returned" else "entitlement_spend.forgiven",
+        about,
+        causes=[before],
+        actor_id=actor.id,
+        reason=reason,
+    )
     renew(session, balance, today(session, settings), entry, actor_id=actor.id)
     return row
 
