@@ -102,6 +102,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield from work.of_settings(session)
         yield from work.of_rules(session)
         yield from work.of_tracks(session, settings)
+        yield from work.of_entitlements(session)
         yield from work.of_outbox(session, database, settings)
     yield from _of_broker(settings)
     database.close()

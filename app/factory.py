@@ -23,6 +23,7 @@ from app.custom_fields.routes import routes as custom_fields
 from app.customer_reports.routes import routes as customer_reports
 from app.customers.routes import routes as customers
 from app.day_plans.routes import routes as day_plans
+from app.entitlements.routes import routes as entitlements
 from app.facts.routes import routes as facts
 from app.follow_ups.routes import routes as follow_ups
 from app.imports.routes import routes as imports
@@ -67,6 +68,7 @@ ROOMS = (
     lead_forms,
     follow_ups,
     visits,
+    entitlements,
     customer_reports,
     day_plans,
     visit_plans,

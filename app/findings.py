@@ -15,6 +15,7 @@ from app.core.clock import from_ms
 from app.core.db import Database
 from app.core.leases import ProcessBeat, overdue_jobs
 from app.core.settings import Settings
+from app.entitlements.counting import differing
 from app.rules.queries import unreadable_rules
 from app.tracks.erasure import overdue
 from app.tracks.shifts import forgotten
@@ -29,6 +30,8 @@ _WORKER = (
 )
 # So many devices are named; all are counted.
 _NAMED = 5
+# So many balances are counted anew at a look.
+_MOST_COUNTED = 200
 
 
 class Finding(NamedTuple):
@@ -225,6 +228,25 @@ def of_outbox(session: Session, database: Database, settings: Settings) -> Itera
             ),
             ("GET /api/v1/outbox shows the last error of each", "GET /api/v1/outbox 会显示每条的最近一次错误"),
         )
+
+
+def of_entitlements(session: Session) -> Iterator[Finding]:
+    """Compare balances, those that changed last, with what grants and spends come to; name some that differ."""
+    found = differing(session, _MOST_COUNTED)
+    if not found:
+        return
+    names = ", ".join(f"{customer} {kind}" for customer, kind in found[:_NAMED])
+    yield Finding(
+        "problem",
+        (
+            f"{len(found)} balance(s) of entitlements differ from what was granted and used: {names}",
+            f"有 {len(found)} 个权益余额与发放、使用记录不一致：{names}",
+        ),
+        (
+            "a grant of that kind to that customer, or its withdrawal, counts the balance anew; please report it",
+            "对该客户的该类权益做一次发放或撤回即可重新计算；请同时反馈此问题",
+        ),
+    )
 
 
 def of_tracks(session: Session, settings: Settings) -> Iterator[Finding]:

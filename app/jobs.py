@@ -37,6 +37,8 @@ from app.core.tracked import hold
 from app.customers import duplicates, look_ups, merging
 from app.day_plans import operations as day_plans
 from app.day_plans.planning import plan
+from app.entitlements import counting
+from app.entitlements.operations import retire_spends, today
 from app.facts import codes
 from app.facts import operations as facts
 from app.facts.models import CodeMapping
@@ -149,6 +151,14 @@ def miss_visits(database: Database, settings: Settings) -> int:
     return _one_by_one(lambda session: days.passed_by(session, settings), days.miss)(database, settings)
 
 
+def turn_entitlements(database: Database, settings: Settings) -> int:
+    """Bring balances to the new day of the organisation; return how many show something else by it."""
+    return _one_by_one(
+        lambda session: counting.due_to_turn(session, today(session, settings)),
+        lambda session, _, balance_id: counting.turn(session, balance_id, today(session, settings)),
+    )(database, settings)
+
+
 def make_visits(database: Database, settings: Settings) -> int:
     """Plan what visit plans ask for, batch by batch, each in a transaction of its own; return how many visits that changed."""
     with database.reading() as session:
@@ -184,6 +194,7 @@ def _forget(session: Session, settings: Settings) -> int:
     day_plans.forget_old(session)
     forget_rows(session, _IMPORT_DAYS)
     arrivals.forget(session, settings)
+    retire_spends(session, settings)
     mending.forget(session, settings)
     return forget_answers(session, settings.idempotency_days)
 
@@ -200,6 +211,7 @@ JOBS: tuple[Job, ...] = (
     Job("wake_snoozed_alarms", 15, wake_snoozed),
     Job("act_after_cool_downs", 5, act_after_cool_downs),
     Job("take_in_ahead", 30, take_in_due),
+    Job("turn_entitlements", 60, turn_entitlements),
     Job("expire_offers", 30, _in_transaction(lambda session, _: expire_offers(session))),
     Job("follow_cancelled_orders", 5, _in_transaction(lambda session, _: follow_cancelled_orders(session))),
     Job("fall_back", 5, _in_transaction(lambda session, _: fall_back(session))),

@@ -15,6 +15,7 @@ import app.custom_fields.models
 import app.customer_reports.models
 import app.customers.models
 import app.day_plans.models
+import app.entitlements.models
 import app.facts.models
 import app.follow_ups.models
 import app.imports.models

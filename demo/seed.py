@@ -18,6 +18,9 @@ from app.core.locales import in_terminal
 from app.core.settings import Settings
 from app.core.tracked import add
 from app.customers import operations as customers
+from app.customers.models import Customer
+from app.entitlements import kinds as entitlement_kinds
+from app.entitlements import operations as entitlements
 from app.follow_ups import operations as follow_ups
 from app.leads import operations as leads
 from app.leads.scores import set_routing
@@ -29,7 +32,7 @@ from app.users import secrets
 from app.users.auth import actor_of
 from app.users.models import User, UserTerritory
 from app.users.rights import Actor
-from demo.story import OWNERS, PART, PEOPLE, PROSPECTS, ROUTING, STATIONS, TERRITORIES, Prospect
+from demo.story import ENTITLEMENT, OWNERS, PART, PEOPLE, PROSPECTS, ROUTING, STATIONS, TERRITORIES, Prospect
 
 _BOSS = Actor("demo-seed", "admin", "demo", "zh-CN")
 
@@ -134,7 +137,17 @@ def _seed(session: Session, settings: Settings) -> list[dict[str, Any]]:
     for prospect in PROSPECTS:
         maker = next((rep for rep in reps.values() if rep.login == prospect.rep), office)
         _lead(session, settings, actor_of(session, maker), prospect, area[prospect.territory].id)
+    _owe(session, settings)
     return devices
+
+
+def _owe(session: Session, settings: Settings) -> None:
+    """Grant the first owner some hours of training until the end of the year."""
+    customer = session.scalars(select(Customer).where(Customer.code == OWNERS[0].code)).one()
+    kind = entitlement_kinds.create_kind(session, _BOSS, ENTITLEMENT)
+    day = entitlements.today(session, settings)
+    values = {"customer_id": customer.id, "kind_id": kind.id, "amount": Decimal("20.00"), "reference": "SO-2026-0117"}
+    entitlements.grant(session, settings, _BOSS, values | {"valid_from": day, "valid_until": day.replace(month=12, day=31)})
 
 
 def _lead(session: Session, settings: Settings, actor: Actor, prospect: Prospect, territory_id: str) -> None:

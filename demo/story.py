@@ -48,6 +48,8 @@ class Owner(NamedTuple):
     last_burst_cycle: int
 
 
+# What the first owner has bought of.
+ENTITLEMENT = {"code": "training_hours", "name_zh": "培训课时", "name_en": "training hours", "unit": "hour"}
 OWNERS = (
     Owner(
         "C-1001",

@@ -30,6 +30,9 @@ from app.customer_reports.models import CustomerReport
 from app.customers.models import Customer, Site
 from app.day_plans.models import DayPlan
 from app.day_plans.words import in_words as plan_in_words
+from app.entitlements import queries as entitlements
+from app.entitlements.models import Entitlement, EntitlementKind, EntitlementSpend
+from app.entitlements.words import left_in_words, stands_in_words
 from app.follow_ups.models import FollowUp
 from app.leads.models import Lead, PoolLead
 from app.leads.queries import names_in
@@ -165,6 +168,15 @@ def _intent_words(row: Intent, locale: str, _settings: Settings) -> dict[str, An
 def _problem_words(row: SyncProblem, locale: str, _settings: Settings) -> dict[str, Any]:
     reasons = {name: "; ".join(field_text(code, locale) for code in codes) for name, codes in row.reasons.items()}
     return {"reasons": json.dumps(reasons, ensure_ascii=False, sort_keys=True), "text": "; ".join(sorted(set(reasons.values())))}
+
+
+def _balance_words(session: Session, rows: Sequence[Entitlement], locale: str, _settings: Settings) -> list[dict[str, Any]]:
+    kinds = entitlements.kinds_by_id(session, [row.kind_id for row in rows])
+    return [{"text": left_in_words(row, kinds[row.kind_id], locale)} for row in rows]
+
+
+def _spend_words(row: EntitlementSpend, locale: str, _settings: Settings) -> dict[str, Any]:
+    return {"text": stands_in_words(row, locale)}
 
 
 def _lead_words(session: Session, rows: Sequence[Lead], locale: str, _settings: Settings) -> list[dict[str, Any]]:
@@ -474,6 +486,45 @@ COLLECTIONS: dict[str, Collection] = {
                 "answered_at",
             ),
             optional=frozenset({"seen_at", "answer", "answered_at"}),
+        ),
+        Collection(
+            "entitlement_kinds",
+            EntitlementKind,
+            "entitlements.read",
+            _plain("code", "name_zh", "name_en", "unit", "active", "visit_type_id", "per_visit", "step_minutes"),
+            optional=frozenset({"visit_type_id", "per_visit"}),
+        ),
+        Collection(
+            "entitlements",
+            Entitlement,
+            "entitlements.read",
+            _plain("customer_id", "kind_id", "granted", "spent", "left", "beyond", "next_end", "state"),
+            words=_balance_words,
+            worded=("text",),
+            optional=frozenset({"next_end"}),
+        ),
+        Collection(
+            "entitlement_spends",
+            EntitlementSpend,
+            "entitlements.read",
+            _plain(
+                "customer_id",
+                "kind_id",
+                "amount",
+                "happened_at",
+                "user_id",
+                "visit_id",
+                "note",
+                "source",
+                "state",
+                "covered",
+                "cover",
+                "lack",
+                "settled_reason",
+            ),
+            words=_each(_spend_words),
+            worded=("text",),
+            optional=frozenset({"visit_id", "note", "lack", "settled_reason"}),
         ),
         Collection(
             "track_consents",

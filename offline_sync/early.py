@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.core.db import among, insert_many, now
 from app.core.errors import NotFound
 from app.core.scopes import ScopeEntry, ScopeGrant
+from app.entitlements import queries as entitlements
 from app.follow_ups import queries as follow_ups
 from app.users.rights import Actor
 from app.visits import queries as visits
@@ -27,6 +28,7 @@ _FINDERS: dict[str, Callable[[Session, Actor, str], Any]] = {
     **{name: writer.find for name, writer in WRITERS.items()},
     "visits": visits.access_visit,
     "follow_ups": follow_ups.access_follow_up,
+    "entitlement_spends": entitlements.access_spend,
 }
 # Of one person; what comes beyond is refused at once.
 _MOST = 5000

@@ -22,6 +22,9 @@ from app.customer_reports.schemas import ReportAnswerSchema
 from app.day_plans import operations as day_plans
 from app.day_plans import queries as day_plan_queries
 from app.day_plans.schemas import PlanDaySchema
+from app.entitlements import operations as entitlements
+from app.entitlements import queries as entitlement_queries
+from app.entitlements.schemas import EntitlementReasonSchema, TellSpendSchema
 from app.follow_ups import operations as follow_ups
 from app.follow_ups import queries as follow_up_queries
 from app.follow_ups import schemas as follow_up_schemas
@@ -226,6 +229,14 @@ class _Report(fields.Schema):
 
 class _AnswerReport(_Report, ReportAnswerSchema):
     """The note; see ``POST /customer-reports/<id>/answer``."""
+
+
+class _ReturnSpend(EntitlementReasonSchema):
+    spend_id = fields.Id(required=True)
+
+
+def _spent(body: Mapping[str, Any]) -> tuple[str, str]:
+    return ("visits", body["visit_id"]) if body.get("visit_id") else ("customers", body["customer_id"])
 
 
 class _Notification(fields.Schema):
@@ -450,6 +461,22 @@ INTENTS: dict[str, IntentKind] = {
     ),
     "customer_report.answer": IntentKind(
         "customer_reports.answer", _AnswerReport, lambda s, _, a, b: reports.answer_report(s, a, _report(s, a, b), b["text"])
+    ),
+    # What was used is never too much to be told: where less was left, the row says so.
+    "entitlement.spend": IntentKind(
+        "entitlements.spend",
+        TellSpendSchema,
+        lambda s, c, a, b: entitlements.spend(s, c, a, b),
+        happened=True,
+        makes="entitlement_spends",
+        about=_spent,
+    ),
+    "entitlement.return": IntentKind(
+        "entitlements.spend",
+        _ReturnSpend,
+        lambda s, c, a, b: entitlements.give_back(s, c, a, entitlement_queries.access_spend(s, a, b["spend_id"]), b["reason"]),
+        happened=True,
+        about=lambda b: ("entitlement_spends", b["spend_id"]),
     ),
     "notification.open": IntentKind(
         "notifications.read",

@@ -60,6 +60,7 @@ _NUMBERS = {
     "lead_form_per_minute": (30, 1, 6000),
     "lead_repeat_days": (30, 0, 3650),
     "lead_submission_days": (90, 1, 3650),
+    "entitlement_days": (400, 30, 3650),
     "known_trust": (40, 0, 100),
     "geocoder_per_minute": (12, 12, 6000),
     "track_overtime_min": (120, 0, 720),
@@ -135,6 +136,7 @@ class Settings:
     fence_m: int
     visit_minutes: int
     travel_km_h: int
+    entitlement_days: int
     site_position_by: str
     shifted_regions: tuple[str, ...]
     known_trust: int

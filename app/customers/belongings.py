@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table
+from sqlalchemy.orm import Session
 
 from app.core.db import Base
+from app.core.history import HistoryEntry
 
 
 @dataclass(frozen=True)
@@ -52,3 +55,31 @@ def declare_belonging(
 ) -> None:
     """Let the rows of a tracked table go with their customer. Called once beside the model, after that of its parent."""
     BELONGINGS.append(Belonging(table, column, only, parent, keeps))
+
+
+# Tables whose rows do not move: (table, column of the customer, (column, values with which a row keeps its customer)).
+KEEPERS: list[tuple[str, str, tuple[str, tuple[str, ...]]]] = []
+
+
+def declare_keeper(table: str, column: str, keeps: tuple[str, tuple[str, ...]]) -> None:
+    """Let rows that do not go with a merge keep their customer from being deleted; see ``Belonging.keeps``."""
+    KEEPERS.append((table, column, keeps))
+
+
+Follow = Callable[[Session, Collection[str], HistoryEntry | None], None]
+_follows: list[Follow] = []
+
+
+def declare_follow(follow: Follow) -> None:
+    """Let a room count anew what it counts of customers, once their rows went from one to another. Called once, by the room."""
+    _follows.append(follow)
+
+
+def follow_move(session: Session, customer_ids: Collection[str], because: HistoryEntry | None) -> None:
+    """Tell the rooms above between which customers rows moved.
+
+    Args:
+        because: the entry that tells of it.
+    """
+    for follow in _follows:
+        follow(session, customer_ids, because)

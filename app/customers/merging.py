@@ -18,7 +18,7 @@ from app.core.errors import Conflict, FieldsInvalid, Forbidden
 from app.core.tracked import add, mark_fields, renumber, touch, transition
 from app.custom_fields.operations import checked_values
 from app.customers import facts, queries
-from app.customers.belongings import BELONGINGS, Belonging
+from app.customers.belongings import BELONGINGS, Belonging, follow_move
 from app.customers.blocks import rekey
 from app.customers.duplicates import close_pair
 from app.customers.models import Customer, CustomerFact, CustomerMerge, MergedRow, Site
@@ -62,7 +62,8 @@ def merge(session: Session, actor: Actor, survivor: Customer, other: Customer) -
     other.deleted_at, other.merged_into_id = now(session), survivor.id
     touch(session, other)
     rekey(session, {survivor.id, other.id})
-    _tell(session, actor, made, survivor, other, rows)
+    told = _tell(session, actor, made, survivor, other, rows)
+    follow_move(session, {survivor.id, other.id}, told)
     return made
 
 
@@ -77,7 +78,9 @@ def _hold(session: Session, *customers: Customer) -> None:
         session.refresh(customer, with_for_update=True)
 
 
-def _tell(session: Session, actor: Actor, made: CustomerMerge, survivor: Customer, other: Customer, rows: int) -> None:
+def _tell(
+    session: Session, actor: Actor, made: CustomerMerge, survivor: Customer, other: Customer, rows: int
+) -> history.HistoryEntry:
     left, stayed = history.Subject("customer", other.id), history.Subject("customer", survivor.id)
     gone = history.record(
         session,
@@ -90,7 +93,7 @@ def _tell(session: Session, actor: Actor, made: CustomerMerge, survivor: Custome
         name=survivor.name,
         code=survivor.code,
     )
-    history.record(
+    return history.record(
         session,
         "customer.merged",
         stayed,
@@ -220,6 +223,7 @@ def unmerge(session: Session, actor: Actor, survivor: Customer, other_id: str) -
         name=survivor.name,
         code=survivor.code,
     )
+    follow_move(session, {survivor.id, other.id}, parted)
     return made
 
 
@@ -296,6 +300,7 @@ def follow_late(session: Session) -> int:
     Whoever made such a row had read the customer just before the merge.
     """
     moved = 0
+    parties: set[str] = set()
     for belonging in BELONGINGS:
         rows = belonging.rows
         late = select(rows.c.id, rows.c[belonging.column]).join(Customer, Customer.id == rows.c[belonging.column])
@@ -306,9 +311,12 @@ def follow_late(session: Session) -> int:
         for row_id, gone in found:
             note_late(session, gone, belonging.table, [row_id])
             moved += _give(session, belonging, gone, homes[gone], rows.c.id == row_id)
+            parties |= {gone, homes[gone]}
         for home in sorted(set(homes.values())):
             renumber(session, session.get_one(Customer, home))
             rekey(session, [home])
+    if parties:
+        follow_move(session, parties, None)
     return moved
 
 

@@ -18,7 +18,7 @@ from app.core.scopes import send_away
 from app.core.tracked import add_many, touch
 from app.custom_fields.operations import checked_values
 from app.customers import facts, merging, places, queries
-from app.customers.belongings import BELONGINGS
+from app.customers.belongings import BELONGINGS, KEEPERS
 from app.customers.blocks import rekey
 from app.customers.models import Customer, Site
 from app.customers.sources import source_of, telling
@@ -185,7 +185,7 @@ def delete_customer(session: Session, actor: Actor, customer: Customer) -> Custo
 
     Raises:
         Forbidden: a rep deletes no customer that a colleague is in charge of.
-        Conflict: ``in_use`` while an asset belongs to it, a visit is ahead or a next step open.
+        Conflict: ``in_use`` while an asset belongs to it, a visit is ahead, a next step open, or something owed or to decide.
     """
     if actor.role == REP and customer.owner_id not in (None, actor.id):
         raise Forbidden("forbidden")
@@ -365,6 +365,10 @@ def _refuse_used(session: Session, row: Customer | Site, column: str) -> None:
         if belonging.keeps is not None and column == belonging.column:
             state, values = belonging.keeps
             used.append((belonging.rows, belonging.rows.c.deleted_at.is_(None) & belonging.rows.c[state].in_(values)))
+    for name, of, (state, values) in KEEPERS:
+        if column == of:
+            table = Base.metadata.tables[name]
+            used.append((table, table.c.deleted_at.is_(None) & table.c[state].in_(values)))
     for table, lives in used:
         if session.execute(select(table.c.id).where(table.c[column] == row.id, lives).limit(1)).first():
             raise Conflict("in_use")

@@ -14,6 +14,7 @@ from app.contacts.models import Contact
 from app.core.db import now
 from app.customers.models import Customer, Site
 from app.pages.codes import coded
+from app.pages.owed import last_spends, owed
 from app.service_offers.models import ServiceOffer
 from app.stations.models import Station
 from app.users.models import User
@@ -51,6 +52,8 @@ def page_of_customer(session: Session, actor: Actor, customer: Customer, time_zo
         "faults": _faults(session, actor, customer.id, of_assets, time_zone),
         "last_services": _services(session, actor, customer.id, time_zone),
         "open_offers": offers,
+        "entitlements": owed(session, customer.id, actor.locale),
+        "last_spends": last_spends(session, customer.id, actor.locale),
         "next_visit": _next_visit(session, customer.id, present),
     }
 

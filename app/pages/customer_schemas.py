@@ -7,6 +7,8 @@ from app.core import fields
 from app.core.locales import LOCALES
 from app.core.paging import PageQuery
 from app.customers.schemas import CustomerSchema, SiteSchema
+from app.entitlements.models import SPEND_STATES
+from app.entitlements.schemas import Quantity
 from app.pages.schemas import SubjectSchema
 from app.pages.story import NOUNS
 from app.service_offers.schemas import OfferSchema
@@ -83,6 +85,20 @@ class NextStepSchema(fields.Schema):
     link = fields.Text(200)
 
 
+class OwedSchema(fields.Schema):
+    """What is left of one kind, in words, too; ``entry_id``: the entry of the causal log that the figures follow from."""
+
+    id = fields.Id()
+    kind_id = fields.Id()
+    granted = Quantity()
+    spent = Quantity()
+    left = Quantity()
+    beyond = Quantity()
+    next_end = fields.Day(allow_none=True)
+    entry_id = fields.Id(allow_none=True)
+    text = fields.Text(500)
+
+
 class _StepsShown(fields.Schema):
     total = fields.Int()
     items = fields.Listing(fields.Nested(NextStepSchema))
@@ -95,6 +111,7 @@ class CustomerDigestSchema(fields.Schema):
     until = fields.Instant()
     last_visit_id = fields.Id(allow_none=True)
     groups = fields.Listing(fields.Nested(NewsGroupSchema))
+    entitlements = fields.Listing(fields.Nested(OwedSchema))
     next_steps = fields.Nested(_StepsShown)
     cut = fields.Flag()
 
@@ -202,6 +219,20 @@ class _OffersShown(fields.Schema):
     items = fields.Listing(fields.Nested(OfferSchema))
 
 
+class SpendShownSchema(fields.Schema):
+    """What was used, by whom, and how it stands in words."""
+
+    id = fields.Id()
+    kind_id = fields.Id()
+    amount = Quantity()
+    covered = Quantity()
+    happened_at = fields.Instant()
+    state = fields.OneOf(*SPEND_STATES)
+    visit_id = fields.Id(allow_none=True)
+    by = fields.Text(100)
+    text = fields.Text(500)
+
+
 class NextVisitSchema(fields.Schema):
     """The visit that goes on, or the next one."""
 
@@ -227,4 +258,6 @@ class CustomerOverviewSchema(fields.Schema):
     faults = fields.Nested(FaultsSchema)
     last_services = fields.Listing(fields.Nested(ServiceSchema))
     open_offers = fields.Nested(_OffersShown)
+    entitlements = fields.Listing(fields.Nested(OwedSchema))
+    last_spends = fields.Listing(fields.Nested(SpendShownSchema))
     next_visit = fields.Nested(NextVisitSchema, allow_none=True)

@@ -13,6 +13,7 @@ from app.core.db import now
 from app.core.history import HistoryEntry
 from app.core.locales import EN
 from app.pages.next_steps import open_steps, shown
+from app.pages.owed import owed
 from app.pages.story import Wanted, story_of, told
 from app.users.rights import Actor
 from app.visits.models import Visit
@@ -30,6 +31,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "visits": ("Visits", "拜访"),
     "assets": ("Equipment", "设备"),
     "reports": ("Reports of the owner", "客户上报"),
+    "entitlements": ("What is owed", "客户权益"),
     "customer": ("Customer record", "客户资料"),
     "attachments": ("Attachments", "附件"),
     "follow_ups": ("Follow-ups", "跟进"),
@@ -73,6 +75,13 @@ NEWS: dict[str, str] = {
     "component.removed": "assets",
     "customer_report.received": "reports",
     "customer_report.number_grew": "reports",
+    "entitlement_grant.given": "entitlements",
+    "entitlement_grant.withdrawn": "entitlements",
+    "entitlement_grant.ended": "entitlements",
+    "entitlement_spend.told": "entitlements",
+    "entitlement_spend.beyond": "entitlements",
+    "entitlement_spend.forgiven": "entitlements",
+    "entitlement_spend.returned": "entitlements",
     "customer.edited": "customer",
     "customer.handed_over": "customer",
     "customer.merged": "customer",
@@ -159,6 +168,7 @@ def digest_of(session: Session, actor: Actor, customer_id: str, since: datetime 
             for group, lines in groups
             if lines
         ],
+        "entitlements": owed(session, customer_id, actor.locale),
         "next_steps": shown(open_steps(session, actor, customer_id, _SHOWN), present.astimezone(time_zone).date()),
         "cut": found.cut,
     }

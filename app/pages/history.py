@@ -27,6 +27,8 @@ from app.customers import queries as customers
 from app.customers.models import Customer, Site
 from app.day_plans import queries as day_plans
 from app.day_plans.models import DayPlan
+from app.entitlements import queries as entitlements
+from app.entitlements.models import EntitlementGrant, EntitlementSpend
 from app.follow_ups import queries as follow_ups
 from app.follow_ups.models import FollowUp
 from app.imports import queries as imports
@@ -75,6 +77,8 @@ _SCOPES: dict[str, tuple[Callable[[Actor], Select[Any]], Any]] = {
     "lead_form": (lead_forms.visible_to, LeadForm.id),
     "form_submission": (lead_forms.told_to, FormSubmission.id),
     "customer_report": (reports.visible_to, CustomerReport.id),
+    "entitlement_grant": (entitlements.visible_grants, EntitlementGrant.id),
+    "entitlement_spend": (entitlements.visible_spends, EntitlementSpend.id),
     "follow_up": (follow_ups.visible_to, FollowUp.id),
     "visit": (visits.visible_to, Visit.id),
     "day_plan": (day_plans.visible_to, DayPlan.id),

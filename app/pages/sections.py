@@ -15,7 +15,7 @@ from app.customers import queries as customers
 from app.customers.matching import POSSIBLE
 from app.customers.models import Customer, DuplicatePair, Site
 from app.day_plans.models import DayPlan
-from app.pages import own_work
+from app.pages import owed, own_work
 from app.pages.looks import Found, Look, counted, row, side
 from app.pages.updates import updates
 from app.rules.severity import RANK
@@ -262,6 +262,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("updates", "updates", ("News of your customers", "客户动态"), "customers.write", updates, 10),
     Section("alarms", "confirm", ("Alarms to take charge of", "待受理告警"), "alarms.acknowledge", _alarms),
     Section("check_ins", "confirm", ("Check-ins to look at", "待核实签到"), "visits.read", _check_ins),
+    Section("beyond", "confirm", ("Used beyond what is owed", "超出权益额度的使用"), "entitlements.manage", owed.beyond),
     Section("unassigned", "confirm", ("Orders without a station", "待分配工单"), "work_orders.assign", _unassigned),
     Section("day_plans", "confirm", ("Routes to take over", "待采用路线"), "visits.check_in", _day_plans, 3),
     Section(

@@ -44,6 +44,8 @@ NOUNS = (
     "lead",
     "follow_up",
     "customer_report",
+    "entitlement_grant",
+    "entitlement_spend",
 )
 # Where a subject can be read; the others are read in the list of what they belong to.
 _LINKS = {
@@ -61,6 +63,7 @@ _LINKS = {
     "lead": "/api/v1/leads/{}",
     "follow_up": "/api/v1/follow-ups/{}",
     "customer_report": "/api/v1/customer-reports/{}",
+    "entitlement_spend": "/api/v1/entitlement-spends/{}",
 }
 # Fields that were changed: (English, Chinese)
 FIELDS: dict[str, tuple[str, str]] = {

@@ -18,6 +18,8 @@ from app.core.db import among, now
 from app.core.history import HistoryEntry, Subject, last_entry
 from app.custom_fields.queries import labels_of
 from app.customers.models import Site
+from app.entitlements.queries import of_customer
+from app.entitlements.words import left_in_words
 from app.follow_ups.models import FollowUp
 from app.pages.codes import coded
 from app.pages.digest import changes_at
@@ -237,6 +239,20 @@ class Reading:
             )
             for row, name in rows
             if row.id in ids
+        ]
+
+    def owed(self) -> list[Line]:
+        """Return what the customer is still owed, one line a kind, with the entry each follows from."""
+        return [
+            Line(
+                "owed",
+                Subject("entitlement", balance.id),
+                balance.updated_at,
+                {"text": left_in_words(balance, kind, self.actor.locale)},
+                [balance.entry_id] if balance.entry_id else [],
+            )
+            for balance, kind in of_customer(self.session, self.visit.customer_id)
+            if balance.granted > 0 or balance.state == "open"
         ]
 
     def _is_agreed(self, row: FollowUp) -> bool:

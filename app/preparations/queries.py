@@ -44,7 +44,7 @@ def preparation(session: Session, settings: Settings, actor: Actor, visit: Visit
     reading = Reading(session, actor, visit, before, settings.time_zone)
     lines = reading.lines()
     left = agreed(session, before, labels_of(session, before, actor.locale)) if before is not None else []
-    left += reading.steps()
+    left += [*reading.steps(), *reading.owed()]
     return {
         "visit_id": visit.id,
         "last_visit_id": before.id if before is not None else None,

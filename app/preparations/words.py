@@ -29,6 +29,7 @@ LINES: dict[str, tuple[str, str]] = {
         "The owner reported “{question}”: {before} before, {after} now. It speaks for {suggests}.",
         "客户上报“{question}”：由 {before} 增至 {after}。可推荐：{suggests}。",
     ),
+    "owed": ("{text}.", "{text}。"),
     "told": ("{reason}", "{reason}"),
 }
 

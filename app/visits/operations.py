@@ -15,6 +15,7 @@ from app.core.settings import Settings
 from app.core.tracked import add, hold, touch, transition
 from app.customers import queries as customers
 from app.customers.models import Site
+from app.entitlements.operations import Ended, spend_for_visit
 from app.follow_ups.operations import log_visit
 from app.users import queries as users
 from app.users.models import User
@@ -206,7 +207,8 @@ def end_visit(
     next_step: str,
     incomplete_reason: str = "",
 ) -> CheckIn:
-    """Check out: the visit ends, with what came of it and what comes next, as a follow-up. What its kit still asks for is noted.
+    """Check out: the visit ends, with what came of it and what comes next, as a follow-up. What its kit still asks for is noted,
+    and what its type spends of what the customer is owed is spent.
 
     Args:
         told: see ``check_ins.check_in``; and ``next_due``, the day by which the next step is to be done.
@@ -226,6 +228,8 @@ def end_visit(
     ended = record(session, "visit.ended", about, causes=[entry], actor_id=actor.id, occurred_at=row.at)
     if visit.incomplete:
         steps.note_incomplete(session, visit, [ended], at=row.at)
+    over = Ended(visit.id, visit.customer_id, visit.type_id, visit.user_id, visit.began_at, visit.ended_at)
+    spend_for_visit(session, settings, over, ended)
     if outcome or next_step:
         came = {"summary": outcome, "next_step": next_step, "next_due": told.get("next_due") if next_step else None}
         met = {"kind": "meeting", "visit_id": visit.id, "happened_at": row.at}

@@ -94,6 +94,19 @@ const COLLECTIONS = {
     visit_id: 'string', user_id: 'string', step: 'string', kind: 'string', content: 'string', standing: 'boolean',
     made_at: 'number',
   },
+  entitlement_kinds: {
+    code: 'string', name_zh: 'string', name_en: 'string', unit: 'string', active: 'boolean', visit_type_id: 'string?',
+    per_visit: 'string?', step_minutes: 'number',
+  },
+  entitlements: {
+    customer_id: 'string', kind_id: 'string', granted: 'string', spent: 'string', left: 'string', beyond: 'string',
+    next_end: 'string?', state: 'string', text: 'string',
+  },
+  entitlement_spends: {
+    customer_id: 'string', kind_id: 'string', amount: 'string', happened_at: 'number', user_id: 'string',
+    visit_id: 'string?', note: 'string?', source: 'string', state: 'string', covered: 'string', cover: 'string',
+    lack: 'string?', settled_reason: 'string?', text: 'string',
+  },
   track_consents: {
     text_version: 'number', digest: 'string', given_at: 'number', ended_at: 'number?', state: 'string',
   },
@@ -116,7 +129,7 @@ export const ADDED = {
     tables: [
       'custom_fields', 'contacts', 'contact_relations', 'contact_schemes', 'leads', 'pool_leads', 'follow_ups',
       'day_plans', 'visits', 'visit_types', 'visit_kits', 'step_results', 'track_consents', 'track_shifts',
-      'visit_proposals',
+      'visit_proposals', 'entitlement_kinds', 'entitlements', 'entitlement_spends',
     ],
     columns: { customers: ['custom'], sites: ['opening_hours'] },
   },

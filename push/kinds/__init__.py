@@ -10,6 +10,7 @@ from push.kinds.accounts import ACCOUNTS
 from push.kinds.alarms import ALARMS
 from push.kinds.base import Kind
 from push.kinds.days import DAYS
+from push.kinds.entitlements import ENTITLEMENTS
 from push.kinds.imports import IMPORTS
 from push.kinds.leads import LEADS
 from push.kinds.offers import OFFERS
@@ -17,7 +18,7 @@ from push.kinds.reports import REPORTS
 from push.kinds.tracks import TRACKS
 from push.kinds.work import WORK
 
-MESSAGES: dict[str, Kind] = OFFERS | WORK | ALARMS | LEADS | TRACKS | DAYS | REPORTS | ACCOUNTS | IMPORTS
+MESSAGES: dict[str, Kind] = OFFERS | WORK | ALARMS | LEADS | TRACKS | DAYS | REPORTS | ENTITLEMENTS | ACCOUNTS | IMPORTS
 
 LINK_KINDS = frozenset({"invitation", "password_reset"})
 """They carry a link that signs somebody in: by e-mail only, whatever the person switched off."""

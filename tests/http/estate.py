@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
@@ -31,6 +32,9 @@ from app.customer_reports import operations as reports
 from app.customer_reports.queries import newest_version
 from app.customers import operations as customers
 from app.day_plans import operations as day_plans
+from app.entitlements import kinds as entitlement_kinds
+from app.entitlements import operations as entitlements
+from app.entitlements.counting import derived_id
 from app.follow_ups import operations as follow_ups
 from app.imports import uploads
 from app.lead_forms import intake
@@ -90,6 +94,10 @@ class Estate:
             return own if person in OFFICE or person in {"rep1", "rep2"} else set()
         if kind == "customer_report":  # what an owner tells is told to the organisation
             return own if person in OFFICE or person.startswith(("rep", "owner")) else set()
+        if kind == "entitlement_grant":  # what was sold to an owner, and by which order, is the organisation's
+            return own if person in OFFICE or person in {"rep1", "rep2"} else set()
+        if kind in {"entitlement", "entitlement_spend"}:
+            return own if person in OFFICE or person.startswith(("rep", "owner")) else set()
         if kind == "upload":
             return own if person.startswith("rep") else set()  # of whoever made the attachment, and nobody else's
         if kind == "user":
@@ -132,6 +140,8 @@ def make_estate(db: Database, settings: Settings) -> Estate:
         question = {"code": "says", "kind": "text", "label_zh": "x", "label_en": "x", "required": True}
         step = {"code": "ask", "kind": "form", "label_zh": "x", "label_en": "x", "required": True, "questions": [question]}
         form = forms.create_form(session, office, {"code": "shop", **words, "steps": [step]})
+        hours = {"code": "hours", **words, "unit": "hour"}
+        owed = entitlement_kinds.create_kind(session, office, hours)
         rule = install_default_rules(session)[0]
         letter = DeadLetter(
             id=new_id(),
@@ -154,6 +164,7 @@ def make_estate(db: Database, settings: Settings) -> Estate:
                 "profile": profile.id,
                 "visit_type": kind.id,
                 "report_form": form.id,
+                "entitlement_kind": owed.id,
             }
     for side in SIDES:
         estate.report(side, 76.0, 74.9, 74.5, 74.1)
@@ -162,6 +173,7 @@ def make_estate(db: Database, settings: Settings) -> Estate:
         _attach(estate, side)
         _visit(estate, side)
         _report(estate, side)
+        _spend(estate, side)
         _lead(estate, side)
         _form(estate, side)
         _import(estate, side)
@@ -203,6 +215,20 @@ def _report(estate: Estate, side: str) -> None:
         told = {"ask": {"answers": {"says": SIDE_WORDS[side]}}}
         values = {"id": new_id(), "version_id": newest_version(session, things["report_form"]).id, "steps": told}
         things["customer_report"] = reports.send_report(session, estate.settings, owner, values).id
+
+
+def _spend(estate: Estate, side: str) -> None:
+    """Grant a side's customer some hours, and let its rep use more than that."""
+    things, word = estate.things[side], SIDE_WORDS[side]
+    office = Actor("system-user", "admin", "system", "en")
+    of_it = {"customer_id": things["customer"], "kind_id": things["entitlement_kind"]}
+    with estate.db.transaction() as session:
+        rep = auth.actor_of(session, session.get_one(User, estate.people[f"rep{side}"]))
+        given = of_it | {"amount": Decimal(1), "valid_from": estate.db.clock.now().date(), "reference": word}
+        things["entitlement_grant"] = entitlements.grant(session, estate.settings, office, given).id
+        used = of_it | {"id": new_id(), "amount": Decimal(2), "note": word}
+        things["entitlement_spend"] = entitlements.spend(session, estate.settings, rep, used).id
+        things["entitlement"] = derived_id("balance", *of_it.values())
 
 
 def _lead(estate: Estate, side: str) -> None:

@@ -82,6 +82,10 @@ BODIES: dict[str, Any] = {
     "PATCH /visit-types/<visit_type_id>": {"name_en": "x"},
     "PATCH /report-forms/<report_form_id>": {"name_en": "x"},
     "POST /customer-reports/<customer_report_id>/answer": {"text": "x"},
+    "PATCH /entitlement-kinds/<entitlement_kind_id>": {"name_en": "x"},
+    "POST /entitlement-grants/<entitlement_grant_id>/withdraw": {"reason": "x"},
+    "POST /entitlement-spends/<entitlement_spend_id>/return": {"reason": "x"},
+    "POST /entitlement-spends/<entitlement_spend_id>/forgive": {"reason": "x"},
     "PATCH /visit-plans/<visit_plan_id>": {"name": "x"},
     "PATCH /bring-rules/<bring_rule_id>": {"name": "x"},
     "POST /visits/<visit_id>/check-in": {"lat": 22.5, "lon": 114.0, "at_ms": 0},
@@ -116,6 +120,7 @@ QUERIES = {
 WITHOUT_SCOPE = {"token", "scheme", "channel", "day", "profile", "collection", "installation", "problem", "conflict", "intent"}
 WITHOUT_SCOPE |= {
     "report_form",
+    "entitlement_kind",
     "visit_type",
     "visit_plan",
     "bring_rule",
@@ -139,6 +144,8 @@ SUBJECTS = {
     "submission": "form_submission",
     "follow_up": "follow_up",
     "customer_report": "customer_report",
+    "entitlement_grant": "entitlement_grant",
+    "entitlement_spend": "entitlement_spend",
     "import": "import",
     "mapping": "import_mapping",
     "visit": "visit",
@@ -170,6 +177,9 @@ LISTS = {
     "/leads": "lead",
     "/follow-ups": "follow_up",
     "/customer-reports": "customer_report",
+    "/entitlements": "entitlement",
+    "/entitlement-grants": "entitlement_grant",
+    "/entitlement-spends": "entitlement_spend",
     "/visits": "visit",
     "/check-ins": "check_in",
     "/day-plans": "day_plan",
@@ -223,7 +233,7 @@ def foreign_words(estate: Estate, person: str) -> set[str]:
         words |= {
             thing
             for kind, thing in estate.things[side].items()
-            if kind not in {"rule", "letter", "profile", "visit_type", "report_form"}
+            if kind not in {"rule", "letter", "profile", "visit_type", "report_form", "entitlement_kind"}
         }
     for side in set(SIDES) - estate.sees(person, "station"):
         words |= {STATION_WORDS[side], STATION_WORDS[side].lower()}

@@ -108,7 +108,8 @@ def test_each_role_has_its_sections(http: Http, rep: Http, boss: Http, world: Wo
     assert offer["kind"] == "service_offer"
     assert section(rep.get("/mobile/home"), "offers")["rows"] == []  # it ends in two weeks only
     assert names(boss.get("/mobile/home")) == [
-        "visits", "updates", "alarms", "check_ins", "unassigned", "duplicates", "leads", "next_steps", "repairs", "unread",
+        "visits", "updates", "alarms", "check_ins", "beyond", "unassigned", "duplicates", "leads", "next_steps", "repairs",
+        "unread",
     ]  # fmt: skip
     assert section(boss.get("/mobile/home"), "updates")["total"] == 1
 

@@ -9,6 +9,7 @@ import os
 import random
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
@@ -31,6 +32,10 @@ from app.customer_reports import queries as reports
 from app.customers import operations as customer_verbs
 from app.customers import queries as customers
 from app.customers.models import Customer, Site
+from app.entitlements import kinds as entitlement_kinds
+from app.entitlements import operations as entitlement_verbs
+from app.entitlements import queries as entitlements
+from app.entitlements.models import EntitlementKind, EntitlementSpend
 from app.follow_ups import operations as follow_up_verbs
 from app.follow_ups import queries as follow_ups
 from app.leads import assigning as lead_assigning
@@ -79,6 +84,9 @@ VISIBLE: dict[str, Callable[[Actor], Any]] = {
     "pool_leads": leads.visible_pool,
     "follow_ups": follow_ups.visible_to,
     "customer_reports": reports.visible_to,
+    "entitlement_kinds": entitlements.visible_kinds,
+    "entitlements": entitlements.visible_balances,
+    "entitlement_spends": lambda actor: entitlements.visible_spends(actor).where(EntitlementSpend.recent),
     "visits": visits.visible_to,
     "step_results": visits.visible_results,
     "visit_types": visit_types.visible_to,
@@ -300,6 +308,29 @@ class Company:
         values = {"id": f"report-{self.n:06}", "version_id": version, "steps": told}
         report_verbs.send_report(session, self.world.settings, owner, values)
 
+    def owe(self, session: Any) -> None:
+        """The office grants something, or a rep uses some of it; now and then what was used is too old for phones."""
+        self.n += 1
+        rep = actor_of(session, session.get_one(User, self.world.rep))
+        kind = session.scalar(select(EntitlementKind.id))
+        if kind is None:
+            names = {"code": "hours", "name_zh": "x", "name_en": "x", "unit": "hour"}
+            kind = entitlement_kinds.create_kind(session, self.boss, names).id
+        teller = self.random.choice([self.boss, rep])
+        customer = self.random.choice(sorted(row.id for row in session.scalars(customers.visible_to(teller))))
+        of_it = {"customer_id": customer, "kind_id": kind, "amount": Decimal(1)}
+        if self.random.random() < 0.3:
+            given = of_it | {"valid_from": self.clock.now().date()}
+            entitlement_verbs.grant(session, self.world.settings, self.boss, given)
+        else:
+            entitlement_verbs.spend(session, self.world.settings, teller, of_it | {"id": f"spend-{self.n:06}"})
+        if self.random.random() < 0.2:
+            some = session.scalars(select(EntitlementSpend).where(EntitlementSpend.recent)).first()
+            if some is not None:
+                some.day -= timedelta(days=5000)
+                session.flush()
+                entitlement_verbs.retire_spends(session, self.world.settings)
+
     def act(self) -> str:
         verb = self.random.choice(
             [self.attach, self.attach, self.attach, self.detach, self.new_contacts,
@@ -307,7 +338,7 @@ class Company:
              self.move_customer, self.move_customer, self.assign, self.new_territory, self.open_order, self.open_order,
              self.reject, self.cancel, self.give_station, self.plan_visit, self.plan_visit, self.end_visit,
              self.end_visit, self.new_lead, self.new_lead, self.work_on_lead, self.work_on_lead, self.work_on_lead,
-             self.work_on_lead, self.work_on_lead, self.follow_customer_up, self.report]
+             self.work_on_lead, self.work_on_lead, self.follow_customer_up, self.report, self.owe, self.owe, self.owe]
         )  # fmt: skip
         self.clock.advance(minutes=1)
         try:

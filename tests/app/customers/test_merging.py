@@ -95,6 +95,7 @@ def test_every_column_that_names_a_customer_goes_with_a_merge_or_is_about_mergin
     own = {"customers", "customer_keys", "customer_prints", "duplicate_pairs", "customer_merges"}
     # Facts go and come back by whom they were said of; a scan and its task are of the record, and end with it.
     own |= {"customer_facts", "completeness_scans", "repair_tasks"}
+    own |= {"entitlements"}  # balances: counted anew on both sides
     naming = {
         table.name for table in Base.metadata.sorted_tables for key in table.foreign_keys if key.column.table.name == "customers"
     }
@@ -121,11 +122,18 @@ def test_everything_of_the_other_customer_goes_to_the_survivor(
     office.post(f"/leads/{lead}/qualify")
     office.post(f"/leads/{lead}/convert", {"customer_id": other["id"]})
 
+    hours = {"code": "hours", "name_zh": "课时", "name_en": "hours", "unit": "hour"}
+    kind = office.post("/entitlement-kinds", hours, expect=201)["id"]
+    of_it = {"customer_id": other["id"], "kind_id": kind, "amount": "1.00"}
+    office.post("/entitlement-grants", of_it | {"valid_from": "2026-01-01"}, expect=201)
+    office.post("/entitlement-spends", of_it | {"id": "spend-of-other"}, expect=201)
+
     merge = office.post(f"/customers/{world.customer}/merge", {"other_id": other["id"]})
 
     assert merge["rivals"] | {"phone": "+8613812345678", "name": "Lin Logistics Ltd."} == merge["rivals"]
     told = "site, asset, order, offer, grant, owner, photo, visit, proposed visit, two contacts, relation, follow-up, lead"
-    assert merge["rows"] == 15, told
+    told += ", what was granted, what was used"
+    assert merge["rows"] == 17, told
     left = {belonging.table: owner_of_all(db, belonging.table) for belonging in BELONGINGS}
     assert left == {belonging.table: {world.customer} for belonging in BELONGINGS}
     office.refused("DELETE", f"/customers/{other['id']}", 404, "not_found", If_Match="*")

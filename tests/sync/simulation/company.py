@@ -31,6 +31,7 @@ from tests.sync.simulation.contacts import Contacts
 from tests.sync.simulation.custom import CustomFields
 from tests.sync.simulation.customers import Customers
 from tests.sync.simulation.days import DayPlans, Tracks
+from tests.sync.simulation.entitlements import Entitlements
 from tests.sync.simulation.follow_ups import FollowUps
 from tests.sync.simulation.leads import Leads
 from tests.sync.simulation.ledger import MODELS, Ledger
@@ -42,7 +43,7 @@ from tests.sync.simulation.watch import Watch
 from tests.sync.simulation.worker import Worker
 
 NOUNS: tuple[type[Noun], ...] = (
-    Customers, Tasks, Leads, FollowUps, Visits, Contacts, CustomFields, DayPlans, Tracks, Merges,
+    Customers, Tasks, Leads, FollowUps, Visits, Contacts, CustomFields, DayPlans, Tracks, Entitlements, Merges,
 )  # fmt: skip
 _ROLES = ("rep", "manager", "station_staff")
 

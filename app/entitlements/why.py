@@ -1,0 +1,71 @@
+"""Why a spend stands as it does: which grants cover it, what was left on its day, and who took the rest before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.core.history import Subject, last_entry
+from app.entitlements.counting import count
+from app.entitlements.fold import NOTHING, Grant, fold
+from app.entitlements.models import COUNTED, EntitlementGrant, EntitlementSpend
+from app.entitlements.queries import user_names
+from app.entitlements.words import stands_in_words
+from app.users.rights import CUSTOMER, Actor
+
+MOST_EARLIER = 50
+
+
+def why(session: Session, actor: Actor, row: EntitlementSpend) -> dict[str, Any]:
+    """Explain a spend, as it follows from what is known now.
+
+    Returns:
+        ``state`` and a sentence; ``grants`` that hold on its day, each with what was left before it and what it took;
+        ``earlier``: the spends before it that took from these, the last first, at most 50; ``entry_id`` of the causal log.
+    """
+    found = count(session, row.customer_id, row.kind_id)
+    before = [one for one in found.spends if (one.happened_at, one.id) < (row.happened_at, row.id)]
+    left = fold(found.grants, before).left
+    holding = sorted((grant for grant in found.grants if grant.holds_on(row.day)), key=lambda grant: grant.turn)
+    taken = {part["grant_id"]: part["amount"] for part in row.cover} if row.state in COUNTED else {}
+    ids = {grant.id for grant in holding}
+    earlier = [one for one in reversed(before) if any(part in ids for part, _ in found.standing.covers[one.id].parts)]
+    rows = {one.id: one for one in found.rows}
+    names = user_names(session, {rows[one.id].user_id for one in earlier[:MOST_EARLIER]})
+    entry = last_entry(session, Subject("entitlement_spend", row.id))
+    return {
+        "id": row.id,
+        "state": row.state,
+        "amount": row.amount,
+        "covered": row.covered,
+        "left_then": sum((left[grant.id] for grant in holding), NOTHING),
+        "text": stands_in_words(row, actor.locale),
+        "entry_id": entry.id if entry is not None else None,
+        "grants": [
+            _grant(session, actor, grant) | {"left_then": left[grant.id], "taken": taken.get(grant.id, "0.00")}
+            for grant in holding
+        ],
+        "earlier": [
+            {
+                "id": one.id,
+                "happened_at": one.happened_at,
+                "amount": one.amount,
+                "covered": found.standing.covers[one.id].amount,
+                "by": names.get(rows[one.id].user_id, ""),
+            }
+            for one in earlier[:MOST_EARLIER]
+        ],
+    }
+
+
+def _grant(session: Session, actor: Actor, grant: Grant) -> dict[str, Any]:
+    """Return a grant; what order it comes from is the organisation's."""
+    reference = None if actor.role == CUSTOMER else session.get_one(EntitlementGrant, grant.id).reference
+    return {
+        "grant_id": grant.id,
+        "amount": grant.amount,
+        "valid_from": grant.valid_from,
+        "valid_until": grant.valid_until,
+        "reference": reference,
+    }

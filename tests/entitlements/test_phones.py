@@ -1,0 +1,134 @@
+"""What phones get to hold of entitlements, and what they tell of them offline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.core.db import Database
+from app.core.settings import Settings
+from app.territories import operations as territories
+from tests.conftest import SetClock
+from tests.entitlements.conftest import figures, grant, spend, used
+from tests.entitlements.test_counting import ELEVEN, TEN, run
+from tests.factories import World, make_user
+from tests.iot.vehicles import BOSS
+from tests.people import Http
+from tests.sync.phones import Phone
+from tests.sync.rxdb_phones import RxdbPhone
+
+Phones = Callable[..., Phone]
+
+
+def tell(device: Phone, n: int, what: str, body: dict[str, Any]) -> None:
+    device.intend(f"intent-{device.name[-3:]}-{n:04}", what, json.dumps(body))
+
+
+def of(device: Phone, table: str) -> dict[str, dict[str, Any]]:
+    return dict(device.rows.get(table, {}))
+
+
+def test_the_last_hour_used_by_two_offline_is_the_earliers(
+    office: Http, world: World, kind: str, phone: Phones, colleague_id: str
+) -> None:
+    grant(office, world.customer, kind, "1.00", until="2026-12-31")
+    early, late = phone(world.rep), phone(colleague_id)
+    for device in (early, late):
+        device.pull()
+        [row] = of(device, "entitlements").values()
+        assert (row["left"], row["text"]) == ("1.00", "培训课时：剩余 1，共 1，2026年12月31日到期")
+    # Told in the same moment, and by ids the other way round: only when it was done decides.
+    tell(early, 1, "entitlement.spend", used(world.customer, kind, 2, at=TEN))
+    tell(late, 1, "entitlement.spend", used(world.customer, kind, 1, at=ELEVEN))
+
+    for device in (late, early, late, early):
+        device.sync()
+    assert len(of(late, "entitlement_spends")) == 2
+    for device in (late, early):
+        device.sync()
+        assert {row["verdict"] for row in of(device, "intents").values()} == {"accepted"}
+        rows = of(device, "entitlement_spends")
+        assert {row_id: (row["state"], row["covered"], row["lack"]) for row_id, row in rows.items()} == {
+            "spend-000002": ("covered", "1.00", None), "spend-000001": ("beyond", "0.00", "used_up"),
+        }  # fmt: skip
+        assert rows["spend-000001"]["text"] == "超出额度：1 中仅有 0 可抵扣，其余此前已用完。"
+        [row] = of(device, "entitlements").values()
+        assert (row["left"], row["beyond"], row["state"]) == ("0.00", "1.00", "open")
+    assert [row["kind"] for row in of(late, "notifications").values()] == ["entitlement_changed"]
+
+
+def test_a_return_that_overtakes_its_spend_waits_for_it(office: Http, rep: Http, world: World, kind: str) -> None:
+    grant(office, world.customer, kind, "1.00")
+    device = RxdbPhone(rep, names=("customers", "intents", "entitlement_spends"))
+    device.sync()
+    back = {"spend_id": "spend-000001", "reason": "wrong customer"}
+    device.intend("intent-return-01", "entitlement.return", json.dumps(back))
+    device.sync()
+    device.intend("intent-spend-001", "entitlement.spend", json.dumps(used(world.customer, kind, 1)))
+    device.sync()
+    device.sync()
+
+    assert {row["verdict"] for row in device.live("intents").values()} == {"accepted"}
+    assert device.live("entitlement_spends")["spend-000001"]["state"] == "returned"
+    assert figures(office, world.customer, kind) == ("1.00", "0.00", "1.00", "0.00")
+
+
+def test_a_phone_gets_and_loses_what_is_owed_with_the_customer(
+    office: Http, world: World, kind: str, phone: Phones, http: Http, settings: Settings
+) -> None:
+    grant(office, world.customer, kind, "3.00")
+    spend(http.as_(world.rep), world, kind, 1)
+    with world.db.transaction() as session:
+        stranger_id = make_user(session, settings, "rep", "stranger").id
+    first, stranger, owner = phone(world.rep), phone(stranger_id), phone(world.owner)
+    for device in (first, stranger, owner):
+        device.pull()
+    held = [(len(of(one, "entitlements")), len(of(one, "entitlement_spends"))) for one in (first, stranger, owner)]
+    assert held == [(1, 1), (0, 0), (1, 1)]
+    version = office.get(f"/customers/{world.customer}")["version"]
+    with world.db.transaction() as session:
+        beijing = territories.create_territory(session, BOSS, "BJ", "Beijing").id
+    moved = {"territory_id": beijing, "owner_id": stranger_id}
+    office.edit(f"/customers/{world.customer}", moved, version)
+    for device in (first, stranger, owner):
+        device.pull()
+    held = [(len(of(one, "entitlements")), len(of(one, "entitlement_spends"))) for one in (first, stranger, owner)]
+    assert held == [(0, 1), (1, 1), (1, 1)], "what a rep used themself stays with them"
+    http.as_(stranger_id).refused("POST", "/entitlement-spends/spend-000001/return", 403, "forbidden", {"reason": "x"})
+
+
+def test_old_spends_leave_the_phones_and_stay_on_record(
+    office: Http, rep: Http, world: World, kind: str, phone: Phones, clock: SetClock, db: Database, settings: Settings
+) -> None:
+    grant(office, world.customer, kind, "3.00")
+    spend(rep, world, kind, 1)
+    device = phone(world.rep)
+    device.pull()
+    clock.advance(days=settings.entitlement_days)
+    run(db, settings, "forget_old_rows")
+    device.pull()
+    assert set(of(device, "entitlement_spends")) == {"spend-000001"}
+
+    clock.advance(days=1)
+    run(db, settings, "forget_old_rows")
+    device.pull()
+    assert of(device, "entitlement_spends") == {}
+    assert figures(rep, world.customer, kind) == ("3.00", "1.00", "2.00", "0.00")
+    assert rep.get("/entitlement-spends/spend-000001")["state"] == "covered"
+
+
+@pytest.mark.parametrize("wrong", [{"amount": "0.00"}, {"kind_id": "no-such-kind"}])
+def test_what_cannot_be_taken_stays_on_the_phone_with_its_reason(
+    world: World, kind: str, phone: Phones, wrong: dict[str, Any]
+) -> None:
+    device = phone(world.rep)
+    device.pull()
+    tell(device, 1, "entitlement.spend", used(world.customer, kind, 1) | wrong)
+    device.sync()
+    device.sync()
+    [row] = of(device, "intents").values()
+    assert (row["verdict"], row["code"]) == ("rejected", "validation_failed")
+    assert of(device, "entitlement_spends") == {}
