@@ -18,7 +18,7 @@ from app.core.settings import Settings
 from app.core.tracked import touch
 from app.customer_reports import operations as reports
 from app.customer_reports import queries as report_queries
-from app.customer_reports.schemas import ReportAnswerSchema
+from app.customer_reports.schemas import FileReportSchema, ReportAnswerSchema
 from app.day_plans import operations as day_plans
 from app.day_plans import queries as day_plan_queries
 from app.day_plans.schemas import PlanDaySchema
@@ -70,6 +70,7 @@ class IntentKind:
             allow it any more, a person decides, and it is not simply refused.
         makes: collection of the row it makes, which others may be about: it is carried out before those of its push.
         about: collection and id of the row it is about, where phones make such rows: it waits for one that is under way.
+        timed: its verb takes ``skew_ms``, the phone's clock minus ours, beside the body.
     """
 
     right: str
@@ -78,6 +79,7 @@ class IntentKind:
     happened: bool = False
     makes: str | None = None
     about: Callable[[Mapping[str, Any]], tuple[str, str]] | None = None
+    timed: bool = False
 
 
 class _Task(fields.Schema):
@@ -444,6 +446,14 @@ INTENTS: dict[str, IntentKind] = {
     "visit_proposal.reject": IntentKind(
         "tracks.record", _RejectVisit, lambda s, _, a, b: proposals.reject(s, a, _proposal(s, a, b), b["reason"])
     ),
+    "customer_report.file": IntentKind(
+        "customer_reports.send",
+        FileReportSchema,
+        lambda s, c, a, b: reports.send_report(s, c, a, b, offline=True),
+        happened=True,
+        makes="customer_reports",
+        timed=True,
+    ),
     "customer_report.see": IntentKind(
         "customer_reports.answer", _Report, lambda s, _, a, b: reports.see_report(s, a, _report(s, a, b))
     ),
@@ -493,7 +503,7 @@ def decide(session: Session, settings: Settings, actor: Actor, intent: Intent) -
     try:
         if not allows(actor, kind.right):
             raise Forbidden("forbidden")
-        body = read_body(intent.kind, intent.body)
+        body = read_body(intent.kind, intent.body) | ({"skew_ms": intent.skew_ms} if kind.timed else {})
         with session.begin_nested():
             kind.verb(session, settings, actor, body)
     except DomainError as fault:
