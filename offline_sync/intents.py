@@ -15,7 +15,7 @@ from app.core import fields, history, wire
 from app.core.db import now
 from app.core.errors import Conflict, DomainError, FieldsInvalid, Forbidden
 from app.core.settings import Settings
-from app.core.tracked import touch
+from app.core.tracked import one_of, touch
 from app.customer_reports import operations as reports
 from app.customer_reports import queries as report_queries
 from app.customer_reports.schemas import FileReportSchema, ReportAnswerSchema
@@ -251,12 +251,12 @@ def _lead(session: Session, actor: Actor, body: dict[str, Any]) -> Lead:
 
 
 def _withdraw_consent(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
-    consent = track_queries.one_of(session, track_queries.visible_consents(actor), TrackConsent, body["consent_id"])
+    consent = one_of(session, track_queries.visible_consents(actor), TrackConsent, body["consent_id"])
     return consents.withdraw_consent(session, actor, consent, body, erase=body["erase"])
 
 
 def _proposal(session: Session, actor: Actor, body: dict[str, Any]) -> VisitProposal:
-    return track_queries.one_of(session, track_queries.visible_proposals(actor), VisitProposal, body["proposal_id"])
+    return one_of(session, track_queries.visible_proposals(actor), VisitProposal, body["proposal_id"])
 
 
 def _report(session: Session, actor: Actor, body: dict[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, false, select, tuple_
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.customer_reports.models import CustomerReport, ReportForm, ReportFormVersion
 from app.customers import queries as customers
 from app.customers.models import Customer
@@ -29,10 +29,7 @@ def access_form(session: Session, actor: Actor, form_id: str) -> ReportForm:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    found = session.scalar(visible_forms(actor).where(ReportForm.id == form_id))
-    if found is None:
-        raise NotFound
-    return found
+    return one_of(session, visible_forms(actor), ReportForm, form_id)
 
 
 def visible_versions(actor: Actor) -> Select[ReportFormVersion]:
@@ -61,10 +58,7 @@ def access_report(session: Session, actor: Actor, report_id: str) -> CustomerRep
     Raises:
         NotFound: when there is none, or none to see.
     """
-    found = session.scalar(visible_to(actor).where(CustomerReport.id == report_id))
-    if found is None:
-        raise NotFound
-    return found
+    return one_of(session, visible_to(actor), CustomerReport, report_id)
 
 
 def before_report(row: CustomerReport) -> ColumnElement[bool]:
