@@ -81,7 +81,8 @@ def edit_form(session: Session, actor: Actor, row: ReportForm, changes: Mapping[
 
 def _dated(session: Session, row: ReportForm) -> ReportForm:
     """Note since when a form is retired, if it is."""
-    row.retired_at = None if row.active else row.retired_at or now(session)
+    is_retired = row.active is False  # a new row that does not say so is in use, and knows it after its insert
+    row.retired_at = (row.retired_at or now(session)) if is_retired else None
     return row
 
 
