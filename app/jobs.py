@@ -34,6 +34,7 @@ from app.core.metrics import JOB_RUNS
 from app.core.scopes import forget_removals
 from app.core.settings import Settings
 from app.core.tracked import hold
+from app.customer_reports import photos
 from app.customers import duplicates, look_ups, merging
 from app.day_plans import operations as day_plans
 from app.day_plans.planning import plan
@@ -179,6 +180,7 @@ follow_photos_of_steps = _one_by_one(
     steps.awaiting_photos,
     lambda session, _, visit_id: steps.follow_photos(session, visit_id),
 )
+follow_photos_of_reports = _one_by_one(photos.awaiting, lambda session, _, report_id: photos.follow(session, report_id))
 follow_photos_of_sites = _one_by_one(site_fixes.waiting, site_fixes.follow_photo)
 
 
@@ -225,6 +227,7 @@ JOBS: tuple[Job, ...] = (
     Job("make_visits", 300, make_visits),
     Job("miss_visits", 60, miss_visits),
     Job("follow_photos_of_steps", 60, follow_photos_of_steps),
+    Job("follow_photos_of_reports", 60, follow_photos_of_reports),
     Job("follow_photos_of_sites", 60, follow_photos_of_sites),
     Job("remind_of_leads", 30, remind_of_leads),
     Job("rescore_leads", 15, rescore_leads),

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.assets import queries as assets
 from app.assets.models import Asset, Device, DeviceProfile
-from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.users.rights import Actor
 from iot.models import Alarm, DeadLetter, DeviceCommand, DeviceLatest, DevicePresence, Incident, Telemetry
 from iot.rates import Bucket
@@ -24,10 +24,7 @@ def access_alarm(session: Session, actor: Actor, alarm_id: str) -> Alarm:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    alarm = session.scalar(visible_alarms(actor).where(Alarm.id == alarm_id))
-    if alarm is None:
-        raise NotFound
-    return alarm
+    return one_of(session, visible_alarms(actor), Alarm, alarm_id)
 
 
 def visible_incidents(actor: Actor) -> Select[Incident]:
@@ -42,10 +39,7 @@ def access_incident(session: Session, actor: Actor, incident_id: str) -> Inciden
     Raises:
         NotFound: when there is none, or none to see.
     """
-    incident = session.scalar(visible_incidents(actor).where(Incident.id == incident_id))
-    if incident is None:
-        raise NotFound
-    return incident
+    return one_of(session, visible_incidents(actor), Incident, incident_id)
 
 
 def visible_commands(actor: Actor) -> Select[DeviceCommand]:

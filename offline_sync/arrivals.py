@@ -352,8 +352,11 @@ def _intend(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> 
         made_ms = 0  # a phone's clock may be years off; nothing is decided by it
     intent = add(
         session,
-        Intent(id=row_id, user_id=sender.actor.id, installation_id=sender.installation_id, kind=kind, body=body, made_ms=made_ms),
-    )
+        Intent(
+            id=row_id, user_id=sender.actor.id, installation_id=sender.installation_id, kind=kind, body=body, made_ms=made_ms,
+            skew_ms=sender.skew_ms,
+        ),
+    )  # fmt: skip
     refusal = decide(session, sender.settings, sender.actor, intent)
     if refusal is not None:
         sender.refusals.append(refusal)

@@ -26,7 +26,7 @@ from app.core.settings import Settings
 from app.core.texts import field_text, problem_text
 from app.core.tracked import Tracked
 from app.custom_fields.models import CustomField
-from app.customer_reports.models import CustomerReport
+from app.customer_reports.models import CustomerReport, ReportForm, ReportFormVersion
 from app.customers.models import Customer, Site
 from app.day_plans.models import DayPlan
 from app.day_plans.words import in_words as plan_in_words
@@ -467,6 +467,8 @@ COLLECTIONS: dict[str, Collection] = {
             "visits.read",
             _plain("visit_id", "user_id", "step", "kind", "content", "standing", made_at="made_ms"),
         ),
+        Collection("report_forms", ReportForm, "report_forms.read", _plain("code", "name_zh", "name_en", "active", "number")),
+        Collection("report_form_versions", ReportFormVersion, "report_forms.read", _plain("form_id", "number", steps="asked")),
         Collection(
             "customer_reports",
             CustomerReport,
@@ -480,12 +482,14 @@ COLLECTIONS: dict[str, Collection] = {
                 "form_en",
                 "content",
                 "grown",
+                "happened_at",
+                "awaiting",
                 "state",
                 "seen_at",
                 "answer",
                 "answered_at",
             ),
-            optional=frozenset({"seen_at", "answer", "answered_at"}),
+            optional=frozenset({"awaiting", "seen_at", "answer", "answered_at"}),
         ),
         Collection(
             "entitlement_kinds",

@@ -15,10 +15,10 @@ from app.core import fields, history, wire
 from app.core.db import now
 from app.core.errors import Conflict, DomainError, FieldsInvalid, Forbidden
 from app.core.settings import Settings
-from app.core.tracked import touch
+from app.core.tracked import one_of, touch
 from app.customer_reports import operations as reports
 from app.customer_reports import queries as report_queries
-from app.customer_reports.schemas import ReportAnswerSchema
+from app.customer_reports.schemas import FileReportSchema, ReportAnswerSchema
 from app.day_plans import operations as day_plans
 from app.day_plans import queries as day_plan_queries
 from app.day_plans.schemas import PlanDaySchema
@@ -73,6 +73,7 @@ class IntentKind:
             allow it any more, a person decides, and it is not simply refused.
         makes: collection of the row it makes, which others may be about: it is carried out before those of its push.
         about: collection and id of the row it is about, where phones make such rows: it waits for one that is under way.
+        timed: its verb takes ``skew_ms``, the phone's clock minus ours, beside the body.
     """
 
     right: str
@@ -81,6 +82,7 @@ class IntentKind:
     happened: bool = False
     makes: str | None = None
     about: Callable[[Mapping[str, Any]], tuple[str, str]] | None = None
+    timed: bool = False
 
 
 class _Task(fields.Schema):
@@ -260,12 +262,12 @@ def _lead(session: Session, actor: Actor, body: dict[str, Any]) -> Lead:
 
 
 def _withdraw_consent(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
-    consent = track_queries.one_of(session, track_queries.visible_consents(actor), TrackConsent, body["consent_id"])
+    consent = one_of(session, track_queries.visible_consents(actor), TrackConsent, body["consent_id"])
     return consents.withdraw_consent(session, actor, consent, body, erase=body["erase"])
 
 
 def _proposal(session: Session, actor: Actor, body: dict[str, Any]) -> VisitProposal:
-    return track_queries.one_of(session, track_queries.visible_proposals(actor), VisitProposal, body["proposal_id"])
+    return one_of(session, track_queries.visible_proposals(actor), VisitProposal, body["proposal_id"])
 
 
 def _report(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
@@ -456,6 +458,14 @@ INTENTS: dict[str, IntentKind] = {
     "visit_proposal.reject": IntentKind(
         "tracks.record", _RejectVisit, lambda s, _, a, b: proposals.reject(s, a, _proposal(s, a, b), b["reason"])
     ),
+    "customer_report.file": IntentKind(
+        "customer_reports.send",
+        FileReportSchema,
+        lambda s, c, a, b: reports.send_report(s, c, a, b, offline=True),
+        happened=True,
+        makes="customer_reports",
+        timed=True,
+    ),
     "customer_report.see": IntentKind(
         "customer_reports.answer", _Report, lambda s, _, a, b: reports.see_report(s, a, _report(s, a, b))
     ),
@@ -521,7 +531,7 @@ def decide(session: Session, settings: Settings, actor: Actor, intent: Intent) -
     try:
         if not allows(actor, kind.right):
             raise Forbidden("forbidden")
-        body = read_body(intent.kind, intent.body)
+        body = read_body(intent.kind, intent.body) | ({"skew_ms": intent.skew_ms} if kind.timed else {})
         with session.begin_nested():
             kind.verb(session, settings, actor, body)
     except DomainError as fault:

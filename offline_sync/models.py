@@ -37,7 +37,10 @@ class Installation(Base):
 
 
 class Intent(Tracked):
-    """What a person wanted done, made offline; carried out once. ``body`` is the JSON text as sent; ``facts`` fill the words."""
+    """What a person wanted done, made offline; carried out once. ``body`` is the JSON text as sent; ``facts`` fill the words.
+
+    ``made_ms`` is by the phone's clock, which was ``skew_ms`` before ours when it sent this, as far as the app told.
+    """
 
     __tablename__ = "intents"
     __table_args__ = (CheckConstraint(f"verdict IN {VERDICTS}", name="verdict"),)
@@ -46,6 +49,7 @@ class Intent(Tracked):
     kind: Mapped[str] = mapped_column(String(40))
     body: Mapped[str] = mapped_column(Text)
     made_ms: Mapped[int] = mapped_column(BigInteger)
+    skew_ms: Mapped[int | None] = mapped_column(BigInteger)
     verdict: Mapped[str | None] = mapped_column(String(20))
     code: Mapped[str | None] = mapped_column(String(60))
     facts: Mapped[dict[str, Any] | None] = mapped_column(JsonValue)

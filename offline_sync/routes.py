@@ -263,7 +263,10 @@ def _sender(session: Session, actor: Actor, protocol: str, cursor: int | None, s
     since = number(cursor)
     stood = since if seen is None else min(since, number(seen))
     edited_at = installations.edited_at(session, phone, dict(request.headers))
-    return Sender(actor, edge_settings(), phone.id, since, stood, cursor or 0, waits=protocol == "rxdb", edited_at=edited_at)
+    return Sender(
+        actor, edge_settings(), phone.id, since, stood, cursor or 0, waits=protocol == "rxdb", edited_at=edited_at,
+        skew_ms=phone.skew_ms,
+    )  # fmt: skip
 
 
 def _few(arrivals: Iterator[Arrival]) -> list[Arrival]:

@@ -55,6 +55,7 @@ class Sender:
         cursor: ``since`` as the phone keeps it, with the epoch; 0 where its protocol has none.
         replayed: an operator sends it, corrected, for somebody else's phone, and knows the row as it is.
         edited_at: when the oldest of its edits was made, where its app says so, by our clock.
+        skew_ms: its clock minus ours, where its app says so.
         waits: its library sends each collection apart, so that a new row may come before the one it hangs on.
     """
 
@@ -67,6 +68,7 @@ class Sender:
     replayed: bool = False
     waits: bool = False
     edited_at: datetime | None = None
+    skew_ms: int | None = None
     refusals: list[DomainError] = field(default_factory=list)
 
     @property

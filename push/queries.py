@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
 from app.core.logs import get_log
 from app.core.settings import Settings
+from app.core.tracked import one_of
 from app.users import queries as users
 from app.users.models import User
 from app.users.rights import ADMIN, Actor
@@ -43,10 +43,7 @@ def access_notification(session: Session, actor: Actor, notification_id: str) ->
     Raises:
         NotFound: when there is none, or it is somebody else's.
     """
-    notification = session.scalar(visible_to(actor).where(Notification.id == notification_id))
-    if notification is None:
-        raise NotFound
-    return notification
+    return one_of(session, visible_to(actor), Notification, notification_id)
 
 
 def explainable_to(actor: Actor) -> Select[Notification]:
@@ -63,10 +60,7 @@ def access_explainable(session: Session, actor: Actor, notification_id: str) -> 
     Raises:
         NotFound: when there is none, or none to see.
     """
-    notification = session.scalar(explainable_to(actor).where(Notification.id == notification_id))
-    if notification is None:
-        raise NotFound
-    return notification
+    return one_of(session, explainable_to(actor), Notification, notification_id)
 
 
 def in_words(notification: Notification, locale: str, settings: Settings) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from app.core.settings import Settings, read_settings
 from app.customers.models import Customer
 from app.factory import create_app
 from app.jobs import JOBS
-from app.migrate import migrate, revisions
+from app.migrate import _tables_may_be_copied, migrate, revisions
 from app.search.models import SearchRow
 from app.tables import METADATA
 from app.users.queries import find_by_login
@@ -389,3 +389,55 @@ def test_leads_and_contacts_that_were_there_before_they_could_be_found_are_found
     while next(job for job in JOBS if job.id == "keep_search_terms").work(kept, settings):
         pass
     assert [door.get(f"/search?q={asked}")["items"][0]["kind"] for asked in ("王芳", "陈伟")] == ["contact", "lead"]
+
+
+def test_forms_and_reports_of_the_release_before_are_on_phones_and_count_from_when_they_came(
+    db: Database, http: Http, settings: Settings, clock: SetClock
+) -> None:
+    world = make_world(db, settings)
+    office, owner = http.as_(world.manager), http.as_(world.owner)
+    words = {"label_zh": "冷柜", "label_en": "Cabinets"}
+    asked = {"code": "n", "kind": "number", **words, "suggests_zh": "冷链", "suggests_en": "cold chain"}
+    steps = [{"code": "shop", "kind": "form", "required": True, **words, "questions": [asked]}]
+    form, old = (
+        office.post("/report-forms", {"code": code, "name_zh": "x", "name_en": "x", "steps": steps}, expect=201)
+        for code in ("shop", "old")
+    )
+    body = {"version_id": form["version_id"], "steps": {"shop": {"answers": {"n": 3}}}}
+    owner.post("/customer-reports", {"id": "report-0001"} | body, expect=201)
+    clock.advance(hours=1)
+    office.edit(f"/report-forms/{old['id']}", {"active": False}, old["version"])
+    phone = Phone(owner)
+    phone.pull()
+    before = phone.rows["customer_reports"]["report-0001"]
+    engine = db.engine.execution_options(fieldloop_writes=True)
+    with engine.connect() as connection, _tables_may_be_copied(connection), connection.begin():
+        script = ScriptDirectory(str(Path(__file__).parent.parent / "migrations")).get_revision("0035")
+        assert script is not None
+        with Operations.context(MigrationContext.configure(connection)):
+            script.module.downgrade()
+            assert not {"happened_at", "made_ms", "awaiting"} & _columns_of(connection, "customer_reports")
+            script.module.upgrade()
+    fresh = {
+        name: Phone(http.as_(user_id))
+        for name, user_id in (("owner", world.owner), ("rep", world.rep), ("office", world.manager))
+    }
+    for one in fresh.values():
+        one.pull()
+
+    assert differences(db) == []
+    assert fresh["owner"].rows["customer_reports"]["report-0001"] == before
+    assert before["happened_at"] == before["created_at"]
+    held = {name: sorted(row["code"] for row in one.rows["report_forms"].values()) for name, one in fresh.items()}
+    assert held == {"owner": ["shop"], "rep": ["shop"], "office": ["old", "shop"]}
+    [version] = fresh["owner"].rows["report_form_versions"].values()
+    assert "suggests" not in version["steps"]
+    # What was filled in before the form was retired is taken, and nothing later.
+    late = {"id": "report-0002", "version_id": old["version_id"], "steps": body["steps"]}
+    at_ms = before["created_at"]
+    owner.post("/customer-reports", late | {"made_ms": at_ms + 1}, expect=201)
+    owner.refused("POST", "/customer-reports", 409, "report_form_retired", late | {"id": "report-0003"})
+
+
+def _columns_of(connection: Connection, table: str) -> set[str]:
+    return {column["name"] for column in inspect(connection).get_columns(table)}

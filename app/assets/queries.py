@@ -12,6 +12,7 @@ from app.assets.models import Asset, Component, Device, DeviceProfile, FaultCode
 from app.core.db import now
 from app.core.errors import NotFound, Unauthenticated
 from app.core.history import HistoryEntry
+from app.core.tracked import one_of
 from app.customers import queries as customers
 from app.customers.models import Customer
 from app.users import secrets
@@ -37,10 +38,7 @@ def access_asset(session: Session, actor: Actor, asset_id: str) -> Asset:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    asset = session.scalar(visible_to(actor).where(Asset.id == asset_id))
-    if asset is None:
-        raise NotFound
-    return asset
+    return one_of(session, visible_to(actor), Asset, asset_id)
 
 
 def visible_components(actor: Actor) -> Select[Component]:
@@ -110,10 +108,7 @@ def access_device(session: Session, actor: Actor, device_id: str) -> Device:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    device = session.scalar(visible_devices(actor).where(Device.id == device_id))
-    if device is None:
-        raise NotFound
-    return device
+    return one_of(session, visible_devices(actor), Device, device_id)
 
 
 def device_of_token(session: Session, token: str) -> Device:
@@ -146,10 +141,7 @@ def access_profile(session: Session, profile_id: str) -> DeviceProfile:
     Raises:
         NotFound: when there is none.
     """
-    profile = session.scalar(profiles().where(DeviceProfile.id == profile_id))
-    if profile is None:
-        raise NotFound
-    return profile
+    return one_of(session, profiles(), DeviceProfile, profile_id)
 
 
 def fittings_of(session: Session, asset_ids: list[str]) -> list[Fitting]:

@@ -12,6 +12,7 @@ from app.assets.models import Asset
 from app.attachments.models import Attachment
 from app.core.db import among
 from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.customers import queries as customers
 from app.customers.models import Customer, Site
 from app.users.rights import Actor
@@ -44,7 +45,7 @@ def access_attachment(session: Session, actor: Actor, attachment_id: str) -> Att
     Raises:
         NotFound: when there is none, or none to see.
     """
-    return _found(session.scalar(visible_to(actor).where(Attachment.id == attachment_id)))
+    return one_of(session, visible_to(actor), Attachment, attachment_id)
 
 
 def own_attachment(session: Session, actor: Actor, attachment_id: str) -> Attachment:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.contacts.models import Contact, ContactRelation, ContactScheme
 from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.customers import queries as customers
 from app.customers.models import Customer
 from app.users.rights import REP, Actor
@@ -39,7 +40,7 @@ def access_contact(session: Session, actor: Actor, contact_id: str) -> Contact:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    return _found(session.scalar(visible_to(actor).where(Contact.id == contact_id)))
+    return one_of(session, visible_to(actor), Contact, contact_id)
 
 
 def deleted_contact(session: Session, actor: Actor, contact_id: str) -> Contact:
@@ -68,7 +69,7 @@ def access_relation(session: Session, actor: Actor, relation_id: str) -> Contact
     Raises:
         NotFound: when there is none, or none to see.
     """
-    return _found(session.scalar(visible_relations(actor).where(ContactRelation.id == relation_id)))
+    return one_of(session, visible_relations(actor), ContactRelation, relation_id)
 
 
 def deleted_relation(session: Session, actor: Actor, relation_id: str) -> ContactRelation:
@@ -92,7 +93,7 @@ def access_scheme(session: Session, scheme_id: str) -> ContactScheme:
     Raises:
         NotFound: when there is none.
     """
-    return _found(session.scalar(schemes().where(ContactScheme.id == scheme_id)))
+    return one_of(session, schemes(), ContactScheme, scheme_id)
 
 
 def contacts_of(session: Session, customer_id: str, limit: int) -> list[Contact]:

@@ -546,6 +546,7 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
     "invalid": ("is not valid", "格式无效"),
     "unknown": ("is not known here", "未知字段"),
     "not_text": ("must be a text", "必须为文本"),
+    "file_not_taken": ("is a file; forms take texts only", "是文件；表单只接受文本"),
     "too_short": ("is too short", "过短"),
     "too_long": ("is too long", "过长"),
     "text_invalid": ("contains characters that cannot be stored", "包含无法存储的字符"),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import BigInteger, Integer, String, inspect, null, select, update
+from sqlalchemy import BigInteger, Integer, Select, String, inspect, null, select, update
 from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
 from sqlalchemy.orm.attributes import flag_modified
 
@@ -15,6 +15,7 @@ from app.core.errors import Conflict, NotFound
 from app.core.ids import new_id
 
 T = TypeVar("T", bound="Tracked")
+R = TypeVar("R", bound=Base)
 
 
 class Tracked(Base):
@@ -166,6 +167,22 @@ def try_transition(session: Session, row: Tracked, to: str, *, expect: Iterable[
     )
     session.refresh(row)
     return moved.rowcount == 1  # type: ignore[attr-defined, no-any-return]
+
+
+def one_of(session: Session, visible: Select[R], model: type[R], row_id: str) -> R:
+    """Load one of the rows that somebody may see.
+
+    Args:
+        visible: a select of them, as a room's ``visible_to`` gives it.
+
+    Raises:
+        NotFound: when it is none of them, be there such a row or not.
+    """
+    rows: Any = model
+    row = session.scalar(visible.where(rows.id == row_id))
+    if row is None:
+        raise NotFound
+    return row
 
 
 def fetch(session: Session, model: type[T], row_id: str) -> T:

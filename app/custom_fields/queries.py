@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Select, false, or_, select
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
 from app.core.locales import EN
+from app.core.tracked import one_of
 from app.custom_fields.models import CustomField
 from app.users.rights import Actor
 
@@ -28,10 +28,7 @@ def access_field(session: Session, actor: Actor, field_id: str) -> CustomField:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    field = session.scalar(visible_to(actor).where(CustomField.id == field_id))
-    if field is None:
-        raise NotFound
-    return field
+    return one_of(session, visible_to(actor), CustomField, field_id)
 
 
 def fields_of(session: Session, subject_kind: str, *, retired: bool = False) -> dict[str, CustomField]:

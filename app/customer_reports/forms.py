@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.core.db import now
 from app.core.errors import Conflict, FieldsInvalid
 from app.core.history import Subject, last_entry, record
 from app.core.tracked import add, touch
@@ -20,6 +21,7 @@ from app.users.rights import Actor
 from app.visit_types.kits import check_steps
 
 MOST_FORMS = 50
+_OFFICES = ("field", "suggests_zh", "suggests_en")
 # Kind of question -> kinds of the company's own fields that take its answers.
 _TAKEN_BY = {
     "text": frozenset({"text", "phone"}),
@@ -48,8 +50,9 @@ def create_form(session: Session, actor: Actor, values: Mapping[str, Any]) -> Re
         raise FieldsInvalid({"id": ["already_exists"]})
     if (session.scalar(select(func.count()).select_from(ReportForm)) or 0) >= MOST_FORMS:
         raise Conflict("too_many_report_forms", most=MOST_FORMS)
-    row = add(session, ReportForm(number=1, **{name: value for name, value in values.items() if name != "steps"}))
-    add(session, ReportFormVersion(form_id=row.id, number=1, steps=steps))
+    row = ReportForm(number=1, **{name: value for name, value in values.items() if name != "steps"})
+    add(session, _dated(session, row))
+    add(session, ReportFormVersion(form_id=row.id, number=1, steps=steps, asked=for_owners(steps)))
     record(session, "report_form.created", Subject("report_form", row.id), actor_id=actor.id, code=row.code)
     return row
 
@@ -63,17 +66,33 @@ def edit_form(session: Session, actor: Actor, row: ReportForm, changes: Mapping[
     steps = changes.get("steps")
     if steps is not None:
         _check(session, steps)
-    is_new = steps is not None and steps != newest_version(session, row.id).steps
+    newer = None if steps is None or steps == newest_version(session, row.id).steps else steps
     for name in changes.keys() - {"steps"}:
         setattr(row, name, changes[name])
-    row.number += is_new
+    _dated(session, row).number += newer is not None
     touch(session, row)  # of two that change it at once one is refused here
-    if is_new:
-        add(session, ReportFormVersion(form_id=row.id, number=row.number, steps=steps))
+    if newer is not None:
+        add(session, ReportFormVersion(form_id=row.id, number=row.number, steps=newer, asked=for_owners(newer)))
     about = Subject("report_form", row.id)
     causes = [last_entry(session, about)]
     record(session, "report_form.edited", about, causes=causes, actor_id=actor.id, fields=sorted(changes), number=row.number)
     return row
+
+
+def _dated(session: Session, row: ReportForm) -> ReportForm:
+    """Note since when a form is retired, if it is."""
+    is_retired = row.active is False  # a new row that does not say so is in use, and knows it after its insert
+    row.retired_at = (row.retired_at or now(session)) if is_retired else None
+    return row
+
+
+def for_owners(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return steps without what the office makes of their answers."""
+    return [dict(step) if not step.get("questions") else {**step, "questions": _plain(step["questions"])} for step in steps]
+
+
+def _plain(questions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in one.items() if name not in _OFFICES} for one in questions]
 
 
 def questions_of(steps: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:

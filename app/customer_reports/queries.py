@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Select, false, select
+from sqlalchemy import ColumnElement, Select, and_, false, select, tuple_
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.customer_reports.models import CustomerReport, ReportForm, ReportFormVersion
 from app.customers import queries as customers
 from app.customers.models import Customer
@@ -29,10 +29,13 @@ def access_form(session: Session, actor: Actor, form_id: str) -> ReportForm:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    found = session.scalar(visible_forms(actor).where(ReportForm.id == form_id))
-    if found is None:
-        raise NotFound
-    return found
+    return one_of(session, visible_forms(actor), ReportForm, form_id)
+
+
+def visible_versions(actor: Actor) -> Select[ReportFormVersion]:
+    """Return the versions of the forms an actor may see, also those that newer ones follow."""
+    forms = visible_forms(actor).with_only_columns(ReportForm.id)
+    return select(ReportFormVersion).where(ReportFormVersion.form_id.in_(forms), ReportFormVersion.deleted_at.is_(None))
 
 
 def newest_version(session: Session, form_id: str) -> ReportFormVersion:
@@ -55,20 +58,19 @@ def access_report(session: Session, actor: Actor, report_id: str) -> CustomerRep
     Raises:
         NotFound: when there is none, or none to see.
     """
-    found = session.scalar(visible_to(actor).where(CustomerReport.id == report_id))
-    if found is None:
-        raise NotFound
-    return found
+    return one_of(session, visible_to(actor), CustomerReport, report_id)
 
 
-def previous_answer(session: Session, customer_id: str, form_id: str, step: str, question: str) -> Any:
-    """Return what was answered to a question by the last report of a customer that answered it; of the last twenty."""
-    earlier = select(CustomerReport.content).where(CustomerReport.customer_id == customer_id, CustomerReport.form_id == form_id)
-    for content in session.scalars(earlier.order_by(CustomerReport.created_at.desc(), CustomerReport.id.desc()).limit(20)):
-        for answer in answers_in(content, step):
-            if answer["code"] == question:
-                return answer["value"]
-    return None
+def before_report(row: CustomerReport) -> ColumnElement[bool]:
+    """Tell, in SQL, whether a report of the same customer was filled in before another one."""
+    same = CustomerReport.customer_id == row.customer_id
+    return and_(same, tuple_(CustomerReport.happened_at, CustomerReport.id) < (row.happened_at, row.id))
+
+
+def after_report(row: CustomerReport) -> ColumnElement[bool]:
+    """As ``before_report``, the other way round."""
+    same = CustomerReport.customer_id == row.customer_id
+    return and_(same, tuple_(CustomerReport.happened_at, CustomerReport.id) > (row.happened_at, row.id))
 
 
 def answers_in(content: list[dict[str, Any]], step: str) -> list[dict[str, Any]]:

@@ -6,6 +6,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.core.clock import to_ms
+from app.core.db import now
 from app.core.edge import edge_settings
 from app.core.http import Routes, check_version
 from app.core.paging import PageQuery, page, page_of
@@ -14,27 +16,18 @@ from app.customer_reports.models import CustomerReport, ReportForm
 from app.users.rights import CUSTOMER, Actor
 
 _FORM = ("id", "version", "created_at", "updated_at", "code", "name_zh", "name_en", "active", "number")
-_OFFICES = ("field", "suggests_zh", "suggests_en")
 
 routes = Routes("customer_reports", __name__, description="What owners report from their side")
 
 
 def _form(session: Session, actor: Actor, row: ReportForm) -> dict[str, Any]:
     version = queries.newest_version(session, row.id)
-    steps = version.steps if actor.role != CUSTOMER else [_for_owners(step) for step in version.steps]
+    steps = version.steps if actor.role != CUSTOMER else version.asked
     return {name: getattr(row, name) for name in _FORM} | {"version_id": version.id, "steps": steps}
 
 
-def _for_owners(step: dict[str, Any]) -> dict[str, Any]:
-    """Return a step without what the office makes of its answers."""
-    if not step.get("questions"):
-        return step
-    asked = [{name: value for name, value in one.items() if name not in _OFFICES} for one in step["questions"]]
-    return step | {"questions": asked}
-
-
 def _report(session: Session, actor: Actor, row: CustomerReport) -> dict[str, Any]:
-    shown = {name: getattr(row, name) for name in schemas.CustomerReportSchema().fields}
+    shown = {name: getattr(row, name) for name in schemas.CustomerReportSchema().fields} | {"awaiting": row.awaiting or []}
     if actor.role == CUSTOMER or not row.grown:
         return shown
     hints = queries.hints_of(session, row)
@@ -112,7 +105,12 @@ def list_reports(session: Session, actor: Actor, query: dict[str, Any]) -> dict[
     status=201,
 )
 def send_report(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
-    """Report something as an owner. Photos are your own attachments whose bytes have arrived. The same id is one report."""
+    """Report something as an owner. Photos are your own attachments whose bytes have arrived. The same id is one report.
+
+    What was filled in earlier says so by ``made_ms``; it then counts from there.
+    """
+    if "sent_ms" in body:
+        body["skew_ms"] = body.pop("sent_ms") - to_ms(now(session))
     return _report(session, actor, operations.send_report(session, edge_settings(), actor, body))
 
 

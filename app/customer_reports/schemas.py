@@ -76,12 +76,25 @@ class StepToldSchema(fields.Schema):
     answers = ByCode(Code(), fields.Scalar(500, allow_none=True), most=MOST_QUESTIONS)
 
 
-class SendReportSchema(fields.Schema):
+class ReportToldSchema(fields.Schema):
     """A report: its id, the version of the form that was read, and by the step's code what is told."""
 
     id = fields.Id(required=True)
     version_id = fields.Id(required=True)
     steps = ByCode(Code(), fields.Nested(StepToldSchema), most=MOST_STEPS, required=True)
+
+
+class SendReportSchema(ReportToldSchema):
+    """The same, and when it was filled in by the phone's clock; ``sent_ms``, the same clock now, sets that right. Unix ms."""
+
+    made_ms = fields.Int(1)
+    sent_ms = fields.Int(1)
+
+
+class FileReportSchema(ReportToldSchema):
+    """A report that was filled in where there may be no network, and when, by the phone's clock; Unix ms."""
+
+    made_ms = fields.Int(1, required=True)
 
 
 class ReportedAnswerSchema(fields.Schema):
@@ -130,6 +143,8 @@ class CustomerReportSchema(fields.TrackedSchema):
     form_en = fields.Text(100)
     content = fields.Listing(fields.Nested(ReportedStepSchema), most=MOST_STEPS)
     grown = fields.Listing(fields.Nested(GrownSchema), most=MOST_STEPS * MOST_QUESTIONS)
+    happened_at = fields.Instant()
+    awaiting = fields.Listing(fields.Id(), most=20 * MOST_STEPS)
     state = fields.OneOf(*REPORT_STATES)
     seen_by = fields.Id(allow_none=True)
     seen_at = fields.Instant(allow_none=True)

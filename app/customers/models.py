@@ -17,7 +17,6 @@ from app.customers.belongings import declare_belonging
 from app.customers.trust import SOURCE_KINDS
 
 POSITION_SOURCES = ("surveyed", "given", "geocoded", "district")
-POSITION_SOURCES = ("surveyed", "given", "geocoded", "district")
 LOOKUP_OUTCOMES = ("found", "district", "nothing", "unavailable")
 _UNPLACED = text("deleted_at IS NULL AND (lat IS NULL OR position_source = 'district')")
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from app.core.db import Base, among
 from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.customers.models import Customer, CustomerMerge, DuplicatePair, Site, StationGrant
 from app.stations.models import Station
 from app.users.rights import ADMIN, CUSTOMER, MANAGER, REP, STAFF, Actor
@@ -66,10 +67,7 @@ def access_customer(session: Session, actor: Actor, customer_id: str) -> Custome
     Raises:
         NotFound: when there is none, or none to see.
     """
-    customer = session.scalar(visible_to(actor).where(Customer.id == customer_id))
-    if customer is None:
-        raise NotFound
-    return customer
+    return one_of(session, visible_to(actor), Customer, customer_id)
 
 
 def visible_sites(actor: Actor) -> Select[Site]:
@@ -83,10 +81,7 @@ def access_site(session: Session, actor: Actor, site_id: str) -> Site:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    site = session.scalar(visible_sites(actor).where(Site.id == site_id))
-    if site is None:
-        raise NotFound
-    return site
+    return one_of(session, visible_sites(actor), Site, site_id)
 
 
 def deleted_customer(session: Session, actor: Actor, customer_id: str) -> Customer:

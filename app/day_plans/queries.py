@@ -9,7 +9,7 @@ from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.core.db import among, database_now
-from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.customers.models import Site
 from app.day_plans.models import DayPlan
 from app.users.rights import REP, Actor
@@ -29,10 +29,7 @@ def access_plan(session: Session, actor: Actor, plan_id: str) -> DayPlan:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    plan = session.scalar(visible_to(actor).where(DayPlan.id == plan_id))
-    if plan is None:
-        raise NotFound
-    return plan
+    return one_of(session, visible_to(actor), DayPlan, plan_id)
 
 
 def visits_of_day(session: Session, user_id: str, since: datetime, until: datetime, limit: int) -> list[tuple[Visit, Site]]:

@@ -10,8 +10,8 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.core.db import now
-from app.core.errors import NotFound
 from app.core.settings import Settings
+from app.core.tracked import one_of
 from app.customers import facts
 from app.customers.fact_rules import Rules, rules_of
 from app.customers.models import Customer, CustomerFact, Site
@@ -41,10 +41,7 @@ def access_mapping(session: Session, mapping_id: str) -> CodeMapping:
     Raises:
         NotFound: when there is none.
     """
-    row = session.scalar(mappings({}).where(CodeMapping.id == mapping_id))
-    if row is None:
-        raise NotFound
-    return row
+    return one_of(session, mappings({}), CodeMapping, mapping_id)
 
 
 def facts_shown(session: Session, actor: Actor, customer: Customer) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, se
 from sqlalchemy.orm import Session
 
 from app.core.db import now
-from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.customers import queries as customers
 from app.customers.models import Customer
 from app.follow_ups.models import FollowUp
@@ -42,10 +42,7 @@ def access_follow_up(session: Session, actor: Actor, follow_up_id: str) -> Follo
     Raises:
         NotFound: when there is none, or none to see.
     """
-    found = session.scalar(visible_to(actor).where(FollowUp.id == follow_up_id))
-    if found is None:
-        raise NotFound
-    return found
+    return one_of(session, visible_to(actor), FollowUp, follow_up_id)
 
 
 def with_customer(customer_id: str) -> ColumnElement[bool]:

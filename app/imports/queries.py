@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Select, false, func, select
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.imports.models import Import, ImportMapping, ImportRow
 from app.users.rights import Actor
 
@@ -22,10 +22,7 @@ def access_import(session: Session, actor: Actor, import_id: str) -> Import:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    found = session.scalar(visible_to(actor).where(Import.id == import_id))
-    if found is None:
-        raise NotFound
-    return found
+    return one_of(session, visible_to(actor), Import, import_id)
 
 
 def visible_mappings(actor: Actor) -> Select[ImportMapping]:
@@ -40,10 +37,7 @@ def access_mapping(session: Session, actor: Actor, mapping_id: str) -> ImportMap
     Raises:
         NotFound: when there is none, or none to see.
     """
-    found = session.scalar(visible_mappings(actor).where(ImportMapping.id == mapping_id))
-    if found is None:
-        raise NotFound
-    return found
+    return one_of(session, visible_mappings(actor), ImportMapping, mapping_id)
 
 
 def rows_of(import_id: str, *states: str) -> Select[ImportRow]:

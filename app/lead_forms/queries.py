@@ -8,7 +8,7 @@ from sqlalchemy import Select, false, func, select
 from sqlalchemy.orm import Session
 
 from app.core.db import among
-from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.custom_fields.queries import fields_of
 from app.lead_forms.models import FormSubmission, FormTrap, LeadForm
 from app.lead_forms.targets import Targets
@@ -31,10 +31,7 @@ def access_form(session: Session, actor: Actor, form_id: str) -> LeadForm:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    found = session.scalar(visible_to(actor).where(LeadForm.id == form_id))
-    if found is None:
-        raise NotFound
-    return found
+    return one_of(session, visible_to(actor), LeadForm, form_id)
 
 
 def visible_submissions(actor: Actor) -> Select[FormSubmission]:
@@ -57,10 +54,7 @@ def access_submission(session: Session, actor: Actor, submission_id: str) -> For
     Raises:
         NotFound: when there is none, or none to see.
     """
-    found = session.scalar(visible_submissions(actor).where(FormSubmission.id == submission_id))
-    if found is None:
-        raise NotFound
-    return found
+    return one_of(session, visible_submissions(actor), FormSubmission, submission_id)
 
 
 def counts_of(session: Session, form_ids: Collection[str]) -> dict[str, dict[str, int]]:

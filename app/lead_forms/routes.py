@@ -239,20 +239,22 @@ def describe_intake(_actor: None, token: str) -> Response:
 def take_submission(_actor: None, token: str) -> dict[str, Any]:
     """Take in what somebody filled in; the token is the form's.
 
-    A JSON object or ``application/x-www-form-urlencoded``, flat, of at most 60 fields of 2,000 characters. ``submission_id``
-    is the sender's own id: the same one again changes nothing. The answer is the same whatever comes of it. 401: no such
-    token; 403 ``origin_refused``: a page that the form does not name; 429: too often within a minute.
+    A JSON object, ``application/x-www-form-urlencoded`` or ``multipart/form-data``, flat, of at most 60 fields of 2,000
+    characters, without files. ``submission_id`` is the sender's own id: the same one again changes nothing. The answer is the
+    same whatever comes of it. 401: no such token; 403 ``origin_refused``: a page that the form does not name; 429: too often
+    within a minute.
     """
     form, origin = _form(token), request.headers.get("Origin")
     database, settings = edge_database(), edge_settings()
     intake.check_origin(form, origin)
     with database.transaction(durable=False) as session:
         intake.count_call(session, settings, form, request.remote_addr or "-")
-    if request.mimetype not in {bodies.JSON, bodies.FORM}:
+    if request.mimetype not in {bodies.JSON, bodies.FORM, bodies.PARTS}:
         raise Unsupported("unsupported_media_type")
     request.max_content_length = bodies.MOST_BYTES
     try:
-        sent_id, sent = bodies.read_body(request.get_data(cache=False), request.mimetype)
+        boundary = request.mimetype_params.get("boundary", "")
+        sent_id, sent = bodies.read_body(request.get_data(cache=False), request.mimetype, boundary)
     except WireError as fault:
         raise Malformed("malformed", reason=fault.reason) from None
 

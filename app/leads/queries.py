@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.core.db import among
 from app.core.errors import NotFound
 from app.core.locales import EN
+from app.core.tracked import one_of
 from app.custom_fields.models import CustomField
 from app.custom_fields.queries import fields_of
 from app.customers import queries as customers
@@ -55,10 +56,7 @@ def access_lead(session: Session, actor: Actor, lead_id: str) -> Lead:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    lead = session.scalar(visible_to(actor).where(Lead.id == lead_id))
-    if lead is None:
-        raise NotFound
-    return lead
+    return one_of(session, visible_to(actor), Lead, lead_id)
 
 
 def held_lead(session: Session, actor: Actor, lead_id: str) -> Lead:

@@ -116,6 +116,14 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "customer_report.received": ("“{form}” was reported by {source}.", "{source}上报了“{form}”。"),
     "customer_report.number_grew": ("“{question}” has grown from {before} to {after}.", "“{question}”由 {before} 增至 {after}。"),
+    "customer_report.number_not_grown": (
+        "“{question}” had not grown after all: a report from before came later.",
+        "“{question}”其实并未增长：更早填写的一份上报后来才到达。",
+    ),
+    "customer_report.photos_arrived": (
+        "Photos of the report arrived: {photos}; still on the way: {left}.",
+        "上报的照片已到达 {photos} 张，另有 {left} 张尚未到达。",
+    ),
     "customer_report.seen": ("Somebody looked at the report.", "上报已被查看。"),
     "customer_report.answered": ("The report was answered: {text}", "上报已回复：{text}"),
     "entitlement_kind.created": ("The entitlement “{code}” was added.", "权益类型“{code}”已创建。"),

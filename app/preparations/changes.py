@@ -17,6 +17,7 @@ from app.attachments.models import Attachment
 from app.core.db import among, now
 from app.core.history import HistoryEntry, Subject, last_entry
 from app.custom_fields.queries import labels_of
+from app.customer_reports.models import CustomerReport
 from app.customers.models import Site
 from app.entitlements.queries import of_customer
 from app.entitlements.words import left_in_words
@@ -71,6 +72,13 @@ class Line:
         return in_words(LINES[self.change], locale, **self.facts | {"count": self.count})
 
 
+def _stands(entry: HistoryEntry, report: CustomerReport) -> bool:
+    """Tell whether a number has still grown as an entry says."""
+    told = entry.facts
+    said = (told["question"]["zh"], told["question"]["en"], told["before"], told["after"])
+    return any((one["label_zh"], one["label_en"], one["before"], one["after"]) == said for one in report.grown)
+
+
 def last_visit(session: Session, visit: Visit) -> Visit | None:
     """Return the visit to the same site that was finished last before this one."""
     before = visit.began_at or now(session)
@@ -100,7 +108,7 @@ class Reading:
             *self._alarms(machines, by_kind.pop("alarm", ())),
             *self._named(by_kind.pop("work_order", ()), WorkOrder, "work_order"),
             *self._named(by_kind.pop("service_offer", ()), ServiceOffer, "service_offer"),
-            *(self._grown(one) for one in by_kind.pop("customer_report.number_grew", ())),
+            *self._grown(by_kind.pop("customer_report.number_grew", ())),
             *self._attachments(by_kind.pop("attachment.stored", ())),
             *(self._told(one) for some in by_kind.values() for one in some),
         ]
@@ -153,8 +161,16 @@ class Reading:
         about = Subject(entry.subject_kind, entry.subject_id)
         return Line("told", about, entry.recorded_at, {"reason": self._reason(entry)}, [entry.id])
 
-    def _grown(self, entry: HistoryEntry) -> Line:
-        """Return a number of an owner's report that grew, with what the office says that suggests."""
+    def _grown(self, entries: Sequence[HistoryEntry]) -> list[Line]:
+        """Return the numbers of owners' reports that grew, as far as earlier reports that came late have not shown otherwise."""
+        reports = self._loaded(CustomerReport, entries)
+        told: dict[tuple[str, str, str], HistoryEntry] = {}
+        for entry in entries:
+            asked = entry.facts["question"]
+            told[entry.subject_id, asked["zh"], asked["en"]] = entry
+        return [self._grew(one) for one in told.values() if _stands(one, reports[one.subject_id])]
+
+    def _grew(self, entry: HistoryEntry) -> Line:
         told = {name: coded(value, self.actor.locale, self.zone) for name, value in entry.facts.items()}
         change = "number_suggests" if told.get("suggests") else "number_grew"
         return Line(change, Subject(entry.subject_kind, entry.subject_id), entry.recorded_at, told, [entry.id])

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Select, false, select
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
 from app.core.locales import EN
 from app.core.settings import Settings
+from app.core.tracked import one_of
 from app.preparations.changes import MOST_LINES, Line, Reading, agreed, last_visit
 from app.preparations.models import BringRule
 from app.users.rights import Actor
@@ -29,10 +29,7 @@ def access_rule(session: Session, actor: Actor, rule_id: str) -> BringRule:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    rule = session.scalar(visible_to(actor).where(BringRule.id == rule_id))
-    if rule is None:
-        raise NotFound
-    return rule
+    return one_of(session, visible_to(actor), BringRule, rule_id)
 
 
 def preparation(session: Session, settings: Settings, actor: Actor, visit: Visit) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
 from app.core.logs import get_log
+from app.core.tracked import one_of
 from app.rules.documents import Document, read_document
 from app.rules.models import Rule, RuleVersion
 
@@ -51,10 +51,7 @@ def access_rule(session: Session, rule_id: str) -> Rule:
     Raises:
         NotFound: when there is none.
     """
-    rule = session.scalar(visible().where(Rule.id == rule_id))
-    if rule is None:
-        raise NotFound
-    return rule
+    return one_of(session, visible(), Rule, rule_id)
 
 
 def version_of(session: Session, rule: Rule, number: int | None = None) -> RuleVersion:

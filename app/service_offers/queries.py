@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.customers import queries as customers
 from app.customers.models import Customer
 from app.service_offers.models import OPEN_STATES, Coupon, ServiceOffer
@@ -30,10 +30,7 @@ def access_offer(session: Session, actor: Actor, offer_id: str) -> ServiceOffer:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    offer = session.scalar(visible_to(actor).where(ServiceOffer.id == offer_id))
-    if offer is None:
-        raise NotFound
-    return offer
+    return one_of(session, visible_to(actor), ServiceOffer, offer_id)
 
 
 def visible_coupons(actor: Actor) -> Select[Coupon]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.stations.models import PartStock, Station, StationTerritory
 from app.users.rights import ADMIN, MANAGER, STAFF, Actor
 
@@ -26,10 +26,7 @@ def access_station(session: Session, actor: Actor, station_id: str) -> Station:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    station = session.scalar(visible_to(actor).where(Station.id == station_id))
-    if station is None:
-        raise NotFound
-    return station
+    return one_of(session, visible_to(actor), Station, station_id)
 
 
 def visible_stock(actor: Actor, station_id: str) -> Select[PartStock]:

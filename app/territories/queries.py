@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.territories.models import Territory
 from app.users.rights import Actor
 
@@ -29,7 +29,4 @@ def access_territory(session: Session, actor: Actor, territory_id: str) -> Terri
     Raises:
         NotFound: when there is none, or none to see.
     """
-    territory = session.scalar(visible_to(actor).where(Territory.id == territory_id))
-    if territory is None:
-        raise NotFound
-    return territory
+    return one_of(session, visible_to(actor), Territory, territory_id)

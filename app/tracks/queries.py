@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Select, false, select
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
-from app.core.tracked import Tracked
+from app.core.tracked import Tracked, one_of
 from app.tracks.chunks import Kept, unpack
 from app.tracks.models import Shift, TrackChunk, TrackConsent, TrackDeletion, TrackLook, VisitProposal
 from app.users.rights import REP, Actor
@@ -50,18 +49,6 @@ def visible_looks(actor: Actor) -> Select[TrackLook]:
 def visible_deletions(actor: Actor) -> Select[TrackDeletion]:
     """Return the proofs of deletion an actor may see: of their own track; the office all."""
     return _own_or_office(TrackDeletion, actor)
-
-
-def one_of(session: Session, visible: Select[T], model: type[T], row_id: str) -> T:
-    """Load one of the rows that may be seen.
-
-    Raises:
-        NotFound: when it is none of them.
-    """
-    row = session.scalar(visible.where(model.id == row_id))
-    if row is None:
-        raise NotFound
-    return row
 
 
 def own_shift(session: Session, actor: Actor, shift_id: str) -> Shift:

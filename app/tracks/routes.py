@@ -14,6 +14,7 @@ from app.core.errors import FieldsInvalid
 from app.core.http import LARGEST_BODY, Routes, past_deadlocks
 from app.core.paging import PageQuery, page, page_of
 from app.core.problems import Malformed
+from app.core.tracked import one_of
 from app.positions.signals.words import sentence
 from app.tracks import batches, consents, looks, proposals, queries, schemas, shifts
 from app.tracks.models import Shift, TrackConsent, TrackDeletion, TrackLook, VisitProposal
@@ -67,7 +68,7 @@ def give_consent(session: Session, actor: Actor, body: dict[str, Any]) -> TrackC
 )
 def withdraw_consent(session: Session, actor: Actor, body: dict[str, Any], consent_id: str) -> TrackConsent:
     """Take a consent of one's own back, with or without what was recorded."""
-    consent = queries.one_of(session, queries.visible_consents(actor), TrackConsent, consent_id)
+    consent = one_of(session, queries.visible_consents(actor), TrackConsent, consent_id)
     return consents.withdraw_consent(session, actor, consent, body, erase=body["erase"])
 
 
@@ -97,7 +98,7 @@ def begin_shift(session: Session, actor: Actor, body: dict[str, Any]) -> dict[st
 @routes.door("GET", "/track-shifts/<shift_id>", policy="tracks.read", answer=schemas.ShiftSchema)
 def read_shift(session: Session, actor: Actor, shift_id: str) -> dict[str, Any]:
     """Read one shift, without its track."""
-    return _shown(actor, queries.one_of(session, queries.visible_shifts(actor), Shift, shift_id))
+    return _shown(actor, one_of(session, queries.visible_shifts(actor), Shift, shift_id))
 
 
 @routes.door("POST", "/track-shifts/<shift_id>/end", policy="tracks.record", body=schemas.WhenSchema, answer=schemas.ShiftSchema)
@@ -125,7 +126,7 @@ def read_track(session: Session, actor: Actor, query: dict[str, Any], shift_id: 
 )
 def look(session: Session, actor: Actor, body: dict[str, Any], shift_id: str) -> dict[str, Any]:
     """Look at the track of a rep's shift: for a purpose, with a reason. It is written down, and the rep is told."""
-    shift = queries.one_of(session, queries.visible_shifts(actor), Shift, shift_id)
+    shift = one_of(session, queries.visible_shifts(actor), Shift, shift_id)
     return looks.look(session, edge_settings(), actor, shift, body["purpose"], body["reason"])
 
 
@@ -183,7 +184,7 @@ def list_proposals(session: Session, actor: Actor, query: dict[str, Any]) -> dic
 )
 def confirm(session: Session, actor: Actor, body: dict[str, Any], proposal_id: str) -> VisitProposal:
     """Say that it was a visit: it becomes a finished one."""
-    row = queries.one_of(session, queries.visible_proposals(actor), VisitProposal, proposal_id)
+    row = one_of(session, queries.visible_proposals(actor), VisitProposal, proposal_id)
     return proposals.confirm(session, actor, row, body)
 
 
@@ -196,7 +197,7 @@ def confirm(session: Session, actor: Actor, body: dict[str, Any], proposal_id: s
 )
 def reject(session: Session, actor: Actor, body: dict[str, Any], proposal_id: str) -> VisitProposal:
     """Say that it was no visit."""
-    row = queries.one_of(session, queries.visible_proposals(actor), VisitProposal, proposal_id)
+    row = one_of(session, queries.visible_proposals(actor), VisitProposal, proposal_id)
     return proposals.reject(session, actor, row, body["reason"])
 
 

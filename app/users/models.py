@@ -135,6 +135,7 @@ declare_holders(
         "SELECT u.id, 'station:' || s.id FROM users u JOIN stations s ON s.partner_id = u.partner_id"
         f" WHERE {_PRESENT} AND {_OFFICE}",
         f"SELECT u.id, 'visits:all' FROM users u WHERE {_PRESENT} AND u.partner_id IS NULL AND ({_OFFICE} OR u.role = 'rep')",
+        f"SELECT u.id, 'reports:all' FROM users u WHERE {_PRESENT} AND u.partner_id IS NULL AND u.role IN ('rep', 'customer')",
         f"SELECT u.id, 'stations:all' FROM users u WHERE {_PRESENT} AND u.partner_id IS NULL AND u.role <> 'station_staff'",
     ),
     {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Select, false, or_, select
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.core.wire import fold
 from app.users.models import Partner, User, UserTerritory
 from app.users.rights import Actor
@@ -27,10 +27,7 @@ def access_user(session: Session, actor: Actor, user_id: str) -> User:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    user = session.scalar(visible_to(actor).where(User.id == user_id))
-    if user is None:
-        raise NotFound
-    return user
+    return one_of(session, visible_to(actor), User, user_id)
 
 
 def find_by_login(session: Session, login: str) -> User | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Select, false, select
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.users.rights import Actor
 from app.visit_plans.models import VisitPlan
 
@@ -22,10 +22,7 @@ def access_plan(session: Session, actor: Actor, plan_id: str) -> VisitPlan:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    plan = session.scalar(visible_to(actor).where(VisitPlan.id == plan_id))
-    if plan is None:
-        raise NotFound
-    return plan
+    return one_of(session, visible_to(actor), VisitPlan, plan_id)
 
 
 def all_ids(session: Session) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Select, false, select
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.users.rights import Actor, allows
 from app.visit_types.models import VisitKit, VisitType
 
@@ -28,10 +28,7 @@ def access_type(session: Session, actor: Actor, type_id: str) -> VisitType:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    found = session.scalar(visible_to(actor).where(VisitType.id == type_id))
-    if found is None:
-        raise NotFound
-    return found
+    return one_of(session, visible_to(actor), VisitType, type_id)
 
 
 def kit_of(session: Session, type_id: str, kit_id: str | None = None) -> VisitKit:

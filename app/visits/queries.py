@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.core.db import Base, among
 from app.core.errors import Forbidden, NotFound
+from app.core.tracked import one_of
 from app.customers import queries as customers
 from app.customers.models import Customer
 from app.follow_ups.references import declare_visit_home
@@ -39,10 +40,7 @@ def access_visit(session: Session, actor: Actor, visit_id: str) -> Visit:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    visit = session.scalar(visible_to(actor).where(Visit.id == visit_id))
-    if visit is None:
-        raise NotFound
-    return visit
+    return one_of(session, visible_to(actor), Visit, visit_id)
 
 
 def own_visit(session: Session, actor: Actor, visit_id: str) -> Visit:
@@ -82,10 +80,7 @@ def access_check_in(session: Session, actor: Actor, check_in_id: str) -> CheckIn
     Raises:
         NotFound: when there is none, or none to see.
     """
-    check_in = session.scalar(visible_check_ins(actor).where(CheckIn.id == check_in_id))
-    if check_in is None:
-        raise NotFound
-    return check_in
+    return one_of(session, visible_check_ins(actor), CheckIn, check_in_id)
 
 
 def in_progress(session: Session, user_id: str) -> Visit | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Select, or_, select, true
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
+from app.core.tracked import one_of
 from app.customers import queries as customers
 from app.customers.models import Customer
 from app.users.rights import Actor
@@ -36,10 +36,7 @@ def access_order(session: Session, actor: Actor, order_id: str) -> WorkOrder:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    order = session.scalar(visible_to(actor).where(WorkOrder.id == order_id))
-    if order is None:
-        raise NotFound
-    return order
+    return one_of(session, visible_to(actor), WorkOrder, order_id)
 
 
 def visible_tasks(actor: Actor) -> Select[StationTask]:
@@ -57,10 +54,7 @@ def access_task(session: Session, actor: Actor, task_id: str) -> StationTask:
     Raises:
         NotFound: when there is none, or none to see.
     """
-    task = session.scalar(visible_tasks(actor).where(StationTask.id == task_id))
-    if task is None:
-        raise NotFound
-    return task
+    return one_of(session, visible_tasks(actor), StationTask, task_id)
 
 
 def live_task(session: Session, order_id: str) -> StationTask | None:

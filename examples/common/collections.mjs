@@ -118,9 +118,20 @@ const COLLECTIONS = {
     shift_id: 'string', customer_id: 'string', site_id: 'string', came_at: 'number', left_at: 'number',
     state: 'string', visit_id: 'string?',
   },
+  report_forms: {
+    code: 'string', name_zh: 'string', name_en: 'string', active: 'boolean', number: 'number',
+  },
+  report_form_versions: {
+    form_id: 'string', number: 'number', steps: 'string',
+  },
+  customer_reports: {
+    customer_id: 'string', form_id: 'string', version_id: 'string', user_id: 'string', form_zh: 'string',
+    form_en: 'string', content: 'string', grown: 'string', happened_at: 'number', awaiting: 'string?',
+    state: 'string', seen_at: 'number?', answer: 'string?', answered_at: 'number?',
+  },
 };
 
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** What each later release of the app added. Version 1 is here so that an upgrade can be seen (and tested). */
 export const ADDED = {
@@ -133,6 +144,7 @@ export const ADDED = {
     ],
     columns: { customers: ['custom'], sites: ['opening_hours'] },
   },
+  4: { tables: ['report_forms', 'report_form_versions', 'customer_reports'], columns: {} },
 };
 
 /** Return `{collection: [{name, type, isOptional}]}` as the app of that schema version knows it. */

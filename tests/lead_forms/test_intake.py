@@ -229,6 +229,57 @@ def test_a_refusal_can_be_read_by_the_page_that_sent(form: Form) -> None:
     assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (422, ORIGIN)
 
 
+def in_parts(*parts: tuple[str, str | None, bytes]) -> bytes:
+    """Return fields (name, name of a file, value) as a browser sends a form of ``multipart/form-data``."""
+    body = b""
+    for name, file, value in parts:
+        told = f'form-data; name="{name}"' + (f'; filename="{file}"' if file is not None else "")
+        kind = "Content-Type: application/octet-stream\r\n" if file is not None else ""
+        body += f"--frontier\r\nContent-Disposition: {told}\r\n{kind}\r\n".encode() + value + b"\r\n"
+    return body + b"--frontier--\r\n"
+
+
+PARTS = "multipart/form-data; boundary=frontier"
+
+
+def test_a_form_in_parts_is_taken_as_any_other_and_twice_is_one(form: Form) -> None:
+    fields = [(name, None, text.encode()) for name, text in SENT.items()]
+    # Two boxes of one name, several lines, a chooser of files in which nothing was chosen, and the sender's own id.
+    fields += [
+        ("留言", None, "请\r\n下午".encode()),
+        ("留言", None, "联系".encode()),
+        ("图纸", "", b""),
+        ("submission_id", None, b"A-1"),
+    ]
+    answers = [form.raw(in_parts(*fields), PARTS) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [202, 202]
+    [sent] = form.submissions()
+    assert (sent["submission_id"], sent["sent"]) == ("A-1", SENT | {"留言": "请\r\n下午, 联系"})
+    assert form.lead()["interest"] == "叉车两台; 留言: 请 下午, 联系"
+
+
+def test_a_form_in_parts_meets_the_trap_the_origins_and_the_rate(form: Form) -> None:
+    fields = [(name, None, text.encode()) for name, text in SENT.items()]
+    body = in_parts(*fields)
+    assert form.raw(in_parts(*fields, ("website", None, b"x")), PARTS).status_code == 202
+    assert form.raw(body, PARTS, Origin="https://elsewhere.example.com").get_json()["code"] == "origin_refused"
+    codes = [form.raw(body, PARTS).status_code for _ in range(form.desk.world.settings.lead_form_per_minute)]
+
+    assert form.counts()["trapped"] == 1
+    assert (codes[0], codes[-1]) == (202, 429)
+
+
+def test_a_file_that_was_chosen_is_refused_by_the_name_of_its_field(form: Form) -> None:
+    fields = [(name, None, text.encode()) for name, text in SENT.items()]
+    answer = form.raw(in_parts(*fields, ("图纸", "plan.pdf", b"%PDF-1.7")), PARTS, **{"Accept-Language": "zh-CN"})
+
+    assert answer.status_code == 422
+    [fault] = answer.get_json()["errors"]
+    assert (fault["field"], fault["code"], fault["text"]) == ("图纸", "file_not_taken", "是文件；表单只接受文本")
+    assert (form.submissions(), form.leads()) == ([], [])
+
+
 HOSTILE: list[tuple[bytes, str, int]] = [
     (b"", "application/json", 400),
     (b"{", "application/json", 400),
@@ -252,7 +303,18 @@ HOSTILE: list[tuple[bytes, str, int]] = [
     (b"a=%ff%fe", "application/x-www-form-urlencoded", 400),
     (b"a=\xff", "application/x-www-form-urlencoded", 400),
     (b"a=" + b"x" * 2001, "application/x-www-form-urlencoded", 422),
-    (b"x", "multipart/form-data; boundary=x", 415),
+    (b"x", "multipart/form-data; boundary=x", 400),
+    (in_parts(("a", None, b"b")), "multipart/form-data", 400),
+    (in_parts(("a", None, b"b"))[:-5], "multipart/form-data; boundary=frontier", 400),
+    (b"--frontier\r\nContent-Disposition: form-data\r\n\r\nb\r\n--frontier--\r\n", "multipart/form-data; boundary=frontier", 400),
+    (in_parts(("a", None, b"b")), f"multipart/form-data; boundary={'x' * 201}", 400),
+    (in_parts(("a", None, b"\xff\xfe")), "multipart/form-data; boundary=frontier", 400),
+    (in_parts(("a", None, b"\0")), "multipart/form-data; boundary=frontier", 422),
+    (in_parts(("a", None, b"x" * 2001)), "multipart/form-data; boundary=frontier", 422),
+    (in_parts(("a", None, b"x" * 1_200_001)), "multipart/form-data; boundary=frontier", 413),
+    (in_parts(*((f"f{n}", None, b"x") for n in range(61))), "multipart/form-data; boundary=frontier", 422),
+    (in_parts(*(("a", None, b"x") for n in range(2000))), "multipart/form-data; boundary=frontier", 422),
+    (in_parts(("a", "plan.pdf", b"%PDF-1.7")), "multipart/form-data; boundary=frontier", 422),
     (b"x", "text/plain", 415),
 ]
 

@@ -5,11 +5,13 @@ A phone is a process of its own (``driver_*.mjs``), because the open RxDB limits
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -303,4 +305,50 @@ def test_customers_made_offline_arrive_with_what_hangs_on_them(
     assert made <= set(phone.rows("sites"))
     assert all(stored(db, Site, row_id) is not None for row_id in made)
     assert phone.rows("sync_problems") == {}
+    assert phone.complaints() == []
+
+
+@pytest.mark.parametrize("kind", ["watermelon", "rxdb"])
+def test_an_owner_reports_without_network_by_a_form_on_the_phone_and_its_photo_comes_later(
+    db: Database, world: World, http: Http, client: Callable[..., Client], kind: str
+) -> None:
+    office = http.as_(world.manager)
+    step = {"label_zh": "货架", "label_en": "Shelf", "required": True}
+    asked = {"code": "area", "kind": "number", "label_zh": "面积", "label_en": "Area"}
+    steps = [
+        {**step, "code": "shelf", "kind": "photo", "least": 1},
+        {**step, "code": "size", "kind": "form", "questions": [asked]},
+    ]
+    form = office.post("/report-forms", {"code": "shop", "name_zh": "门店", "name_en": "Shop", "steps": steps}, expect=201)
+    held = ["report_forms", "report_form_versions", "customer_reports", "attachments", "intents", "sync_problems"]
+    phone = client(kind, "owner", **({"collections": held} if kind == "rxdb" else {}))
+    phone.call("sync")
+    [version] = phone.rows("report_form_versions").values()
+    assert [one["code"] for one in json.loads(version["steps"])] == ["shelf", "size"]
+
+    stamps = {"created_at": 0, "updated_at": 0} if kind == "rxdb" else {}
+    raw = b"\x89PNG" + bytes(60)
+    photo = {"id": "photo-000001", "subject_kind": "customer", "subject_id": world.customer, "name": "shelf.png"}
+    photo |= {"mime": "image/png", "size": len(raw), "sha256": hashlib.sha256(raw).hexdigest(), "state": "waiting", "made_at": 1}
+    made_ms = int(time.time() * 1000) - 3_600_000  # the server runs by the real clock
+    for n, (ago_ms, area) in enumerate(((0, 60), (3_600_000, 40))):
+        told = {"shelf": {"photo_ids": ["photo-000001"]}, "size": {"answers": {"area": area}}}
+        body = {"id": f"report-{n:06}", "version_id": version["id"], "made_ms": made_ms - ago_ms, "steps": told}
+        intent = {"id": f"intent-{n:06}", "kind": "customer_report.file", "body": json.dumps(body), "made_at": made_ms + n}
+        phone.call("create", collection="intents", row=intent | stamps)
+        phone.call("sync")
+    phone.call("create", collection="attachments", row=photo | stamps)
+    phone.call("sync")
+    phone.call("sync")
+
+    assert {row["verdict"] for row in phone.rows("intents").values()} == {"accepted"}
+    rows = phone.rows("customer_reports")
+    grown = {row_id: [(one["before"], one["after"]) for one in json.loads(row["grown"])] for row_id, row in rows.items()}
+    # The one of an hour before came last: the other one had grown since.
+    assert grown == {"report-000000": [(40, 60)], "report-000001": []}
+    assert [json.loads(row["awaiting"]) for row in rows.values()] == [["photo-000001"]] * 2
+    assert phone.rows("attachments")["photo-000001"]["state"] == "waiting"
+    assert phone.rows("sync_problems") == {}
+    assert phone.call("digest", collection="customer_reports")["count"] == 2
+    assert {row["form_id"] for row in rows.values()} == {form["id"]}
     assert phone.complaints() == []

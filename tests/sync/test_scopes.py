@@ -83,6 +83,8 @@ VISIBLE: dict[str, Callable[[Actor], Any]] = {
     "leads": leads.visible_to,
     "pool_leads": leads.visible_pool,
     "follow_ups": follow_ups.visible_to,
+    "report_forms": reports.visible_forms,
+    "report_form_versions": reports.visible_versions,
     "customer_reports": reports.visible_to,
     "entitlement_kinds": entitlements.visible_kinds,
     "entitlements": entitlements.visible_balances,
@@ -331,6 +333,15 @@ class Company:
                 session.flush()
                 entitlement_verbs.retire_spends(session, self.world.settings)
 
+    def retire_form(self, session: Any) -> None:
+        """The office retires a form, takes it into use again, or gives it other steps."""
+        found = sorted(session.scalars(reports.visible_forms(self.boss)), key=lambda form: form.id)
+        if found:
+            form = self.random.choice(found)
+            step = {"code": f"s{self.n}", "kind": "stock", "label_zh": "x", "label_en": "x", "required": True}
+            change = self.random.choice([{"active": not form.active}, {"steps": [step]}])
+            form_verbs.edit_form(session, self.boss, form, change)
+
     def act(self) -> str:
         verb = self.random.choice(
             [self.attach, self.attach, self.attach, self.detach, self.new_contacts,
@@ -338,7 +349,8 @@ class Company:
              self.move_customer, self.move_customer, self.assign, self.new_territory, self.open_order, self.open_order,
              self.reject, self.cancel, self.give_station, self.plan_visit, self.plan_visit, self.end_visit,
              self.end_visit, self.new_lead, self.new_lead, self.work_on_lead, self.work_on_lead, self.work_on_lead,
-             self.work_on_lead, self.work_on_lead, self.follow_customer_up, self.report, self.owe, self.owe, self.owe]
+             self.work_on_lead, self.work_on_lead, self.follow_customer_up, self.report, self.report, self.retire_form,
+             self.owe, self.owe, self.owe]
         )  # fmt: skip
         self.clock.advance(minutes=1)
         try:

@@ -37,13 +37,14 @@ from tests.sync.simulation.leads import Leads
 from tests.sync.simulation.ledger import MODELS, Ledger
 from tests.sync.simulation.merges import Merges
 from tests.sync.simulation.noun import Found, Noun, Rivals
+from tests.sync.simulation.reports import OWNER, Reports
 from tests.sync.simulation.tasks import Tasks
 from tests.sync.simulation.visits import Visits
 from tests.sync.simulation.watch import Watch
 from tests.sync.simulation.worker import Worker
 
 NOUNS: tuple[type[Noun], ...] = (
-    Customers, Tasks, Leads, FollowUps, Visits, Contacts, CustomFields, DayPlans, Tracks, Entitlements, Merges,
+    Customers, Tasks, Leads, FollowUps, Visits, Contacts, CustomFields, DayPlans, Tracks, Entitlements, Merges, Reports,
 )  # fmt: skip
 _ROLES = ("rep", "manager", "station_staff")
 
@@ -74,7 +75,7 @@ class Plan:
 
     @property
     def phones(self) -> int:
-        return 2 * (self.reps + self.managers + self.staff)
+        return 2 * (self.reps + self.managers + self.staff + 2)
 
 
 class Company:
@@ -93,9 +94,11 @@ class Company:
         self.fixed = {world.customer, world.site}
         self._hire()
         self.nouns = [noun(self) for noun in NOUNS]
+        [self.reports] = [noun for noun in self.nouns if isinstance(noun, Reports)]
         for noun in self.nouns:
             noun.begin()
         self.habits = {role: _weighed(found for noun in self.nouns for found in noun.habits(role)) for role in _ROLES}
+        self.habits[OWNER] = _weighed(self.reports.habits(OWNER))
         self.duties = _weighed([(self.assign, 2), *(found for noun in self.nouns for found in noun.duties())])
         self.workers = self._give_phones()
 
@@ -125,6 +128,7 @@ class Company:
         found: list[Worker] = []
         people = [(user, "rep") for user in self.reps] + [(user, "manager") for user in self.managers]
         people += [(user, "station_staff") for user in self.staff]
+        people += [(user, OWNER) for user in self.reports.owners()]
         for n, (user, role) in enumerate(people):
             person = self.http.as_(user)
             # Two people in turn on one device: the app keeps a database for each, the installation is the same.
@@ -151,6 +155,8 @@ class Company:
 
     def _held(self, number: int, role: str) -> tuple[str, ...]:
         """Return the collections of an RxDB phone: customers and tasks, and of people who sell its share of the other nouns."""
+        if role == OWNER:
+            return ("intents", "customers", *self.reports.collections)
         mine = self.nouns[:2]
         if role != "station_staff":
             mine += [noun for place, noun in enumerate(self.nouns[2:]) if (place + number) % self.plan.share == 0]
