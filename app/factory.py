@@ -35,6 +35,7 @@ from app.preparations.routes import routes as preparations
 from app.rules.routes import routes as rules
 from app.service_offers.routes import routes as service_offers
 from app.stations.routes import routes as stations
+from app.teams.routes import routes as teams
 from app.territories.routes import routes as territories
 from app.tracks.routes import routes as tracks
 from app.users.auth import authenticate
@@ -52,6 +53,7 @@ ROOMS = (
     users,
     accounts,
     territories,
+    teams,
     calendar,
     custom_fields,
     stations,

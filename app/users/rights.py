@@ -17,6 +17,8 @@ RIGHTS: dict[str, frozenset[str]] = {
     "partners.manage": frozenset({ADMIN}),
     "territories.read": _FIELD,
     "territories.manage": frozenset({ADMIN}),
+    "teams.read": _FIELD,
+    "teams.manage": frozenset({ADMIN}),
     "customers.read": _EVERYBODY,
     "customers.write": _FIELD,
     "customers.import": _OFFICE,
@@ -108,6 +110,8 @@ PRINCIPAL_ONLY = frozenset(
     {
         "partners.manage",
         "territories.manage",
+        "teams.read",
+        "teams.manage",
         "calendar.manage",
         "customers.write",
         "imports.read",
