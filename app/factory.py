@@ -24,6 +24,7 @@ from app.customer_reports.routes import routes as customer_reports
 from app.customers.routes import routes as customers
 from app.day_plans.routes import routes as day_plans
 from app.facts.routes import routes as facts
+from app.field_figures.routes import routes as field_figures
 from app.follow_ups.routes import routes as follow_ups
 from app.imports.routes import routes as imports
 from app.lead_forms.routes import routes as lead_forms
@@ -75,6 +76,7 @@ ROOMS = (
     tracks,
     participants,
     attachments,
+    field_figures,
     rules,
     iot,
     push,

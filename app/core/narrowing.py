@@ -1,7 +1,8 @@
-"""What lists and figures are narrowed to, in the same words for both: days of the organisation, and rows of a group or of none."""
+"""What lists and figures are narrowed to, in the same words for both: days of the organisation, rows of a group or of none."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
@@ -35,19 +36,19 @@ def within_days(column: Any, zone: tzinfo, wanted: Mapping[str, Any]) -> ColumnE
         conditions.append(column >= day_begins(zone, wanted["from_day"]))
     if "until_day" in wanted:
         conditions.append(column < day_begins(zone, wanted["until_day"] + _DAY))
-    return and_(True, *conditions)  # noqa: FBT003 - SQL's own
+    return and_(True, *conditions)
 
 
 def day_number(column: Any, zone: tzinfo, first: date, last: date) -> ColumnElement[int]:
     """Return SQL that numbers the days of a time zone by instants that lie from ``first`` to ``last``; see ``day_of_number``.
 
-    Databases need no table of time zones for it: a zone's offset changes a few times a year, at instants that are looked for here.
+    No database needs a table of time zones for it: an offset changes a few times a year, at instants that are looked for here.
     """
     changes = list(_offsets(zone, first, last))
     ms = in_ms(column)
     offset_ms: Any = changes[-1][1]
     if len(changes) > 1:
-        nexts = [(ms < following, offset) for (_, offset), (following, _) in zip(changes, changes[1:], strict=False)]
+        nexts = [(ms < following, offset) for (_, offset), (following, _) in itertools.pairwise(changes)]
         offset_ms = case(*nexts, else_=changes[-1][1])
     return (ms + offset_ms) // _DAY_MS
 

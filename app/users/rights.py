@@ -70,6 +70,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "visits.check_in": frozenset({REP}),
     "visits.decide": _OFFICE,
     "visits.manage": _OFFICE,
+    "field_figures.read": _FIELD,
     "leads.read": _FIELD,
     "leads.write": _FIELD,
     "leads.claim": frozenset({REP}),
