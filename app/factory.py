@@ -36,6 +36,7 @@ from app.preparations.routes import routes as preparations
 from app.rules.routes import routes as rules
 from app.service_offers.routes import routes as service_offers
 from app.stations.routes import routes as stations
+from app.suggestions.routes import routes as suggestions
 from app.teams.routes import routes as teams
 from app.territories.routes import routes as territories
 from app.tracks.routes import routes as tracks
@@ -77,6 +78,7 @@ ROOMS = (
     participants,
     attachments,
     field_figures,
+    suggestions,
     rules,
     iot,
     push,

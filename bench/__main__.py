@@ -11,7 +11,23 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import beside, couch, field_day, fleet, ingest, latency, machine, reads, rule_load, shards, sync, trials, web, writers
+from bench import (
+    beside,
+    couch,
+    field_day,
+    field_figures,
+    fleet,
+    ingest,
+    latency,
+    machine,
+    reads,
+    rule_load,
+    shards,
+    sync,
+    trials,
+    web,
+    writers,
+)
 from bench.figures import Table
 from bench.lab import KINDS, ROOT, Lab, stop_on_signals
 
@@ -29,6 +45,7 @@ SECTIONS: dict[str, Section] = {
     "reads": reads.measure,
     "node_red": beside.measure,
     "field_day": field_day.measure,
+    "field_figures": field_figures.measure,
 }
 
 

@@ -89,7 +89,7 @@ def of_visit(session: Session, actor: Actor, visit: Visit) -> list[Attachment]:
     Its files are those that its check-ins and steps name, and those that its rep made between check-in and check-out, by the
     phone's clock, about its customer, its site, or assets and work orders there: pictures, and what was spoken into the phone.
     """
-    ways = [Attachment.id.in_(sorted(_named_at(session, visit)))]
+    ways: list[ColumnElement[bool]] = [Attachment.id.in_(sorted(_named_at(session, visit)))]
     if visit.began_at is not None:
         since, until = to_ms(visit.began_at), to_ms(visit.ended_at or now(session))
         there = (

@@ -10,9 +10,9 @@ from typing import Any
 
 import flask
 from flask import Response, request
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, LengthRequired
 
-from sqlalchemy.orm import Session
 from app.attachments import queries, schemas
 from app.attachments.contents import safe_name
 from app.attachments.models import Attachment

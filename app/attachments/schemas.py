@@ -8,7 +8,7 @@ from app.core import fields
 
 
 class AttachmentSchema(fields.TrackedSchema):
-    """A file about something. ``made_ms``: Unix ms by the phone's clock; ``content``: where its bytes are; None until they came."""
+    """A file about something. ``made_ms``: Unix ms by the phone's clock; ``content``: where its bytes are, once they came."""
 
     subject_kind = fields.OneOf(*SUBJECT_KINDS)
     subject_id = fields.Id()

@@ -86,9 +86,10 @@ class Id(fields.Field[str]):
     """An id made by anybody: see ``wire.check_id``."""
 
     default_error_messages = _COMMON
+    pattern = "[A-Za-z0-9_.-]{8,36}"
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"type": "string", "pattern": "^[A-Za-z0-9_.-]{8,36}$"}, **kwargs)
+        super().__init__(metadata={"type": "string", "pattern": f"^{self.pattern}$"}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         try:
@@ -100,9 +101,7 @@ class Id(fields.Field[str]):
 class IdOrNone(Id):
     """An id, or ``none`` for rows that have none; no id is so short."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.metadata["pattern"] = f"^({NONE}|[A-Za-z0-9_.-]{{8,36}})$"
+    pattern = f"({NONE}|{Id.pattern})"
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         return NONE if value == NONE else super()._deserialize(value, attr, data, **kwargs)

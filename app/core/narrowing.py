@@ -50,7 +50,7 @@ def day_number(column: Any, zone: tzinfo, first: date, last: date) -> ColumnElem
     if len(changes) > 1:
         nexts = [(ms < following, offset) for (_, offset), (following, _) in itertools.pairwise(changes)]
         offset_ms = case(*nexts, else_=changes[-1][1])
-    return (ms + offset_ms) // _DAY_MS
+    return (ms + offset_ms) // _DAY_MS  # type: ignore[no-any-return]
 
 
 def day_of_number(number: int) -> date:

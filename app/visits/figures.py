@@ -46,7 +46,7 @@ FIGURES: dict[str, ColumnElement[bool]] = {
     "open": and_(_PLANNED, Visit.state.in_(("planned", "in_progress"))),
     "unplanned": Visit.source == "track",
     "held": Visit.state == "finished",
-    "incomplete": Visit.incomplete,
+    "incomplete": Visit.incomplete.is_(True),
     "check_in_inside": ARRIVAL.nearness == "inside",
     "check_in_near": ARRIVAL.nearness == "near",
     "check_in_outside": ARRIVAL.nearness == "outside",

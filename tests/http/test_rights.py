@@ -56,6 +56,9 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "GET /field-figures": "field_figures.read",
         "GET /field-figures/export": "field_figures.read",
     },
+    "suggestions": {
+        "GET /suggestions": "suggestions.read",
+    },
     "custom_fields": {
         "GET /custom-fields": "custom_fields.read",
         "POST /custom-fields": "custom_fields.manage",

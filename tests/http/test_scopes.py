@@ -111,6 +111,7 @@ QUERIES = {
     "GET /devices/<device_id>/telemetry": "?metric=soh_pct",
     "GET /field-figures": "?by=user&from=2026-02-01&until=2026-03-31",
     "GET /field-figures/export": "?by=day&from=2026-02-01&until=2026-03-31",
+    "GET /suggestions": "?field=leads.interest",
     "GET /search": "?q=ltd&limit=50",
     "GET /sync/digest": "?collection=customers",
     "GET /sync/explain": f"?collection=customers&id={ANY_ID}&user={ANY_ID}",

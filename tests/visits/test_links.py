@@ -48,9 +48,9 @@ def test_a_visit_leads_to_its_check_ins_steps_people_follow_ups_and_files(
     read: dict[str, Any] = {name: rep.get(path) for name, path in links.items()}
     assert [len(read[name]["items"]) for name in ("check_ins", "steps", "participants", "follow_ups")] == [2, 1, 1, 1]
     files = read["attachments"]
-    assert [one["id"] for one in files["items"]] == ["photo-00001", "photo-000002", "clip-0000001", "clip-0000003"]
-    assert [one["content"] is None for one in files["items"]] == [False, True, True, True]
-    assert rep.call("GET", files["items"][0]["content"]).status_code == 200
+    assert [one["id"] for one in files["items"]] == ["photo-000002", "photo-00001", "clip-0000001", "clip-0000003"]
+    assert [one["content"] is None for one in files["items"]] == [True, False, True, True]
+    assert rep.call("GET", files["items"][1]["content"]).status_code == 200
     assert files["cut"] is False
     assert read["history"]["about"]
     assert read["new_information"]["visit_id"] == visit
@@ -63,7 +63,8 @@ def test_the_photo_of_a_check_in_is_among_the_files_and_nobody_elses_visit_shows
     visit = begin(rep, world)
     end(rep, world, visit, photo_id="photo-00001")
     with db.transaction() as session:
-        stranger = http.as_(make_user(session, settings, "rep", "stranger").id)
+        user = make_user(session, settings, "rep", "stranger")
+    stranger = http.as_(user.id)
 
     assert [one["id"] for one in rep.get(f"/visits/{visit}/attachments")["items"]] == ["photo-00001"]
     stranger.refused("GET", f"/visits/{visit}/attachments", 404, "not_found")
