@@ -13,11 +13,11 @@ from app.core.settings import Settings
 from app.leads.models import Lead
 from app.users.queries import in_team
 
-# Of whoever has the lead, since they got it; what they claimed and gave back before is not theirs any more.
+# Since its rep got the lead: who claimed it before gave it back, or it was taken from them.
 _CLAIMED = (
     select(HistoryEntry.id)
     .where(HistoryEntry.subject_kind == "lead", HistoryEntry.subject_id == Lead.id, HistoryEntry.kind == "lead.claimed")
-    .where(HistoryEntry.actor_id == Lead.owner_id, HistoryEntry.recorded_at >= Lead.assigned_at)
+    .where(HistoryEntry.recorded_at >= Lead.assigned_at)
     .exists()
 )
 FIGURES: dict[str, ColumnElement[bool]] = {

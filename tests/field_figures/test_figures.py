@@ -133,6 +133,12 @@ def test_leads_are_counted_by_what_became_of_them(rep: Http, boss: Http, world: 
     assert given in {item["id"] for item in rep.get(row["opens"]["leads"])["items"]}
     assert rep.call("POST", f"/leads/{given}/give-back", {"reason": "x"}).status_code == 204
     assert figures(rep)["total"]["figures"]["leads"] == 2
+    rep.post(f"/leads/{given}/claim")
+    assert rep.call("POST", f"/leads/{given}/give-back", {"reason": "x"}).status_code == 204
+    clock.advance(minutes=1)
+    boss.post(f"/leads/{given}/assign", {"user_id": world.rep})
+    # It was claimed once, and is here by assignment.
+    assert [figures(rep)["total"]["figures"][name] for name in ("leads", "leads_claimed")] == [3, 2]
 
 
 def test_a_team_is_counted_by_who_is_in_it_today(rep: Http, boss: Http, admin: Http, world: World, clock: SetClock) -> None:

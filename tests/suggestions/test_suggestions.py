@@ -136,6 +136,12 @@ def test_what_left_is_suggested_no_more(rep: Http, mate: Http, boss: Http, world
     assert rep.call("DELETE", f"/contacts/{contact['id']}", If_Match="*").status_code < 300
 
     assert told(rep, "leads.interest") == told(rep, "contacts.job_title") == told(boss, "contacts.job_title") == []
+    boss.post("/custom-fields", {"key": "brand", "kind": "text", "label_zh": "x", "label_en": "x"}, expect=201)
+    new = {"name": "New", "territory_id": world.territory, "custom": {"brand": "Fiala"}}
+    customer = boss.post("/customers", new, expect=201)["id"]
+    assert told(boss, "customers.custom.brand") == told(mate, "customers.custom.brand") == ["Fiala"]
+    assert boss.call("DELETE", f"/customers/{customer}", If_Match="*").status_code < 300
+    assert told(boss, "customers.custom.brand") == told(mate, "customers.custom.brand") == []
 
 
 def test_numbers_addresses_and_long_texts_are_never_suggested(rep: Http, world: World, clock: SetClock) -> None:
