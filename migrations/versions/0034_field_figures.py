@@ -25,10 +25,9 @@ def upgrade() -> None:
     sa.UniqueConstraint('code', name=op.f('uq_teams_code'))
     )
     op.create_index(op.f('ix_teams_change_no'), 'teams', ['change_no'], unique=False)
-    with op.batch_alter_table('users', schema=None) as batch_op:
-        batch_op.add_column(sa.Column('team_id', sa.String(length=36), nullable=True))
-        batch_op.create_index(batch_op.f('ix_users_team_id'), ['team_id'], unique=False)
-        batch_op.create_foreign_key(batch_op.f('fk_users_team_id'), 'teams', ['team_id'], ['id'])
+    # As one statement, so that SQLite need not replace the table that nearly all others name.
+    op.execute('ALTER TABLE users ADD COLUMN team_id VARCHAR(36) CONSTRAINT fk_users_team_id REFERENCES teams (id)')
+    op.create_index(op.f('ix_users_team_id'), 'users', ['team_id'], unique=False)
     for table, column in _BY_DAY:
         op.create_index(op.f(f'ix_{table}_{column}'), table, [column], unique=False)
 
@@ -36,8 +35,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table, column in _BY_DAY:
         op.drop_index(op.f(f'ix_{table}_{column}'), table_name=table)
-    with op.batch_alter_table('users', schema=None) as batch_op:
-        batch_op.drop_constraint(batch_op.f('fk_users_team_id'), type_='foreignkey')
-        batch_op.drop_index(batch_op.f('ix_users_team_id'))
-        batch_op.drop_column('team_id')
+    op.drop_index(op.f('ix_users_team_id'), table_name='users')
+    op.execute('ALTER TABLE users DROP COLUMN team_id')
     op.drop_table('teams')
