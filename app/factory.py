@@ -25,6 +25,7 @@ from app.customers.routes import routes as customers
 from app.day_plans.routes import routes as day_plans
 from app.entitlements.routes import routes as entitlements
 from app.facts.routes import routes as facts
+from app.field_figures.routes import routes as field_figures
 from app.follow_ups.routes import routes as follow_ups
 from app.imports.routes import routes as imports
 from app.lead_forms.routes import routes as lead_forms
@@ -36,6 +37,8 @@ from app.preparations.routes import routes as preparations
 from app.rules.routes import routes as rules
 from app.service_offers.routes import routes as service_offers
 from app.stations.routes import routes as stations
+from app.suggestions.routes import routes as suggestions
+from app.teams.routes import routes as teams
 from app.territories.routes import routes as territories
 from app.tracks.routes import routes as tracks
 from app.users.auth import authenticate
@@ -53,6 +56,7 @@ ROOMS = (
     users,
     accounts,
     territories,
+    teams,
     calendar,
     custom_fields,
     stations,
@@ -75,6 +79,8 @@ ROOMS = (
     tracks,
     participants,
     attachments,
+    field_figures,
+    suggestions,
     rules,
     iot,
     push,

@@ -27,6 +27,7 @@ import app.rules.models
 import app.search.models
 import app.service_offers.models
 import app.stations.models
+import app.teams.models
 import app.territories.models
 import app.tracks.models
 import app.users.models

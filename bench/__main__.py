@@ -15,6 +15,7 @@ from bench import (
     beside,
     couch,
     field_day,
+    field_figures,
     fleet,
     ingest,
     latency,
@@ -46,6 +47,7 @@ SECTIONS: dict[str, Section] = {
     "node_red": beside.measure,
     "field_day": field_day.measure,
     "timeline": timeline.measure,
+    "field_figures": field_figures.measure,
 }
 
 

@@ -19,6 +19,8 @@ from app.customers.models import Customer
 from app.leads import assigning as leads
 from app.stations import queries as stations
 from app.stations.models import Station
+from app.teams import queries as teams
+from app.teams.models import Team
 from app.territories import operations as assignments
 from app.territories import queries as territories
 from app.territories.models import Territory
@@ -105,6 +107,16 @@ def _check_territories(session: Session, actor: Actor, territory_ids: list[str])
     return {"territory_ids": ["unknown_reference"]} if set(territory_ids) - set(seen) else {}
 
 
+def _check_team(session: Session, actor: Actor, user: User, team_id: str | None) -> Faults:
+    """Check the team of a rep of the principal organisation; nobody else is in one."""
+    if team_id is None:
+        return {}
+    if user.role != REP or user.partner_id is not None:
+        return {"team_id": ["unknown"]}
+    known = session.scalar(teams.visible_to(actor).where(Team.id == team_id)) is not None
+    return {} if known else {"team_id": ["unknown_reference"]}
+
+
 def invite_again(session: Session, settings: Settings, actor: Actor, user: User) -> str | None:
     """Send a new invitation to somebody who has not chosen a password yet; the old ones end.
 
@@ -123,19 +135,20 @@ def invite_again(session: Session, settings: Settings, actor: Actor, user: User)
 
 
 def edit_person(session: Session, actor: Actor, user: User, changes: dict[str, Any]) -> User:
-    """Change a person's name, language, addresses, station or customer, and territories.
+    """Change a person's name, language, addresses, station or customer, team, and territories.
 
     Links that were mailed to an address end with it. Staff who move to another organisation's station
     move there, too.
 
     Raises:
-        FieldsInvalid: ``unknown_reference``; ``unknown`` for a station or customer that the role does not have.
+        FieldsInvalid: ``unknown_reference``; ``unknown`` for a station, customer or team that the role does not have.
     """
     changes = dict(changes)
     territory_ids = changes.pop("territory_ids", None)
     bound = {name: value for name, value in {"station_id": user.station_id, "customer_id": user.customer_id}.items() if value}
     faults = _check_links(session, actor, user.role, bound | changes) if {"station_id", "customer_id"} & set(changes) else {}
     faults |= _check_territories(session, actor, territory_ids or [])
+    faults |= _check_team(session, actor, user, changes.get("team_id"))
     if faults:
         raise FieldsInvalid(faults)
     if "station_id" in changes:

@@ -38,6 +38,7 @@ class PersonEditSchema(fields.Schema):
     phone = fields.Phone(allow_none=True)
     station_id = fields.Id()
     customer_id = fields.Id()
+    team_id = fields.Id(allow_none=True)
     territory_ids = fields.Listing(fields.Id())
 
 

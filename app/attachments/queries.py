@@ -10,14 +10,18 @@ from sqlalchemy.orm import Session
 from app.assets import queries as assets
 from app.assets.models import Asset
 from app.attachments.models import Attachment
-from app.core.db import among
+from app.core.clock import to_ms
+from app.core.db import among, now
 from app.core.errors import NotFound
 from app.core.tracked import one_of
 from app.customers import queries as customers
 from app.customers.models import Customer, Site
 from app.users.rights import Actor
+from app.visits.models import CheckIn, StepResult, Visit
 from app.work_orders import queries as orders
 from app.work_orders.models import WorkOrder
+
+MOST_OF_VISIT = 200
 
 
 def _about(kind: str, subjects: Select[str]) -> ColumnElement[bool]:
@@ -78,6 +82,34 @@ def twin_of(session: Session, actor: Actor, row: Attachment) -> Attachment | Non
         Attachment.state == "stored",
     )
     return session.scalar(visible_to(actor).where(*same).limit(1))
+
+
+def of_visit(session: Session, actor: Actor, visit: Visit) -> list[Attachment]:
+    """Return what an actor may see of a visit's files, the oldest first; one more than are shown where there are more.
+
+    Its files are those that its check-ins and steps name, and those that its rep made between check-in and check-out, by the
+    phone's clock, about its customer, its site, or assets and work orders there: pictures, and what was spoken into the phone.
+    """
+    ways: list[ColumnElement[bool]] = [Attachment.id.in_(sorted(_named_at(session, visit)))]
+    if visit.began_at is not None:
+        since, until = to_ms(visit.began_at), to_ms(visit.ended_at or now(session))
+        there = (
+            and_(Attachment.subject_kind == "customer", Attachment.subject_id == visit.customer_id),
+            and_(Attachment.subject_kind == "site", Attachment.subject_id == visit.site_id),
+            _about("asset", select(Asset.id).where(Asset.customer_id == visit.customer_id)),
+            _about("work_order", select(WorkOrder.id).where(WorkOrder.customer_id == visit.customer_id)),
+        )
+        then = Attachment.made_ms.between(since, until)
+        ways.append(and_(Attachment.user_id == visit.user_id, then, or_(*there)))
+    found = visible_to(actor).where(or_(*ways)).order_by(Attachment.made_ms, Attachment.id)
+    return list(session.scalars(found.limit(MOST_OF_VISIT + 1)))
+
+
+def _named_at(session: Session, visit: Visit) -> set[str]:
+    """Return the ids of the photos that a visit's check-ins and steps name."""
+    shown = session.scalars(select(CheckIn.photo_id).where(CheckIn.visit_id == visit.id, CheckIn.photo_id.is_not(None)))
+    steps = session.scalars(select(StepResult.content).where(StepResult.visit_id == visit.id, StepResult.kind == "photo"))
+    return {str(one) for one in shown} | {photo for content in steps for photo in content.get("photo_ids", ())}
 
 
 def used_files(session: Session, names: Collection[str]) -> set[str]:

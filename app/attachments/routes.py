@@ -10,9 +10,12 @@ from typing import Any
 
 import flask
 from flask import Response, request
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, LengthRequired
 
+from app.attachments import queries, schemas
 from app.attachments.contents import safe_name
+from app.attachments.models import Attachment
 from app.attachments.uploads import MOST_AT_ONCE, Progress, Uploads
 from app.core import wire
 from app.core.edge import edge_database, edge_settings
@@ -20,6 +23,7 @@ from app.core.errors import DomainError, FieldsInvalid
 from app.core.http import PUBLIC, Routes
 from app.core.problems import OFFSET_STREAM
 from app.users.rights import Actor
+from app.visits.queries import access_visit
 
 routes = Routes("attachments", __name__, description="Attachments: uploads by tus 1.0.0, downloads")
 
@@ -167,6 +171,19 @@ def show_content(actor: Actor, attachment_id: str) -> Response:
     answer.headers["Cache-Control"] = "private, no-cache"
     answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return answer
+
+
+@routes.door("GET", "/visits/<visit_id>/attachments", policy="visits.read", answer=schemas.AttachmentsSchema)
+def list_of_visit(session: Session, actor: Actor, visit_id: str) -> dict[str, Any]:
+    """List the files of a visit: photos of its check-ins and steps, and what its rep attached there meanwhile; at most 200."""
+    found = queries.of_visit(session, actor, access_visit(session, actor, visit_id))
+    return {"items": [_shown(row) for row in found[: queries.MOST_OF_VISIT]], "cut": len(found) > queries.MOST_OF_VISIT}
+
+
+def _shown(row: Attachment) -> dict[str, Any]:
+    names = set(schemas.AttachmentSchema().fields) - {"content"}
+    content = f"/attachments/{row.id}/content" if row.state == "stored" else None
+    return {name: getattr(row, name) for name in names} | {"content": content}
 
 
 def _uploads() -> Uploads:

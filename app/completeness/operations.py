@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +15,7 @@ from app.core.db import ChangeCounter, insert_many, insert_once, last_change, no
 from app.core.errors import FieldsInvalid
 from app.core.history import Subject, last_entry, record
 from app.core.ids import new_id
+from app.core.spreadsheets import csv_line
 from app.core.tracked import touch, transition
 from app.custom_fields.queries import fields_of
 from app.customers.models import Customer
@@ -24,8 +23,6 @@ from app.users.rights import Actor
 
 ABOUT = Subject("completeness_rule", "completeness_rule")
 MOST_EXPORTED = 5_000
-# A spreadsheet takes a cell that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def set_rule(session: Session, actor: Actor, counted: Sequence[Mapping[str, Any]], least: int) -> CompletenessRule:
@@ -122,10 +119,7 @@ def exported(session: Session, actor: Actor, wanted: Mapping[str, Any]) -> dict[
     """Return the repair tasks as a CSV file, the least complete first; ``cut`` tells whether there are more than 5,000."""
     query = queries.visible_tasks(actor, wanted).add_columns(Customer.code, Customer.name)
     rows = session.execute(query.order_by(RepairTask.score, RepairTask.id).limit(MOST_EXPORTED + 1)).all()
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(["code", "name", "score", "missing", "state", "user_id"])
+    lines = [csv_line(["code", "name", "score", "missing", "state", "user_id"])]
     for task, code, name in rows[:MOST_EXPORTED]:
-        cells = [code, name, task.score, "|".join(task.missing), task.state, task.user_id or ""]
-        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in cells])
-    return {"csv": out.getvalue(), "rows": len(rows[:MOST_EXPORTED]), "cut": len(rows) > MOST_EXPORTED}
+        lines.append(csv_line([code, name, task.score, "|".join(task.missing), task.state, task.user_id or ""]))
+    return {"csv": "".join(lines), "rows": len(rows[:MOST_EXPORTED]), "cut": len(rows) > MOST_EXPORTED}

@@ -17,6 +17,7 @@ from marshmallow import ValidationError, fields
 
 from app.core import wire
 from app.core.credit_codes import is_credit_code, plain_code
+from app.core.narrowing import NONE
 from app.core.settings import amount
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # Unicode's categories Cc, Zl and Zp
@@ -85,15 +86,25 @@ class Id(fields.Field[str]):
     """An id made by anybody: see ``wire.check_id``."""
 
     default_error_messages = _COMMON
+    pattern = "[A-Za-z0-9_.-]{8,36}"
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"type": "string", "pattern": "^[A-Za-z0-9_.-]{8,36}$"}, **kwargs)
+        super().__init__(metadata={"type": "string", "pattern": f"^{self.pattern}$"}, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         try:
             return wire.check_id(value)
         except wire.WireError as fault:
             raise ValidationError(fault.reason) from None
+
+
+class IdOrNone(Id):
+    """An id, or ``none`` for rows that have none; no id is so short."""
+
+    pattern = f"({NONE}|{Id.pattern})"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        return NONE if value == NONE else super()._deserialize(value, attr, data, **kwargs)
 
 
 class Int(fields.Field[int]):

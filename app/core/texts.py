@@ -31,6 +31,12 @@ PROBLEMS: dict[str, tuple[str, str, str, str]] = {
         "表单已达 {most} 个，请先停用其中一个。",
     ),
     "refresh_refused": ("Sign in again", "This session has ended.", "请重新登录", "本次会话已结束。"),
+    "too_many_rows": (
+        "Too many rows",
+        "There are more than {most} rows. Ask for one team, one territory or fewer days.",
+        "行数过多",
+        "结果超过 {most} 行，请限定团队、区域或缩短日期范围。",
+    ),
     "visit_in_progress": (
         "You are at another visit",
         "Check out of visit {number} first.",

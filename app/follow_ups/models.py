@@ -40,6 +40,7 @@ class FollowUp(Tracked):
         Index(None, "user_id", "state", "next_due"),
         Index(None, "lead_id", "happened_at"),
         Index(None, "customer_id", "happened_at"),
+        Index(None, "happened_at"),
     )
     STATES = {"open": frozenset({"done"})}
     customer_id: Mapped[str | None] = mapped_column(ForeignKey("customers.id"))

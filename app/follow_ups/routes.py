@@ -11,7 +11,7 @@ from app.core.db import now
 from app.core.edge import edge_settings
 from app.core.http import Routes
 from app.core.paging import page, page_of
-from app.follow_ups import operations, queries, schemas
+from app.follow_ups import figures, operations, queries, schemas
 from app.follow_ups.models import FollowUp
 from app.users.rights import Actor
 
@@ -31,8 +31,10 @@ def _shown(row: FollowUp, today: date) -> dict[str, Any]:
 @routes.door("GET", "/follow-ups", policy="follow_ups.read", query=schemas.FollowUpQuery, answer=page_of(schemas.FollowUpSchema))
 def list_follow_ups(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
     """List follow-ups; with ``due_until``, those with an open next step that is due up to and with that day."""
-    found = queries.visible_to(actor)
-    for name in ("lead_id", "user_id", "visit_id", "state"):
+    found = figures.narrowed(edge_settings(), queries.visible_to(actor), query)
+    if "figure" in query:
+        found = found.where(figures.conditions(_today(session))[query["figure"]])
+    for name in ("lead_id", "visit_id", "state"):
         if name in query:
             found = found.where(getattr(FollowUp, name) == query[name])
     if "customer_id" in query:

@@ -8,6 +8,7 @@ from marshmallow import ValidationError, validates_schema
 
 from app.core import fields
 from app.core.paging import PageQuery
+from app.follow_ups.figures import FIGURES
 from app.follow_ups.models import FOLLOW_UP_KINDS, FOLLOW_UP_STATES
 
 _DAY_S = 86_400
@@ -46,7 +47,10 @@ class StepDoneSchema(fields.Schema):
 
 
 class FollowUpQuery(PageQuery):
-    """A page of follow-ups: with one customer or lead, of one person, of one state, with a next step due up to a day."""
+    """A page of follow-ups: with one customer or lead, of one person, team or state, with a next step due up to a day.
+
+    ``from_day``, ``until_day``: they happened on one of these days. ``figure``: those that a figure of field work counts.
+    """
 
     customer_id = fields.Id()
     lead_id = fields.Id()
@@ -54,6 +58,11 @@ class FollowUpQuery(PageQuery):
     visit_id = fields.Id()
     state = fields.OneOf(*FOLLOW_UP_STATES)
     due_until = fields.Day()
+    team_id = fields.IdOrNone()
+    territory_id = fields.IdOrNone()
+    from_day = fields.Day()
+    until_day = fields.Day()
+    figure = fields.OneOf(*FIGURES)
 
 
 class RateSchema(fields.Schema):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -16,6 +14,7 @@ from app.core.db import insert_many, now
 from app.core.errors import Conflict, FieldsInvalid
 from app.core.locales import EN
 from app.core.numbers import next_number
+from app.core.spreadsheets import csv_line
 from app.core.tracked import add, hold, touch, transition
 from app.core.wire import fold
 from app.imports import queries
@@ -29,7 +28,6 @@ from app.users.rights import Actor
 _PAGE = 500
 _MOST_MAPPINGS = 200
 _FORESEEN = ("outranked", "waiting", "follows")
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def upload(session: Session, actor: Actor, kind: str, file_name: str, raw: bytes, system: str | None = None) -> Import:
@@ -169,19 +167,13 @@ def errors_csv(session: Session, row: Import, locale: str) -> Iterator[str]:
     A cell that a spreadsheet would take for a formula gets an apostrophe before it.
     """
     words = ("Row", "What is wrong") if locale == EN else ("行号", "问题")
-    yield "\ufeff" + _line([words[0], *row.header, words[1]])
+    yield "\ufeff" + csv_line([words[0], *row.header, words[1]])
     rows = session.scalars(queries.rows_of(row.id, "faulty", "refused", "kept").execution_options(yield_per=_PAGE))
     for found in rows:
         told = "; ".join(
             f"{name}: {', '.join(fault_told(code, locale)[1] for code in codes)}" for name, codes in found.faults.items()
         )
-        yield _line([str(found.number), *(str(found.cells.get(name, "")) for name in row.header), told])
-
-
-def _line(cells: Sequence[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow([f"'{cell}" if cell.startswith(_DANGEROUS) else cell for cell in cells])
-    return text.getvalue()
+        yield csv_line([str(found.number), *(str(found.cells.get(name, "")) for name in row.header), told])
 
 
 def keep_mapping(session: Session, actor: Actor, values: Mapping[str, Any]) -> ImportMapping:

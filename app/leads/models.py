@@ -42,6 +42,7 @@ class Lead(Tracked):
         Index(None, "owner_id", "state"),
         Index("ix_leads_due", "first_touch_due_at", postgresql_where=_WAITING, sqlite_where=_WAITING),
         Index(None, "scored_by", "state"),
+        Index(None, "assigned_at"),
     )
     STATES = {
         "open": frozenset({"contacted", "lost"}),

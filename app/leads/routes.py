@@ -13,7 +13,7 @@ from app.core.edge import edge_settings
 from app.core.http import Routes, check_version
 from app.core.paging import page, page_of
 from app.customers.duplicates import likeness_shown
-from app.leads import assigning, conversion, operations, queries, schemas, scores
+from app.leads import assigning, conversion, figures, operations, queries, schemas, scores
 from app.leads.models import LIVE_STATES, Lead, LeadRouting, LeadScoreVersion, PoolLead
 from app.leads.scoring import told
 from app.users.rights import Actor
@@ -40,10 +40,11 @@ def _one(session: Session, actor: Actor, lead: Lead) -> dict[str, Any]:
 @routes.door("GET", "/leads", policy="leads.read", query=schemas.LeadQuery, answer=page_of(schemas.LeadSchema))
 def list_leads(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
     """List leads: a rep their own, the office all."""
-    found: Select[Lead] = queries.visible_to(actor)
-    for name in ("state", "owner_id", "territory_id"):
-        if name in query:
-            found = found.where(getattr(Lead, name) == query[name])
+    found: Select[Lead] = figures.narrowed(edge_settings(), queries.visible_to(actor), query)
+    if "figure" in query:
+        found = found.where(figures.FIGURES[query["figure"]])
+    if "state" in query:
+        found = found.where(Lead.state == query["state"])
     if "at_least" in query:
         found = found.where(Lead.score >= query["at_least"])
     if query.get("list") == "pool":

@@ -6,6 +6,7 @@ from app.core import fields
 from app.core.paging import PageQuery
 from app.custom_fields.values import CustomValues
 from app.customers.schemas import LikenessSchema
+from app.leads.figures import FIGURES
 from app.leads.models import LEAD_STATES
 
 
@@ -64,11 +65,18 @@ class LeadSchema(fields.TrackedSchema):
 
 
 class LeadQuery(PageQuery):
-    """A page of leads: of one state, of one rep, of one territory, nobody's, untouched after its time."""
+    """A page of leads: of one state, of one rep or team, of one territory, nobody's, untouched after its time.
+
+    ``from_day``, ``until_day``: their rep got them on one of these days. ``figure``: those that a figure of field work counts.
+    """
 
     state = fields.OneOf(*LEAD_STATES)
     owner_id = fields.Id()
-    territory_id = fields.Id()
+    team_id = fields.IdOrNone()
+    territory_id = fields.IdOrNone()
+    from_day = fields.Day()
+    until_day = fields.Day()
+    figure = fields.OneOf(*FIGURES)
     at_least = fields.Int(0, 100, from_text=True)
     list = fields.OneOf("pool", "overdue")
 

@@ -44,6 +44,8 @@ from app.service_offers import queries as offers
 from app.service_offers.models import Coupon, ServiceOffer
 from app.stations import queries as stations
 from app.stations.models import Station
+from app.teams import queries as teams
+from app.teams.models import Team
 from app.tracks import queries as tracks
 from app.tracks.models import Shift, TrackConsent, TrackDeletion, TrackLook, VisitProposal
 from app.users import queries as users
@@ -64,6 +66,7 @@ _MOST_ENTRIES = 300
 _SCOPES: dict[str, tuple[Callable[[Actor], Select[Any]], Any]] = {
     "user": (users.visible_to, User.id),
     "partner": (users.visible_partners, Partner.id),
+    "team": (teams.visible_to, Team.id),
     "customer": (customers.told_to, Customer.id),
     "site": (customers.visible_sites, Site.id),
     "contact": (contacts.told_to, Contact.id),

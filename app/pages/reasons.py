@@ -560,6 +560,8 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "calendar.day_removed": ("{day} is an ordinary day again.", "{day} 恢复为普通日期。"),
     "territory.created": ("The territory was added.", "区域已创建。"),
+    "team.created": ("The team “{name}” was added.", "团队“{name}”已创建。"),
+    "team.edited": ("The team was given another code or name.", "团队的编号或名称已修改。"),
     "partner.created": ("The partner was added.", "合作方已创建。"),
     "rule.created": ("Rule “{code}” was added.", "规则“{code}”已创建。"),
     "rule.edited": ("The rule was changed; it is now version {number}.", "规则已修改，当前为第 {number} 版。"),

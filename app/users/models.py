@@ -52,6 +52,7 @@ class User(Tracked):
     partner_id: Mapped[str | None] = mapped_column(ForeignKey("partners.id"))
     station_id: Mapped[str | None] = mapped_column(ForeignKey("stations.id", use_alter=True), index=True)
     customer_id: Mapped[str | None] = mapped_column(ForeignKey("customers.id", use_alter=True), index=True)
+    team_id: Mapped[str | None] = mapped_column(ForeignKey("teams.id"), index=True)
     password_hash: Mapped[str | None] = mapped_column(String(200))
     valid_from: Mapped[datetime] = mapped_column(Moment)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, false, or_, select
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, false, or_, select
 from sqlalchemy.orm import Session
 
+from app.core.narrowing import same_or_none
 from app.core.tracked import one_of
 from app.core.wire import fold
 from app.users.models import Partner, User, UserTerritory
@@ -66,6 +69,11 @@ def people_of_customer(session: Session, customer_id: str) -> list[User]:
     return list(
         session.scalars(select(User).where(User.customer_id == customer_id, User.role == "customer", User.state == "active"))
     )
+
+
+def in_team(column: Any, team_id: str) -> ColumnElement[bool]:
+    """Return the condition that a column names a person who is in a team today, or for ``none`` in no team."""
+    return column.in_(select(User.id).where(same_or_none(User.team_id, team_id)))  # type: ignore[no-any-return]
 
 
 def managers_of(session: Session, territory_id: str | None) -> list[User]:

@@ -34,6 +34,7 @@ class UserSchema(fields.TrackedSchema):
     partner_id = fields.Id(allow_none=True)
     station_id = fields.Id(allow_none=True)
     customer_id = fields.Id(allow_none=True)
+    team_id = fields.Id(allow_none=True)
 
 
 class TokensSchema(fields.Schema):

@@ -48,6 +48,7 @@ class Visit(Tracked):
         CheckConstraint(f"source IN {VISIT_SOURCES}", name="source"),
         Index("uq_visits_in_progress", "user_id", unique=True, postgresql_where=_UNDER_WAY, sqlite_where=_UNDER_WAY),
         Index(None, "user_id", "planned_from"),
+        Index(None, "planned_from"),
         Index(
             "uq_visits_period",
             "plan_id",

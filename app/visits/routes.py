@@ -11,7 +11,7 @@ from app.core.http import Routes, check_version
 from app.core.paging import page, page_of
 from app.positions.signals.words import sentence
 from app.users.rights import Actor
-from app.visits import check_ins, days, operations, queries, schemas, steps, words
+from app.visits import check_ins, days, figures, operations, queries, schemas, steps, words
 from app.visits.models import CheckIn, StepResult, Visit
 from app.visits.results import read_result, total_of
 
@@ -25,6 +25,15 @@ def _shown(actor: Actor, row: CheckIn) -> dict[str, Any]:
 
 
 _VISIT_FIELDS = tuple(schemas.VisitSchema().fields)
+_LINKS = {
+    "check_ins": "/check-ins?visit_id={}",
+    "steps": "/visits/{}/steps",
+    "participants": "/visits/{}/participants",
+    "follow_ups": "/follow-ups?visit_id={}",
+    "attachments": "/visits/{}/attachments",
+    "new_information": "/visits/{}/new-information",
+    "history": "/history/visit/{}",
+}
 
 
 def _told(session: Session, actor: Actor, *rows: Visit) -> list[dict[str, Any]]:
@@ -43,13 +52,13 @@ routes = Routes("visits", __name__, description="Visits of reps to customers, an
 @routes.door("GET", "/visits", policy="visits.read", query=schemas.VisitQuery, answer=page_of(schemas.VisitSchema))
 def list_visits(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
     """List visits, the newest first; of a day of the organisation, in the order of their plan."""
-    visits = queries.visible_to(actor)
+    visits = figures.narrowed(edge_settings(), queries.visible_to(actor), query)
+    if "figure" in query:
+        visits = figures.counted(visits, query["figure"])
     if "customer_id" in query:
         visits = visits.where(Visit.customer_id == query["customer_id"])
     if "state" in query:
         visits = visits.where(Visit.state == query["state"])
-    if "user_id" in query:
-        visits = visits.where(Visit.user_id == query["user_id"])
     if "since" in query:
         visits = visits.where(Visit.planned_until >= query["since"])
     if "until" in query:
@@ -67,10 +76,11 @@ def plan_visit(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str
     return _told(session, actor, operations.plan_visit(session, actor, body))[0]
 
 
-@routes.door("GET", "/visits/<visit_id>", policy="visits.read", answer=schemas.VisitSchema)
+@routes.door("GET", "/visits/<visit_id>", policy="visits.read", answer=schemas.OneVisitSchema)
 def read_visit(session: Session, actor: Actor, visit_id: str) -> dict[str, Any]:
-    """Read one visit."""
-    return _told(session, actor, queries.access_visit(session, actor, visit_id))[0]
+    """Read one visit, and where its check-ins, steps, participants, follow-ups and attachments are read."""
+    links = {name: path.format(visit_id) for name, path in _LINKS.items()}
+    return _told(session, actor, queries.access_visit(session, actor, visit_id))[0] | {"links": links}
 
 
 @routes.door("PATCH", "/visits/<visit_id>", policy="visits.write", body=schemas.VisitEditSchema, answer=schemas.VisitSchema)

@@ -9,6 +9,7 @@ from app.positions.plausibility import Grade
 from app.positions.verdicts import Nearness
 from app.visit_types.models import STEP_KINDS
 from app.visit_types.schemas import MOST_QUESTIONS, MOST_STEPS, Code
+from app.visits.figures import FIGURES
 from app.visits.models import CHECK_IN_STATES, SITE_FIXES, VISIT_SOURCES, VISIT_STATES
 
 MOST_LINES = 200
@@ -55,6 +56,24 @@ class VisitSchema(fields.TrackedSchema):
     source = fields.OneOf(*VISIT_SOURCES, dump_only=True)
 
 
+class VisitLinksSchema(fields.Schema):
+    """Where the rest of a visit is read, below ``/api/v1``."""
+
+    check_ins = fields.Text(200)
+    steps = fields.Text(200)
+    participants = fields.Text(200)
+    follow_ups = fields.Text(200)
+    attachments = fields.Text(200)
+    new_information = fields.Text(200)
+    history = fields.Text(200)
+
+
+class OneVisitSchema(VisitSchema):
+    """A visit by itself, with where the rest of it is read."""
+
+    links = fields.Nested(VisitLinksSchema, dump_only=True)
+
+
 class VisitEditSchema(fields.Schema):
     """What may change of a planned visit; another time also of a missed one."""
 
@@ -74,13 +93,20 @@ class MoveSchema(fields.Schema):
 
 
 class VisitQuery(PageQuery):
-    """A page of visits: of one state, of one rep, at one customer, planned to begin within a span.
+    """A page of visits: of one state, rep, team or type, at one customer or in one territory, planned to begin within a span.
 
-    ``day``: of the organisation's day, in the order of their plan; else the newest first.
+    ``day``: of the organisation's day, in the order of their plan; else the newest first. ``from_day``, ``until_day``: planned
+    for one of these days, both among them. ``figure``: those that a figure of field work counts.
     """
 
     state = fields.OneOf(*VISIT_STATES)
     user_id = fields.Id()
+    team_id = fields.IdOrNone()
+    territory_id = fields.IdOrNone()
+    type_id = fields.Id()
+    from_day = fields.Day()
+    until_day = fields.Day()
+    figure = fields.OneOf(*FIGURES)
     customer_id = fields.Id()
     day = fields.Day()
     since = fields.Instant()

@@ -43,6 +43,7 @@ from app.lead_forms.models import FormSubmission
 from app.leads import operations as leads
 from app.rules.operations import install_default_rules
 from app.service_offers.models import Coupon, ServiceOffer
+from app.teams import operations as teams
 from app.territories import operations as territories
 from app.tracks import batches, consents, looks, shifts
 from app.tracks.models import TrackDeletion, TrackLook, VisitProposal
@@ -90,7 +91,7 @@ class Estate:
             return own if person.startswith("rep") else set()  # where a rep was is theirs to say
         if kind in {"lead_form", "submission"}:
             return own if person in OFFICE else set()
-        if kind in {"contact", "contact_relation"}:  # what is said of people stays in the organisation
+        if kind in {"contact", "contact_relation", "team"}:  # what is said of people stays in the organisation
             return own if person in OFFICE or person in {"rep1", "rep2"} else set()
         if kind == "customer_report":  # what an owner tells is told to the organisation
             return own if person in OFFICE or person.startswith(("rep", "owner")) else set()
@@ -305,7 +306,8 @@ def _make_side(session: Session, estate: Estate, office: Actor, profile: Any, si
     since = estate.db.clock.now() - timedelta(days=400)
     territory = territories.create_territory(session, office, word, f"{word} territory")
     partner = add(session, Partner(name=f"{station_word} partner"))
-    rep = make_user(session, settings, "rep", f"rep-{word}", territory_ids=[territory.id])
+    team = teams.create_team(session, office, {"code": word, "name": f"{word} team"})
+    rep = make_user(session, settings, "rep", f"rep-{word}", territory_ids=[territory.id], team_id=team.id)
     customer = customers.create_customer(
         session,
         office,
@@ -354,6 +356,7 @@ def _make_side(session: Session, estate: Estate, office: Actor, profile: Any, si
     command = ask_device(session, office, device, {"say": word}, 300)
     estate.things[side] |= {
         "territory": territory.id,
+        "team": team.id,
         "partner": partner.id,
         "customer": customer.id,
         "site": site.id,

@@ -47,6 +47,18 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "POST /territories": "territories.manage",
         "PUT /users/<user_id>/territories": "users.manage",
     },
+    "teams": {
+        "GET /teams": "teams.read",
+        "POST /teams": "teams.manage",
+        "PATCH /teams/<team_id>": "teams.manage",
+    },
+    "field_figures": {
+        "GET /field-figures": "field_figures.read",
+        "GET /field-figures/export": "field_figures.read",
+    },
+    "suggestions": {
+        "GET /suggestions": "suggestions.read",
+    },
     "custom_fields": {
         "GET /custom-fields": "custom_fields.read",
         "POST /custom-fields": "custom_fields.manage",
@@ -340,6 +352,7 @@ CLASSIFIED: dict[str, dict[str, str]] = {
         "PATCH /uploads/<upload_id>": "attachments.write",
         "DELETE /uploads/<upload_id>": "attachments.write",
         "GET /attachments/<attachment_id>/content": "attachments.read",
+        "GET /visits/<visit_id>/attachments": "visits.read",
     },
     "rules": {
         "GET /rules": "rules.read",

@@ -107,11 +107,15 @@ BODIES: dict[str, Any] = {
     "POST /alarms/<alarm_id>/snooze": {"hours": 1},
     "PUT /users/<user_id>/territories": {"territory_ids": []},
     "PATCH /users/<user_id>": {"name": "x"},
+    "PATCH /teams/<team_id>": {"name": "x"},
     "POST /users/<user_id>/deactivate": {},
 }
 QUERIES = {
     "GET /customers/<customer_id>/known": "?fields=phone",
     "GET /devices/<device_id>/telemetry": "?metric=soh_pct",
+    "GET /field-figures": "?by=user&from=2026-02-01&until=2026-03-31",
+    "GET /field-figures/export": "?by=day&from=2026-02-01&until=2026-03-31",
+    "GET /suggestions": "?field=leads.interest",
     "GET /search": "?q=ltd&limit=50",
     "GET /sync/digest": "?collection=customers",
     "GET /sync/explain": f"?collection=customers&id={ANY_ID}&user={ANY_ID}",
@@ -166,6 +170,7 @@ SUBJECTS = {
     "user": "user",
     "partner": "partner",
     "territory": "territory",
+    "team": "team",
 }
 LISTS = {
     "/customers": "customer",
@@ -193,6 +198,7 @@ LISTS = {
     "/station-tasks": "task",
     "/service-offers": "offer",
     "/stations": "station",
+    "/teams": "team",
 }
 # One of each kind of person who sees one side, or nothing at all.
 SHORT_SIGHTED = ("rep1", "owner1", "staff1", "partner_manager1", "partner_admin1", "partner_rep1")

@@ -1,0 +1,1 @@
+"""How field work goes, in numbers that open into what they count."""

@@ -1,0 +1,1 @@
+"""What was entered before, for whoever types it again."""
