@@ -652,6 +652,7 @@ POSITIONS: dict[str, tuple[str, str]] = {
     "position_implausible": ("much speaks against the position", "定位不可信"),
     "site_unconfirmed": ("nobody has confirmed yet where the site is", "站点位置尚未确认"),
     "day_passed": ("it is after the day the visit was planned for", "晚于计划拜访日"),
+    "day_ahead": ("it is before the day the visit was planned for", "早于计划拜访日"),
     "before_check_in": ("by the phone's clock it is before the check-in", "按手机时钟，早于签到时间"),
     "time_ahead": ("by the phone's clock it is in the future", "按手机时钟，时间在未来"),
     "time_old": ("it is more than 30 days old", "已超过 30 天"),

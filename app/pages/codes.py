@@ -13,6 +13,7 @@ from app.core.texts import POSITIONS
 CODED: dict[str, tuple[str, str]] = POSITIONS | {
     "told_late": ("the rep had checked in in time, and it was told late", "业务员当日已按时签到，信息迟到"),
     "held_later": ("the rep came on a later day", "业务员于之后的日期到访"),
+    "held_ahead": ("the rep had come before its day, and it was told late", "业务员已提前到访，信息迟到"),
     "visited_meanwhile": ("the customer was visited meanwhile", "该客户近期已拜访"),
     "plan_switched_off": ("the visit plan was switched off", "拜访计划已停用"),
     "left_the_plan": ("the site is not part of the visit plan any more", "该站点已不在拜访计划范围内"),

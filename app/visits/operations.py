@@ -25,6 +25,8 @@ from app.visits import queries, steps
 from app.visits.check_ins import check_in
 from app.visits.models import CheckIn, Visit
 
+# Why a visit was not missed, by what its check-in says of its day.
+_HELD = {"day_passed": "held_later", "day_ahead": "held_ahead"}
 _TIMES = ("planned_from", "planned_until")
 
 
@@ -171,7 +173,7 @@ def _take_back(session: Session, visit: Visit, was: str, row: CheckIn, entry: Hi
         return None
     about = Subject("visit", visit.id)
     causes = [entry, last_entry(session, about, "visit.missed")]
-    why = "held_later" if "day_passed" in row.reasons else "told_late"
+    why = next((why for reason, why in _HELD.items() if reason in row.reasons), "told_late")
     return record(session, "visit.not_missed", about, causes=causes, occurred_at=row.at, reason=why)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.core.clock import to_ms
-from app.jobs import JOBS, miss_visits
+from app.jobs import JOBS, miss_visits, plan_days
 from app.visits import days
 from tests.conftest import SetClock
 from tests.factories import World
@@ -154,6 +154,56 @@ def test_who_comes_on_a_later_day_is_looked_at_whether_or_not_the_job_was_first(
 
     assert (row["state"], row["reasons"]) == ("needs_review", ["day_passed"])
     assert rep.get(f"/visits/{visit}")["state"] == "in_progress"
+
+
+def test_who_comes_a_day_ahead_may_and_a_manager_sees_it(rep: Http, boss: Http, world: World, clock: SetClock) -> None:
+    visit = plan(rep, world, **window("2026-03-02T16:00", "2026-03-02T18:00"))  # 0:00 of the next day in Shanghai
+    begun = rep.post(f"/visits/{visit}/check-in", fix(world))
+    [waits] = boss.get("/check-ins?state=needs_review")["items"]
+
+    assert (begun["state"], begun["reasons"], waits["id"]) == ("needs_review", ["day_ahead"], begun["id"])
+    assert rep.get(f"/visits/{visit}")["state"] == "in_progress"
+    said = [person.get(f"/history/check_in/{begun['id']}")["about"][0]["reason"] for person in (rep, boss)]
+    assert "早于计划拜访日" in said[0]
+    assert "it is before the day the visit was planned for" in said[1]
+
+
+def test_what_was_held_a_day_ahead_is_not_missed_nor_planned_again(rep: Http, world: World, clock: SetClock) -> None:
+    tomorrow = window("2026-03-03T01:00", "2026-03-03T02:00")
+    visit, other = plan(rep, world, **tomorrow), plan(rep, world, **tomorrow)
+    rep.post(f"/visits/{visit}/check-in", fix(world))
+    assert visit in [row["id"] for row in rep.get("/mobile/home")["sections"][0]["rows"]]
+    rep.post(f"/visits/{visit}/check-out", fix(world))
+    clock.advance(days=1)
+    day = {"starts_at": "2026-03-03T02:00:00Z", "ends_at": "2026-03-03T10:00:00Z", "start_lat": 22.5, "start_lon": 114.0}
+    asked = rep.post("/visits/plan-day", day | {"datum": "wgs84"}, expect=202)
+    plan_days(world.db, world.settings)
+    answer = rep.get(f"/day-plans/{asked['id']}")["answer"]
+    clock.advance(days=1)
+
+    assert [one["visit_id"] for one in answer["stops"] + answer["left_out"]] == [other]
+    assert miss_visits(world.db, world.settings) == 1
+    assert [rep.get(f"/visits/{one}")["state"] for one in (visit, other)] == ["finished", "missed"]
+
+
+def test_what_was_held_a_day_ahead_and_told_after_the_job_was_not_missed(
+    rep: Http, boss: Http, world: World, phone: Phones, clock: SetClock
+) -> None:
+    visit = plan(rep, world, **window("2026-03-03T01:00", "2026-03-03T02:00"))
+    device = phone(world.rep)
+    device.pull()
+    body = {"visit_id": visit} | fix(world)
+    clock.advance(days=2)
+    miss_visits(world.db, world.settings)
+    device.intend("intent-00001", "visit.check_in", json.dumps(body | {"sent_ms": to_ms(clock.now())}))
+    device.sync()
+    device.sync()
+
+    assert device.rows["intents"]["intent-00001"]["verdict"] == "accepted"
+    [row] = rep.get("/check-ins")["items"]
+    assert (row["state"], row["reasons"]) == ("needs_review", ["day_ahead"])
+    entries = boss.get(f"/history/visit/{visit}")["about"]
+    assert entries[2]["reason"] == "The visit was not missed after all: the rep had come before its day, and it was told late."
 
 
 def test_moving_and_a_closed_door_may_be_told_from_offline(rep: Http, world: World, phone: Phones, clock: SetClock) -> None:
