@@ -158,7 +158,10 @@ def _plan_words(row: DayPlan, locale: str, _settings: Settings) -> dict[str, Any
 def _intent_words(row: Intent, locale: str, _settings: Settings) -> dict[str, Any]:
     if row.code is None:
         return {"text": None}
-    title, detail = problem_text(row.code, locale, row.facts or {})
+    facts = row.facts or {}
+    title, detail = problem_text(row.code, locale, facts)
+    if facts.get("errors"):
+        detail = "; ".join(f"{name} {field_text(code, locale)}" for name, codes in facts["errors"].items() for code in codes)
     return {"text": f"{title}: {detail}"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from marshmallow import Schema
@@ -459,6 +460,8 @@ INTENTS: dict[str, IntentKind] = {
 
 # States of a station task that say: somebody else did it already. Telling it again needs no person.
 _DONE = frozenset({"finished", "done"})
+# So many fields that are wrong are named in a verdict.
+_MOST_NAMED = 20
 
 
 def read_body(kind: str, text: str) -> dict[str, Any]:
@@ -511,7 +514,11 @@ def decide(session: Session, settings: Settings, actor: Actor, intent: Intent) -
 def _verdict(kind: IntentKind, refusal: DomainError | None) -> tuple[str, str | None, dict[str, Any] | None]:
     if refusal is None:
         return "accepted", None, None
-    facts = {name: value if isinstance(value, int | float | bool) else str(value)[:200] for name, value in refusal.facts.items()}
+    facts: dict[str, Any] = {
+        name: value if isinstance(value, int | float | bool) else str(value)[:200] for name, value in refusal.facts.items()
+    }
+    if isinstance(refusal, FieldsInvalid):
+        facts["errors"] = dict(islice(refusal.errors.items(), _MOST_NAMED))
     told_before = refusal.code == "state_conflict" and refusal.facts.get("state") in _DONE
     review = kind.happened and isinstance(refusal, Conflict) and not told_before
     return "needs_review" if review else "rejected", refusal.code, facts

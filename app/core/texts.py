@@ -545,6 +545,8 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
     "one_result": ("is needed, or one of stock, order, answers, but only one", "须提供 photo_ids、stock、order、answers 之一"),
     "one_frequency": ("is needed, or times_per_month, but not both", "须提供 every_days 或 times_per_month 之一"),
     "unchanged": ("is the same as before", "与原来相同"),
+    "too_far_ahead": ("lies more than two years ahead", "晚于当前时间两年以上"),
+    "window_too_long": ("is more than 31 days after the beginning", "与开始时间相隔超过 31 天"),
     "in_future": ("lies in the future", "晚于当前时间"),
     "field_key": (
         "must be 1 to 30 characters of a-z 0-9 _, beginning with a letter",
