@@ -17,6 +17,7 @@ from app.core.db import among, insert_many, now
 from app.core.errors import NotFound
 from app.core.scopes import ScopeEntry, ScopeGrant
 from app.follow_ups import queries as follow_ups
+from app.tracks import queries as tracks
 from app.users.rights import Actor
 from app.visits import queries as visits
 from offline_sync.models import DeletedId, EarlyRow, SyncProblem
@@ -27,6 +28,7 @@ _FINDERS: dict[str, Callable[[Session, Actor, str], Any]] = {
     **{name: writer.find for name, writer in WRITERS.items()},
     "visits": visits.access_visit,
     "follow_ups": follow_ups.access_follow_up,
+    "track_shifts": tracks.own_shift,
 }
 # Of one person; what comes beyond is refused at once.
 _MOST = 5000

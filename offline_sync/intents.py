@@ -69,7 +69,8 @@ class IntentKind:
         verb: carries it out.
         happened: the row tells of something done in the world; where the state of things does not
             allow it any more, a person decides, and it is not simply refused.
-        makes: collection of the row it makes, which others may be about: it is carried out before those of its push.
+        makes: collection of the row it makes, which others may be about: it is carried out before those of its push, or
+            ``in_turn`` with them where it may hang on one of them in turn.
         about: collection and id of the row it is about, where phones make such rows: it waits for one that is under way.
     """
 
@@ -78,6 +79,7 @@ class IntentKind:
     verb: Verb
     happened: bool = False
     makes: str | None = None
+    in_turn: bool = False
     about: Callable[[Mapping[str, Any]], tuple[str, str]] | None = None
 
 
@@ -432,12 +434,17 @@ INTENTS: dict[str, IntentKind] = {
     ),
     "track_consent.withdraw": IntentKind("tracks.record", _WithdrawConsent, lambda s, _, a, b: _withdraw_consent(s, a, b)),
     "track_shift.begin": IntentKind(
-        "tracks.record", track_schemas.BeginShiftSchema, lambda s, c, a, b: shifts.begin_shift(s, c, a, b)
+        "tracks.record",
+        track_schemas.BeginShiftSchema,
+        lambda s, c, a, b: shifts.begin_shift(s, c, a, b),
+        makes="track_shifts",
+        in_turn=True,  # after the consent of the same day
     ),
     "track_shift.end": IntentKind(
         "tracks.record",
         _EndShift,
         lambda s, _, a, b: shifts.end_shift(s, a, track_queries.own_shift(s, a, b["shift_id"]), b),
+        about=lambda b: ("track_shifts", b["shift_id"]),
     ),
     "visit_proposal.confirm": IntentKind(
         "tracks.record", _ConfirmVisit, lambda s, _, a, b: proposals.confirm(s, a, _proposal(s, a, b), b)

@@ -36,6 +36,7 @@ CODED: dict[str, tuple[str, str]] = POSITIONS | {
     "by_rep": ("the rep ended it", "业务员结束"),
     "by_calendar": ("the working day was over", "工作日已结束"),
     "too_long": ("it had lasted as long as a shift may", "已达班次最长时间"),
+    "next_began": ("the next shift began", "下一班次已开始"),
     "consent_withdrawn": ("the consent was withdrawn", "同意已撤回"),
     "track_retention": ("they had been kept as long as they may be", "已到保存期限"),
     "track_consent_withdrawn": ("the consent was withdrawn", "同意已撤回"),
