@@ -445,9 +445,21 @@ COLLECTIONS: dict[str, Collection] = {
                 "moved_count",
                 "incomplete",
                 "lacking",
+                "source",
+                "plan_id",
             ),
             optional=frozenset(
-                {"length_minutes", "began_at", "ended_at", "outcome", "next_step", "cancel_reason", "type_id", "kit_id"}
+                {
+                    "length_minutes",
+                    "began_at",
+                    "ended_at",
+                    "outcome",
+                    "next_step",
+                    "cancel_reason",
+                    "type_id",
+                    "kit_id",
+                    "plan_id",
+                }
             ),
         ),
         Collection("visit_types", VisitType, "visits.read", _plain("code", "name_zh", "name_en", "active", "number")),

@@ -102,9 +102,8 @@ def _cut(session: Session, shift: Shift, at: datetime, *, is_told: bool) -> None
         raise Conflict("shift_running")
     if shift.began_at == at or shift.end_reason in {"by_rep", "consent_withdrawn"}:
         raise Conflict("shift_overlaps")
-    ended = {"ended_at": at, "end_reason": "next_began"}
     if shift.state == "running":
-        transition(session, shift, "finished", **ended, revision=Shift.revision + 1)
+        transition(session, shift, "finished", ended_at=at, end_reason="next_began", revision=Shift.revision + 1)
         return
     shift.ended_at, shift.end_reason, shift.revision = at, "next_began", shift.revision + 1
     touch(session, shift)
@@ -125,8 +124,9 @@ def _end_at_once(session: Session, row: Shift, after: Shift | None, consent: Tra
 
 def _note_end(session: Session, actor: Actor, shift: Shift, causes: Sequence[HistoryEntry | None]) -> HistoryEntry:
     about = Subject("track_shift", shift.id)
-    ended = {"occurred_at": shift.ended_at, "reason": shift.end_reason}
-    return record(session, "track_shift.ended", about, causes=causes, actor_id=actor.id, **ended)
+    return record(
+        session, "track_shift.ended", about, causes=causes, actor_id=actor.id, occurred_at=shift.ended_at, reason=shift.end_reason
+    )
 
 
 def end_shift(session: Session, actor: Actor, shift: Shift, told: Mapping[str, Any]) -> Shift:
