@@ -130,8 +130,8 @@ def dismiss(session: Session, actor: Actor, letter_id: str) -> DeadLetter:
 def _tell(session: Session, actor: Actor, letter: DeadLetter, kind: str) -> None:
     """Write into the causal log what somebody did with a dead letter."""
     about = Subject("dead_letter", letter.id)
-    facts = {"topic": letter.topic, "source": letter.source, "reason": letter.reason}
-    record(session, kind, about, causes=[last_entry(session, about)], actor_id=actor.id, **facts)
+    causes = [last_entry(session, about)]
+    record(session, kind, about, causes=causes, actor_id=actor.id, topic=letter.topic, source=letter.source, reason=letter.reason)
 
 
 def dismiss_all(session: Session, actor: Actor, source: str, reason: str | None) -> int:
