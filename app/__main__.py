@@ -165,14 +165,11 @@ def _up(settings: Settings, *, demo: bool) -> int:
     _say(f"  starting {names}", f"  正在启动 {names}")
     supervisor.start()
     try:
-        missing = supervise.wait_ready(settings, database)
-        if missing:
-            _say("  not ready: " + "; ".join(missing), "  尚未就绪：" + "；".join(missing))
-            _say(f"  logs: {logs}   checks: python -m app doctor", f"  日志：{logs}   检查：python -m app doctor")
-        else:
+        is_ready = supervise.wait_ready(settings, database, supervisor)
+        if is_ready:
             url = settings.public_url
             _say(f"\nReady: {url}   API: {url}/docs   logs: {logs}", f"\n已就绪：{url}   接口文档：{url}/docs   日志：{logs}")
-        if demo:
+        if is_ready and demo:
             _say(accounts)
             simulator = supervise.Child("simulator", [sys.executable, "-m", "app", "simulate"], once=True)
             supervisor.children.append(simulator)

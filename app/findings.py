@@ -13,8 +13,9 @@ from app.assets.device_settings import is_behind
 from app.assets.models import Device, DeviceProfile, SettingsState
 from app.core.clock import from_ms
 from app.core.db import Database
-from app.core.leases import ProcessBeat, overdue_jobs
+from app.core.leases import ProcessBeat, last_outcomes, overdue_jobs
 from app.core.settings import Settings
+from app.core.unfinished import PREFIX
 from app.entitlements.counting import differing
 from app.rules.queries import unreadable_rules
 from app.tracks.erasure import overdue
@@ -43,7 +44,21 @@ class Finding(NamedTuple):
 
 
 def of_jobs(session: Session) -> Iterator[Finding]:
-    """Tell of jobs whose last end is too long ago."""
+    """Tell of jobs whose last end is too long ago, and of those that could not do all of their work."""
+    for job, outcome in sorted(last_outcomes(session).items()):
+        if outcome.startswith(PREFIX):
+            told = outcome.removeprefix(PREFIX)
+            yield Finding(
+                "problem",
+                (
+                    f"the job {job} could not do all of its work; it failed with {told}",
+                    f"定时作业 {job} 未能全部完成，失败 {told}",
+                ),
+                (
+                    "the worker's log says why, by these ids; the next run tries them again",
+                    "worker 的日志按这些编号说明原因；下次运行会重试",
+                ),
+            )
     for job, late_s in sorted(overdue_jobs(session).items()):
         if late_s > _JOB_PATIENCE_S:
             minutes = round(late_s / 60)

@@ -8,13 +8,16 @@ catches up with its first run.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import delete, update
@@ -34,6 +37,7 @@ from app.core.metrics import JOB_RUNS
 from app.core.scopes import forget_removals
 from app.core.settings import Settings
 from app.core.tracked import hold
+from app.core.unfinished import Unfinished
 from app.customer_reports import photos
 from app.customers import duplicates, look_ups, merging
 from app.day_plans import operations as day_plans
@@ -246,6 +250,11 @@ JOBS: tuple[Job, ...] = (
 )
 
 
+_SAY_EVERY_S = 60.0
+# It says every single run that it skips; ``Scheduler`` counts them, and says so once a minute.
+logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
+
+
 class Scheduler:
     """The ticking of one worker process."""
 
@@ -257,6 +266,11 @@ class Scheduler:
         self._ticker = BackgroundScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": 300, "max_instances": 1}
         )
+
+        self._began: dict[str, float] = {}
+        # By job: when it was last said that runs were skipped, and how many were since.
+        self._said: dict[str, tuple[float | None, int]] = {}
+        self._ticker.add_listener(self._skipped, EVENT_JOB_MAX_INSTANCES)
 
     def start(self) -> None:
         """Tick every job at its interval, the first time at once."""
@@ -276,6 +290,47 @@ class Scheduler:
         with self.database.transaction() as session:
             give_up_lead(session, self.holder)
 
+    def _work(self, job: Job, scheduled_for: datetime) -> None:
+        """Do the work of a claimed run, and keep what came of it."""
+        self._began[job.id] = time.monotonic()
+        unfinished: Unfinished | None = None
+        try:
+            done = job.work(self.database, self.settings)
+        except Unfinished as fault:
+            unfinished, done = fault, fault.done
+        finally:
+            self._began.pop(job.id, None)
+        passed(FaultPoint.RUN_DONE)
+        with self.database.transaction() as session:
+            session.execute(
+                update(JobRun)
+                .where(JobRun.job == job.id, JobRun.scheduled_for == scheduled_for)
+                .values(finished_at=database_now(session), outcome=unfinished.outcome if unfinished else f"done: {done}")
+            )
+        JOB_RUNS.labels(job.id, "unfinished" if unfinished else "done").inc()
+        if unfinished:
+            log.error("job unfinished", job=job.id, changed=done, failed=len(unfinished.failed), some=unfinished.outcome)
+        elif done:
+            log.info("job done", job=job.id, changed=done)
+
+    def _skipped(self, event: Any) -> None:
+        """Count a run that was due while the one before was at work; say so at most once a minute for each job."""
+        JOB_RUNS.labels(event.job_id, "skipped").inc()
+        present = time.monotonic()
+        said_at, skipped = self._said.get(event.job_id, (None, 0))
+        skipped += 1
+        if said_at is None or present - said_at >= _SAY_EVERY_S:
+            began = self._began.get(event.job_id)
+            log.warning(
+                "job takes longer than its interval",
+                job=event.job_id,
+                every_s=next((job.every_s for job in self.jobs if job.id == event.job_id), None),
+                running_s=None if began is None else round(present - began),
+                runs_skipped=skipped,
+            )
+            said_at, skipped = present, 0
+        self._said[event.job_id] = (said_at, skipped)
+
     def run(self, job: Job) -> bool:
         """Run a job for the present tick, if this process leads and nobody ran it; tell whether it ran."""
         try:
@@ -288,17 +343,7 @@ class Scheduler:
                 if not claim_run(session, job.id, scheduled_for, fence, job.every_s):
                     return False
             passed(FaultPoint.RUN_CLAIMED)
-            done = job.work(self.database, self.settings)
-            passed(FaultPoint.RUN_DONE)
-            with self.database.transaction() as session:
-                session.execute(
-                    update(JobRun)
-                    .where(JobRun.job == job.id, JobRun.scheduled_for == scheduled_for)
-                    .values(finished_at=database_now(session), outcome=f"done: {done}")
-                )
-            JOB_RUNS.labels(job.id, "done").inc()
-            if done:
-                log.info("job done", job=job.id, changed=done)
+            self._work(job, scheduled_for)
             return True
         except Exception as fault:  # a job must not end the ticking of the others
             JOB_RUNS.labels(job.id, "failed").inc()

@@ -27,6 +27,8 @@ from app.serve import end_with_parent
 _STABLE_S = 60.0
 _LONGEST_PAUSE_S = 30.0
 _GRACE_S = 12.0
+_LOOK_EVERY_S = 0.3
+_SAY_EVERY_S = 10.0
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it is made for this user only
 _MEMORY_NEEDED = 16_000_000
 Say = Callable[[str], None]
@@ -164,8 +166,12 @@ class Supervisor:
     def watch(self) -> None:
         """Restart what dies, after a pause that grows while it keeps dying; return when told to stop."""
         while not self.stopping.wait(0.25):
-            for child in self.children:
-                self._look_after(child)
+            self.look_after()
+
+    def look_after(self) -> None:
+        """Restart what has died, once its pause is over."""
+        for child in self.children:
+            self._look_after(child)
 
     def _look_after(self, child: Child) -> None:
         present = time.monotonic()
@@ -239,18 +245,29 @@ def prepare_environ(settings: Settings) -> dict[str, str]:
     }
 
 
-def wait_ready(settings: Settings, database: Database, timeout_s: float = 60.0) -> list[str]:
-    """Wait until web, broker session and worker answer; return what is still missing at the time-out."""
-    deadline = time.monotonic() + timeout_s
-    missing = ["web"]
-    while time.monotonic() < deadline:
+def wait_ready(settings: Settings, database: Database, supervisor: Supervisor) -> bool:
+    """Look after the processes until web, broker session and worker answer; return False when told to stop before.
+
+    However long it takes: every 10 s it says what is still missing.
+    """
+    say_at = time.monotonic() + _SAY_EVERY_S
+    while not supervisor.stopping.wait(_LOOK_EVERY_S):
+        supervisor.look_after()
         missing = readiness(database, settings, processes=True)
         if not _listens(settings.http_host, settings.http_port):
             missing.append("web does not listen yet")
         if not missing:
-            return []
-        time.sleep(0.3)
-    return missing
+            return True
+        if time.monotonic() >= say_at:
+            say_at = time.monotonic() + _SAY_EVERY_S
+            told = "; ".join(missing)
+            supervisor.say(
+                in_terminal()(
+                    f"  not ready yet: {told} (logs: {supervisor.folder}; checks: python -m app doctor)",
+                    f"  尚未就绪：{told}（日志：{supervisor.folder}；检查：python -m app doctor）",
+                )
+            )
+    return False
 
 
 def _listens(host: str, port: int) -> bool:

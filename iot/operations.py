@@ -111,18 +111,27 @@ def _take(database: Database, settings: Settings, topic: str, payload: bytes) ->
     return fates
 
 
-def dismiss(session: Session, letter_id: str) -> DeadLetter:
+def dismiss(session: Session, actor: Actor, letter_id: str) -> DeadLetter:
     """Close a dead letter that is of no use; the same message again opens it again.
 
     Raises:
         NotFound: when there is none.
     """
-    letter = session.get(DeadLetter, letter_id)
+    letter = session.get(DeadLetter, letter_id, with_for_update=True)
     if letter is None:
         raise NotFound
-    letter.state = "dismissed"
+    if letter.state != "dismissed":
+        letter.state = "dismissed"
+        _tell(session, actor, letter, "dead_letter.dismissed")
     session.flush()
     return letter
+
+
+def _tell(session: Session, actor: Actor, letter: DeadLetter, kind: str) -> None:
+    """Write into the causal log what somebody did with a dead letter."""
+    about = Subject("dead_letter", letter.id)
+    causes = [last_entry(session, about)]
+    record(session, kind, about, causes=causes, actor_id=actor.id, topic=letter.topic, source=letter.source, reason=letter.reason)
 
 
 def dismiss_all(session: Session, actor: Actor, source: str, reason: str | None) -> int:
@@ -141,7 +150,7 @@ def dismiss_all(session: Session, actor: Actor, source: str, reason: str | None)
     return n
 
 
-def replay(database: Database, settings: Settings, letter_id: str) -> DeadLetter:
+def replay(database: Database, settings: Settings, actor: Actor, letter_id: str) -> DeadLetter:
     """Send one dead letter through the ingest again, as if it had just been read, with its first arrival time.
 
     Raises:
@@ -163,6 +172,8 @@ def replay(database: Database, settings: Settings, letter_id: str) -> DeadLetter
         letter = session.get_one(DeadLetter, letter_id, with_for_update=True)
         if letter.times > times:  # it failed again: that was ours, and not the device's
             letter.times -= 1
+            _tell(session, actor, letter, "dead_letter.refused_again")
         else:
             letter.state = "replayed"
+            _tell(session, actor, letter, "dead_letter.replayed")
         return letter

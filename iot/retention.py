@@ -6,7 +6,7 @@ last time (``iot.folds.settle``). What comes later from before the horizon is co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta, tzinfo
 
 from sqlalchemy import and_, delete, func, select, true
@@ -15,15 +15,19 @@ from sqlalchemy.orm import Session
 from app.assets.models import Device
 from app.assets.placements import former_stays
 from app.core.clock import to_ms
-from app.core.db import Database, insert_into, now
+from app.core.db import Database, insert_into, is_away, now
 from app.core.fault_points import FaultPoint, passed
+from app.core.logs import get_log
 from app.core.settings import Settings
+from app.core.unfinished import Unfinished
 from app.rules.queries import active_rules
 from iot import folds, store
 from iot.models import Telemetry, TelemetryHorizon, TelemetryRollup
 from iot.steps import HOUR_MS, Step
 from iot.store import Rollup
 from iot.subjects import watched_in
+
+log = get_log(__name__)
 
 SPANS = ("hour", "day")
 _SLICE = 5000
@@ -34,23 +38,42 @@ _STRIDE_MS = 30 * 24 * HOUR_MS
 def retire_telemetry(database: Database, settings: Settings) -> int:
     """Move the horizon to ``telemetry_days`` before now, and turn what was measured before it into roll-ups.
 
+    An asset with which it fails keeps its readings for the next run, and no other asset from going on.
+
     Returns:
         How many readings were deleted.
+
+    Raises:
+        Unfinished: with the ids of the assets with which it failed.
     """
     if not settings.telemetry_days:
         return 0
     with database.transaction() as session:
         horizon_ms = _move_horizon(session, "before_ms", settings.telemetry_days)
         asset_ids = session.scalars(select(Device.asset_id).distinct().order_by(Device.asset_id)).all()
-    gone = 0
+    gone, failed = 0, []
     for asset_id in asset_ids:
-        more = True
-        while more:
-            with database.transaction() as session:
-                n, more = _retire_of(session, asset_id, horizon_ms, settings.time_zone)
-            passed(FaultPoint.SLICE_RETIRED)
-            gone += n
+        try:
+            for n in _slices(database, asset_id, horizon_ms, settings.time_zone):
+                gone += n
+        except Exception as fault:
+            if is_away(fault):
+                raise
+            failed.append(asset_id)
+            log.exception("readings not retired", asset=asset_id)
+    if failed:
+        raise Unfinished(gone, failed)
     return gone
+
+
+def _slices(database: Database, asset_id: str, horizon_ms: int, time_zone: tzinfo) -> Iterator[int]:
+    """Retire the readings of an asset's devices slice by slice; yield how many each was."""
+    more = True
+    while more:
+        with database.transaction() as session:
+            n, more = _retire_of(session, asset_id, horizon_ms, time_zone)
+        passed(FaultPoint.SLICE_RETIRED)
+        yield n
 
 
 def retire_rollups(database: Database, settings: Settings) -> int:

@@ -354,13 +354,13 @@ def _letter(row: DeadLetter) -> dict[str, Any]:
 )
 def replay(actor: Actor, letter_id: str) -> dict[str, Any]:
     """Send a dead letter through the ingest again; still refused, it is open again with the new reason."""
-    return _letter(operations.replay(edge_database(), edge_settings(), letter_id))
+    return _letter(operations.replay(edge_database(), edge_settings(), actor, letter_id))
 
 
 @routes.door("POST", "/dead-letters/<letter_id>/dismiss", policy="dead_letters.replay", answer=schemas.DeadLetterSchema)
 def dismiss(session: Session, actor: Actor, letter_id: str) -> dict[str, Any]:
     """Close a dead letter that is of no use."""
-    return _letter(operations.dismiss(session, letter_id))
+    return _letter(operations.dismiss(session, actor, letter_id))
 
 
 @routes.door(

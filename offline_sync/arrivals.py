@@ -88,7 +88,7 @@ def _rank(arrival: Arrival) -> tuple[int, bool, int]:
     if arrival.collection != "intents":
         return place, False, 0
     kind, made = INTENTS.get(str(arrival.values.get("kind"))), arrival.values.get("made_at")
-    return place, kind is None or kind.makes is None, made if isinstance(made, int) else 0
+    return place, kind is None or kind.makes is None or kind.in_turn, made if isinstance(made, int) else 0
 
 
 def _mend(session: Session, sender: Sender, outcomes: Sequence[Outcome]) -> None:

@@ -161,7 +161,10 @@ def _plan_words(row: DayPlan, locale: str, _settings: Settings) -> dict[str, Any
 def _intent_words(row: Intent, locale: str, _settings: Settings) -> dict[str, Any]:
     if row.code is None:
         return {"text": None}
-    title, detail = problem_text(row.code, locale, row.facts or {})
+    facts = row.facts or {}
+    title, detail = problem_text(row.code, locale, facts)
+    if facts.get("errors"):
+        detail = "; ".join(f"{name} {field_text(code, locale)}" for name, codes in facts["errors"].items() for code in codes)
     return {"text": f"{title}: {detail}"}
 
 
@@ -454,9 +457,21 @@ COLLECTIONS: dict[str, Collection] = {
                 "moved_count",
                 "incomplete",
                 "lacking",
+                "source",
+                "plan_id",
             ),
             optional=frozenset(
-                {"length_minutes", "began_at", "ended_at", "outcome", "next_step", "cancel_reason", "type_id", "kit_id"}
+                {
+                    "length_minutes",
+                    "began_at",
+                    "ended_at",
+                    "outcome",
+                    "next_step",
+                    "cancel_reason",
+                    "type_id",
+                    "kit_id",
+                    "plan_id",
+                }
             ),
         ),
         Collection("visit_types", VisitType, "visits.read", _plain("code", "name_zh", "name_en", "active", "number")),

@@ -18,6 +18,7 @@ from app.core.errors import NotFound
 from app.core.scopes import ScopeEntry, ScopeGrant
 from app.entitlements import queries as entitlements
 from app.follow_ups import queries as follow_ups
+from app.tracks import queries as tracks
 from app.users.rights import Actor
 from app.visits import queries as visits
 from offline_sync.models import DeletedId, EarlyRow, SyncProblem
@@ -29,6 +30,7 @@ _FINDERS: dict[str, Callable[[Session, Actor, str], Any]] = {
     "visits": visits.access_visit,
     "follow_ups": follow_ups.access_follow_up,
     "entitlement_spends": entitlements.access_spend,
+    "track_shifts": tracks.own_shift,
 }
 # Of one person; what comes beyond is refused at once.
 _MOST = 5000

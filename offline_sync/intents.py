@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from marshmallow import Schema
@@ -71,7 +72,8 @@ class IntentKind:
         verb: carries it out.
         happened: the row tells of something done in the world; where the state of things does not
             allow it any more, a person decides, and it is not simply refused.
-        makes: collection of the row it makes, which others may be about: it is carried out before those of its push.
+        makes: collection of the row it makes, which others may be about: it is carried out before those of its push, or
+            ``in_turn`` with them where it may hang on one of them in turn.
         about: collection and id of the row it is about, where phones make such rows: it waits for one that is under way.
         timed: its verb takes ``skew_ms``, the phone's clock minus ours, beside the body.
     """
@@ -81,6 +83,7 @@ class IntentKind:
     verb: Verb
     happened: bool = False
     makes: str | None = None
+    in_turn: bool = False
     about: Callable[[Mapping[str, Any]], tuple[str, str]] | None = None
     timed: bool = False
 
@@ -445,12 +448,17 @@ INTENTS: dict[str, IntentKind] = {
     ),
     "track_consent.withdraw": IntentKind("tracks.record", _WithdrawConsent, lambda s, _, a, b: _withdraw_consent(s, a, b)),
     "track_shift.begin": IntentKind(
-        "tracks.record", track_schemas.BeginShiftSchema, lambda s, c, a, b: shifts.begin_shift(s, c, a, b)
+        "tracks.record",
+        track_schemas.BeginShiftSchema,
+        lambda s, c, a, b: shifts.begin_shift(s, c, a, b),
+        makes="track_shifts",
+        in_turn=True,  # after the consent of the same day
     ),
     "track_shift.end": IntentKind(
         "tracks.record",
         _EndShift,
         lambda s, _, a, b: shifts.end_shift(s, a, track_queries.own_shift(s, a, b["shift_id"]), b),
+        about=lambda b: ("track_shifts", b["shift_id"]),
     ),
     "visit_proposal.confirm": IntentKind(
         "tracks.record", _ConfirmVisit, lambda s, _, a, b: proposals.confirm(s, a, _proposal(s, a, b), b)
@@ -497,6 +505,8 @@ INTENTS: dict[str, IntentKind] = {
 
 # States of a station task that say: somebody else did it already. Telling it again needs no person.
 _DONE = frozenset({"finished", "done"})
+# So many fields that are wrong are named in a verdict.
+_MOST_NAMED = 20
 
 
 def read_body(kind: str, text: str) -> dict[str, Any]:
@@ -549,7 +559,11 @@ def decide(session: Session, settings: Settings, actor: Actor, intent: Intent) -
 def _verdict(kind: IntentKind, refusal: DomainError | None) -> tuple[str, str | None, dict[str, Any] | None]:
     if refusal is None:
         return "accepted", None, None
-    facts = {name: value if isinstance(value, int | float | bool) else str(value)[:200] for name, value in refusal.facts.items()}
+    facts: dict[str, Any] = {
+        name: value if isinstance(value, int | float | bool) else str(value)[:200] for name, value in refusal.facts.items()
+    }
+    if isinstance(refusal, FieldsInvalid):
+        facts["errors"] = dict(islice(refusal.errors.items(), _MOST_NAMED))
     told_before = refusal.code == "state_conflict" and refusal.facts.get("state") in _DONE
     review = kind.happened and isinstance(refusal, Conflict) and not told_before
     return "needs_review" if review else "rejected", refusal.code, facts

@@ -85,6 +85,14 @@ def claim_run(session: Session, job_id: str, scheduled_for: datetime, fence: int
     return insert_once(session, JobRun, job=job_id, scheduled_for=scheduled_for, fence=fence, every_s=every_s)
 
 
+def last_outcomes(session: Session) -> dict[str, str]:
+    """Return by job what came of its last run that ended."""
+    newest = select(JobRun.job, func.max(JobRun.scheduled_for).label("at")).where(JobRun.finished_at.is_not(None))
+    last = newest.group_by(JobRun.job).subquery()
+    rows = select(JobRun.job, JobRun.outcome).join(last, and_(last.c.job == JobRun.job, last.c.at == JobRun.scheduled_for))
+    return {job: outcome or "" for job, outcome in session.execute(rows)}
+
+
 def overdue_jobs(session: Session) -> dict[str, float]:
     """Return by how many seconds each job's next end is late, by the database's clock; 0 for one that keeps time.
 

@@ -570,6 +570,8 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
     "one_result": ("is needed, or one of stock, order, answers, but only one", "须提供 photo_ids、stock、order、answers 之一"),
     "one_frequency": ("is needed, or times_per_month, but not both", "须提供 every_days 或 times_per_month 之一"),
     "unchanged": ("is the same as before", "与原来相同"),
+    "too_far_ahead": ("lies more than two years ahead", "晚于当前时间两年以上"),
+    "window_too_long": ("is more than 31 days after the beginning", "与开始时间相隔超过 31 天"),
     "in_future": ("lies in the future", "晚于当前时间"),
     "field_key": (
         "must be 1 to 30 characters of a-z 0-9 _, beginning with a letter",
@@ -677,6 +679,7 @@ POSITIONS: dict[str, tuple[str, str]] = {
     "position_implausible": ("much speaks against the position", "定位不可信"),
     "site_unconfirmed": ("nobody has confirmed yet where the site is", "站点位置尚未确认"),
     "day_passed": ("it is after the day the visit was planned for", "晚于计划拜访日"),
+    "day_ahead": ("it is before the day the visit was planned for", "早于计划拜访日"),
     "before_check_in": ("by the phone's clock it is before the check-in", "按手机时钟，早于签到时间"),
     "time_ahead": ("by the phone's clock it is in the future", "按手机时钟，时间在未来"),
     "time_old": ("it is more than 30 days old", "已超过 30 天"),

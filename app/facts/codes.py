@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import literal, select, update
+from sqlalchemy import Select, literal, select, update
 from sqlalchemy.orm import Session
 
 from app.core.db import among, insert_once, now
@@ -32,18 +32,33 @@ def lists(session: Session) -> dict[str, set[str]]:
 
 
 def known_codes(session: Session, system: str, codes: Collection[tuple[str, str]]) -> dict[tuple[str, str], CodeMapping]:
-    """Return what is known of some codes (list, code) of a system; those nobody met before become tasks to map them."""
-    found = find_codes(session, system, codes)
-    for name, theirs in sorted(set(codes) - set(found)):
-        _meet(session, name, system, theirs)
-    return find_codes(session, system, codes) if set(codes) - set(found) else found
+    """Return what is known of some codes (list, code) of a system; those nobody met before become tasks to map them.
+
+    Nobody maps one of them until the commit: a word written meanwhile by what the code stood for before would never follow.
+    Who holds codes and customers takes the codes first, as mapping does.
+    """
+    _meet_new(session, system, codes)
+    held = _of(session, system, codes).order_by(CodeMapping.id).with_for_update(read=True)
+    return _by_code(session, held.execution_options(populate_existing=True))
 
 
 def find_codes(session: Session, system: str, codes: Collection[tuple[str, str]]) -> dict[tuple[str, str], CodeMapping]:
-    """As ``known_codes``, but only those that somebody met; writes nothing."""
+    """As ``known_codes``, but only those that somebody met; writes nothing and keeps nobody waiting."""
+    return _by_code(session, _of(session, system, codes))
+
+
+def _of(session: Session, system: str, codes: Collection[tuple[str, str]]) -> Select[CodeMapping]:
     wanted = {theirs for _, theirs in codes}
-    query = select(CodeMapping).where(CodeMapping.system == system, among(session, CodeMapping.theirs, sorted(wanted)))
+    return select(CodeMapping).where(CodeMapping.system == system, among(session, CodeMapping.theirs, sorted(wanted)))
+
+
+def _by_code(session: Session, query: Select[CodeMapping]) -> dict[tuple[str, str], CodeMapping]:
     return {(row.list_name, row.theirs): row for row in session.scalars(query)}
+
+
+def _meet_new(session: Session, system: str, codes: Collection[tuple[str, str]]) -> None:
+    for name, theirs in sorted(set(codes) - set(find_codes(session, system, codes))):
+        _meet(session, name, system, theirs)
 
 
 def _meet(session: Session, list_name: str, system: str, theirs: str) -> None:
@@ -74,7 +89,8 @@ def add_mapping(session: Session, actor: Actor, values: Mapping[str, str]) -> Co
     if values["list_name"] not in lists(session):
         raise FieldsInvalid({"list_name": ["unknown_reference"]})
     key = (values["list_name"], values["theirs"])
-    mapping = known_codes(session, values["system"], [key])[key]
+    _meet_new(session, values["system"], [key])
+    mapping = find_codes(session, values["system"], [key])[key]
     return map_code(session, actor, mapping, values["ours"])
 
 

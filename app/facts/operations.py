@@ -142,10 +142,10 @@ def tell_many(session: Session, actor: Actor, system: str, kind: str, rows: Sequ
         For each row ``{"row", "outcome", "code", "text"}``; outcomes: ``survives``, ``outranked``, ``waiting`` (for its code to
         be mapped), ``ignored`` or ``refused``.
     """
-    found = _named(session, actor, rows)
     lists = codes.lists(session)
     met = {pair for row in rows if (pair := _coded(row, lists)) is not None}
     known = codes.known_codes(session, system, met) if met else {}
+    found = _named(session, actor, rows)
     answers = []
     for n, row in enumerate(rows):
         source = Source(kind, system, actor.id, row.get("said_at"), None)

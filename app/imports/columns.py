@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from app.search.spelling import fold
 
@@ -36,13 +37,16 @@ class Fields:
         """Return header -> field for the columns whose names say what they are; of two for one field the first.
 
         Args:
-            own: what the company's own fields are called, by field; what names a field of ours is never one of these.
+            own: what the company's own fields are called, by field, each the surer the later; what names a field of ours is never
+                one of these.
         """
-        by_name = {_plain(name): field for field, names in own.items() for name in names}
+        ranked = zip_longest(*own.values(), fillvalue=None)
+        by_name = {_plain(name): field for names in ranked for field, name in zip(own, names, strict=True) if name is not None}
         by_name |= {_plain(name): field for field, names in self.synonyms.items() for name in (*names.split("|"), field)}
         found: dict[str, str] = {}
         for name in header:
-            field = by_name.get(_plain(name))
+            # As mappings write it there is no doubt, whatever a label or another key is called.
+            field = name.strip() if name.strip() in own else by_name.get(_plain(name))
             if field is not None and field not in found.values():
                 found[name] = field
         return found

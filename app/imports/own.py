@@ -22,8 +22,8 @@ def own_fields(session: Session, subject: str) -> dict[str, CustomField]:
 
 
 def own_names(session: Session, subject: str) -> dict[str, tuple[str, ...]]:
-    """Return what columns of the company's own fields are called: their labels, and their keys."""
-    return {name: (field.label_zh, field.label_en, field.key) for name, field in own_fields(session, subject).items()}
+    """Return what columns of the company's own fields are called: their labels, their keys, and as mappings name them."""
+    return {name: (field.label_zh, field.label_en, field.key, name) for name, field in own_fields(session, subject).items()}
 
 
 def value_in(field: CustomField, cell: Cell) -> Any:

@@ -558,6 +558,18 @@ REASONS: dict[str, tuple[str, str]] = {
         "{n} dead letters of {source} were closed as of no use.",
         "已将来源 {source} 的 {n} 条死信作为无用信息关闭。",
     ),
+    "dead_letter.dismissed": (
+        "The message on {topic} that could not be used ({reason}) was closed as of no use.",
+        "主题 {topic} 上无法处理的消息（{reason}）已作为无用信息关闭。",
+    ),
+    "dead_letter.replayed": (
+        "The message on {topic} that could not be used was sent through the ingest again, and taken in.",
+        "主题 {topic} 上此前无法处理的消息已重放，并成功入库。",
+    ),
+    "dead_letter.refused_again": (
+        "The message on {topic} was sent through the ingest again, and could not be used: {reason}.",
+        "主题 {topic} 上的消息已重放，仍无法处理：{reason}。",
+    ),
     "calendar.day_removed": ("{day} is an ordinary day again.", "{day} 恢复为普通日期。"),
     "territory.created": ("The territory was added.", "区域已创建。"),
     "team.created": ("The team “{name}” was added.", "团队“{name}”已创建。"),

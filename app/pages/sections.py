@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import and_, case, select
+from sqlalchemy import and_, case, or_, select
 from sqlalchemy.orm import aliased
 
 from app.assets.models import Asset
@@ -59,7 +59,7 @@ class Section:
 
 
 def _visits(look: Look, most: int) -> Found:
-    """Find today's visits: a rep's own, the office everybody's."""
+    """Find today's visits, planned for it or begun on it: a rep's own, the office everybody's."""
     actor = look.actor
     query = (
         select(Visit, Customer.name, Site.name, User.name)
@@ -70,8 +70,10 @@ def _visits(look: Look, most: int) -> Found:
             visits.in_scope(actor) if actor.sees_all else Visit.user_id == actor.id,
             Visit.deleted_at.is_(None),
             Visit.state != "cancelled",
-            Visit.planned_from < look.day_ends,
-            Visit.planned_until >= look.day_begins,
+            or_(
+                and_(Visit.planned_from < look.day_ends, Visit.planned_until >= look.day_begins),
+                and_(Visit.began_at >= look.day_begins, Visit.began_at < look.day_ends),
+            ),
         )
         .order_by(case({"in_progress": 0, "planned": 1}, value=Visit.state, else_=2), Visit.planned_from, Visit.id)
     )

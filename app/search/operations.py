@@ -17,7 +17,7 @@ from app.search.terms import Text, terms_of
 # So many rows are kept with the write itself, and so many at one run of the job.
 AT_ONCE = 200
 AT_A_RUN = 500
-_VERSION = 2  # of what terms are made of texts: another one makes every digest another
+_VERSION = 3  # of what terms are made of texts: another one makes every digest another
 
 
 def rekey(session: Session, kind: str, texts: Mapping[str, Sequence[Text]]) -> None:

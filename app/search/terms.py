@@ -13,7 +13,7 @@ from enum import IntEnum
 from itertools import combinations, islice, product
 from typing import Any, NamedTuple
 
-from app.search.spelling import fold, syllables_of
+from app.search.spelling import fold, said_as, syllables_of
 
 LONGEST_TERM = 32
 MOST_TERMS = 200
@@ -108,9 +108,13 @@ def _of_name(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _sounds(units: Sequence[str], starts: Sequence[int]) -> Iterator[tuple[int, str]]:
-    """Yield initials and full pinyin from each start on: the commonest readings, then rarer ones, of the beginning first."""
-    # Of each unit how it may sound, with the first letter; words that are not Chinese are both as they are.
-    readings = [[(each, each[:1]) for each in syllables_of(unit)] if _HAN.match(unit) else [(unit, unit)] for unit in units]
+    """Yield initials and full pinyin from each start on: as they are read there, then in rarer ways, of the beginning first."""
+    # Of each unit how it may sound, with the first letter; words that are not Chinese are both as they are. First where it
+    # stands, then otherwise.
+    readings = [
+        [(each, each[:1]) for each in dict.fromkeys((here, *syllables_of(unit)))] if _HAN.match(unit) else [(unit, unit)]
+        for unit, here in zip(units, said_as(units), strict=True)
+    ]
     usual = [each[0] for each in readings]
     steps = [(0, start) for start in starts]
     steps += [(rarer, start) for part in (starts[:1], starts[1:]) for rarer in range(1, _MOST_RARER + 1) for start in part]

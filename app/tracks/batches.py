@@ -20,7 +20,7 @@ from app.core.errors import Conflict
 from app.core.history import Subject, last_entry, record
 from app.core.settings import Settings
 from app.core.tracked import hold, touch
-from app.tracks import queries
+from app.tracks import erasure, queries
 from app.tracks.chunks import Kept, Told, pack, rank, union, unpack
 from app.tracks.models import Shift, TrackBatch, TrackChunk, TrackConsent
 from app.tracks.moments import AHEAD, OLDEST, hold_rep
@@ -116,6 +116,12 @@ def _sort(session: Session, actor: Actor, batch: Batch) -> tuple[list[tuple[Shif
         else:
             found[shift.id][told] = skew_ms
     return [(shift, found[shift.id]) for shift in shifts if shift.id in found], refused
+
+
+def hand_on(session: Session, shift: Shift, later: Shift) -> None:
+    """Give the fixes of a shift from the beginning of the next one on to that one: they were sent before it was told of."""
+    for fixes in erasure.take_out(session, shift, to_ms(later.began_at) - 1).values():
+        _keep(session, later, fixes)
 
 
 def _keep(session: Session, shift: Shift, fixes: Kept) -> tuple[int, int]:

@@ -64,24 +64,32 @@ class _Gone:
 
 def trim(session: Session, shift: Shift, until: datetime, actor_id: str, causes: Sequence[HistoryEntry | None]) -> None:
     """Delete the fixes of a shift after an instant: it turned out that it had ended by then."""
-    gone, until_ms = _Gone(), to_ms(until)
+    gone = _Gone()
+    for hour, over in take_out(session, shift, to_ms(until)).items():
+        gone.count(shift.id, hour, over, pack(over))
+    _prove(session, gone.proof(shift.user_id, "after_the_end", None), actor_id, causes)
+
+
+def take_out(session: Session, shift: Shift, until_ms: int) -> dict[int, Kept]:
+    """Take the fixes of a shift after an instant out of it; return them by hour of the phone's clock."""
+    taken: dict[int, Kept] = {}
     mine = select(TrackChunk).where(TrackChunk.shift_id == shift.id).order_by(TrackChunk.hour)
     for chunk in session.scalars(mine.with_for_update()).all():
         fixes = unpack(chunk.content)
         over = {told: skew_ms for told, skew_ms in fixes.items() if told.told_ms + skew_ms > until_ms}
         if not over:
             continue
-        gone.count(shift.id, chunk.hour, over, pack(over))
+        taken[chunk.hour] = over
         left = {told: skew_ms for told, skew_ms in fixes.items() if told not in over}
         if left:
             chunk.fixes, chunk.content = len(left), pack(left)
         else:
             session.delete(chunk)
-    if gone.fixes:
-        shift.fixes -= gone.fixes
+    if taken:
+        shift.fixes -= sum(map(len, taken.values()))
         shift.revision += 1
         touch(session, shift)
-        _prove(session, gone.proof(shift.user_id, "after_the_end", None), actor_id, causes)
+    return taken
 
 
 def erase_all(session: Session, actor: Actor, causes: Sequence[HistoryEntry | None]) -> None:

@@ -16,7 +16,7 @@ from app.positions.plausibility import Grade
 
 CONSENT_STATES = ("given", "replaced", "withdrawn")
 SHIFT_STATES = ("running", "finished")
-SHIFT_ENDS = ("by_rep", "by_calendar", "too_long", "consent_withdrawn")
+SHIFT_ENDS = ("by_rep", "by_calendar", "too_long", "consent_withdrawn", "next_began")
 PROPOSAL_STATES = ("proposed", "confirmed", "rejected", "withdrawn")
 PURPOSES = ("mileage", "visits", "safety", "complaint")
 DELETION_CAUSES = ("retention", "consent_withdrawn", "after_the_end")

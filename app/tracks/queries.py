@@ -79,6 +79,14 @@ def running_shift(session: Session, user_id: str) -> Shift | None:
     return session.scalar(select(Shift).where(Shift.user_id == user_id, Shift.state == "running", Shift.deleted_at.is_(None)))
 
 
+def shifts_around(session: Session, user_id: str, at: datetime) -> tuple[Shift | None, Shift | None]:
+    """Return the last shift of a rep that had begun by an instant, and the first that began after it."""
+    mine = select(Shift).where(Shift.user_id == user_id, Shift.deleted_at.is_(None)).limit(1)
+    before = mine.where(Shift.began_at <= at).order_by(Shift.began_at.desc(), Shift.id.desc())
+    after = mine.where(Shift.began_at > at).order_by(Shift.began_at, Shift.id)
+    return session.scalar(before), session.scalar(after)
+
+
 def shifts_since(session: Session, user_id: str, since: datetime) -> Sequence[Shift]:
     """Return a rep's shifts that may have fixes from an instant on, the oldest first."""
     mine = select(Shift).where(Shift.user_id == user_id, Shift.deleted_at.is_(None), Shift.latest_end_at >= since)

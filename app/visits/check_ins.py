@@ -119,7 +119,10 @@ def _against_the_plan(settings: Settings, visit: Visit, at: datetime, *, leaving
     """Return what is odd about an instant, by the visit's plan and its beginning."""
     if leaving:
         return ["before_check_in"] if visit.began_at is not None and at < visit.began_at else []
-    return ["day_passed"] if day_of(settings, at) > day_of(settings, visit.planned_until) else []
+    day = day_of(settings, at)
+    if day > day_of(settings, visit.planned_until):
+        return ["day_passed"]
+    return ["day_ahead"] if day < day_of(settings, visit.planned_from) else []
 
 
 def _fix_of(told: Mapping[str, Any]) -> Fix:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.core.db import now
 from app.core.errors import Conflict, FieldsInvalid
 from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.numbers import next_number
@@ -26,6 +27,11 @@ from app.visits import queries, steps
 from app.visits.check_ins import check_in
 from app.visits.models import CheckIn, Visit
 
+# Why a visit was not missed, by what its check-in says of its day.
+_HELD = {"day_passed": "held_later", "day_ahead": "held_ahead"}
+# How far ahead a visit is planned at most, and how long the window is in which it is to begin.
+FARTHEST = timedelta(days=2 * 365)
+LONGEST_WINDOW = timedelta(days=31)
 _TIMES = ("planned_from", "planned_until")
 
 
@@ -37,8 +43,8 @@ def plan_visit(session: Session, actor: Actor, values: Mapping[str, Any]) -> Vis
             ``length_minutes``.
 
     Raises:
-        FieldsInvalid: ``unknown_reference`` (site_id, user_id, type_id), ``already_exists`` (id), ``out_of_range``
-            (planned_until).
+        FieldsInvalid: ``unknown_reference`` (site_id, user_id, type_id), ``already_exists`` (id), ``too_far_ahead``
+            (planned_from), ``out_of_range`` and ``window_too_long`` (planned_until).
     """
     site = session.scalar(customers.visible_sites(actor).where(Site.id == values["site_id"]))
     if site is None:
@@ -62,7 +68,7 @@ def plan_visit(session: Session, actor: Actor, values: Mapping[str, Any]) -> Vis
     )
     if values.get("id"):
         row.id = values["id"]
-    _check_window(row.planned_from, row.planned_until)
+    _check_window(session, row.planned_from, row.planned_until)
     add(session, row)
     record(session, "visit.planned", Subject("visit", row.id), actor_id=actor.id, number=row.number)
     return row
@@ -79,9 +85,16 @@ def _rep(session: Session, actor: Actor, user_id: str | None) -> str:
     return user_id
 
 
-def _check_window(begins: datetime, ends: datetime) -> None:
+def _check_window(session: Session, begins: datetime, ends: datetime) -> None:
+    faults: dict[str, list[str]] = {}
+    if begins > now(session) + FARTHEST:
+        faults["planned_from"] = ["too_far_ahead"]
     if begins > ends:
-        raise FieldsInvalid({"planned_until": ["out_of_range"]})
+        faults["planned_until"] = ["out_of_range"]
+    elif ends - begins > LONGEST_WINDOW:
+        faults["planned_until"] = ["window_too_long"]
+    if faults:
+        raise FieldsInvalid(faults)
 
 
 def move_visit(
@@ -95,7 +108,7 @@ def move_visit(
 
     Raises:
         Conflict: ``state_conflict`` when it is not planned any more.
-        FieldsInvalid: ``out_of_range`` (planned_until).
+        FieldsInvalid: ``too_far_ahead`` (planned_from), ``out_of_range`` and ``window_too_long`` (planned_until).
     """
     visit = hold(session, Visit, visit.id)
     if visit.state not in {"planned", "missed"}:
@@ -107,7 +120,8 @@ def move_visit(
         transition(session, visit, "planned")
     for name in changes.keys() - {"reason"}:
         setattr(visit, name, changes[name])
-    _check_window(visit.planned_from, visit.planned_until)
+    if times:  # one of an older release may stand farther off; only who moves it has to mind
+        _check_window(session, visit.planned_from, visit.planned_until)
     fields = sorted(changes.keys() - {"reason"})
     if times:
         visit.moved_count, visit.move_reason = visit.moved_count + 1, changes.get("reason")
@@ -172,7 +186,7 @@ def _take_back(session: Session, visit: Visit, was: str, row: CheckIn, entry: Hi
         return None
     about = Subject("visit", visit.id)
     causes = [entry, last_entry(session, about, "visit.missed")]
-    why = "held_later" if "day_passed" in row.reasons else "told_late"
+    why = next((why for reason, why in _HELD.items() if reason in row.reasons), "told_late")
     return record(session, "visit.not_missed", about, causes=causes, occurred_at=row.at, reason=why)
 
 

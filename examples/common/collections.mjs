@@ -48,6 +48,7 @@ const COLLECTIONS = {
     planned_from: 'number', planned_until: 'number', length_minutes: 'number?', state: 'string',
     began_at: 'number?', ended_at: 'number?', outcome: 'string?', next_step: 'string?', cancel_reason: 'string?',
     type_id: 'string?', kit_id: 'string?', moved_count: 'number', incomplete: 'boolean', lacking: 'string',
+    source: 'string', plan_id: 'string?',
   },
   custom_fields: {
     subject_kind: 'string', key: 'string', kind: 'string', label_zh: 'string', label_en: 'string',

@@ -6,11 +6,15 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from app import supervise
+from app.core.db import Database
+from app.core.settings import Settings
 from app.supervise import Child, Supervisor, alone, free_port, metrics_folder
 from tests.iot.broker.brokers import wait_until
 
@@ -121,3 +125,48 @@ def test_the_port_that_another_part_is_to_have_is_left_to_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         wanted = taken.getsockname()[1]
         assert free_port(wanted, besides=wanted + 1) > wanted + 1
+
+
+def test_ready_is_told_however_late_and_every_ten_seconds_what_is_missing(
+    tmp_path: Path, db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A web process that needs 95 s, and dies once on the way."""
+    keeper, said = supervisor(tmp_path, Child("web", [sys.executable, "-c", "import time; time.sleep(600)"]))
+    clock = Hours()
+    monkeypatch.setattr(supervise, "time", clock)
+    monkeypatch.setattr(supervise, "_LOOK_EVERY_S", 0)
+    monkeypatch.setattr(supervise, "readiness", lambda *_, **__: [] if clock.at > 95 else ["worker: not heard for 15 s"])
+    with socket.socket() as web:
+        web.bind(("127.0.0.1", 0))
+        web.listen()
+        keeper.start()
+        [child] = keeper.children
+        assert child.process is not None
+        os.killpg(child.process.pid, signal.SIGKILL)
+        child.process.wait()
+        try:
+            assert supervise.wait_ready(replace(settings, http_port=web.getsockname()[1]), db, keeper)
+            assert child.process is not None
+        finally:
+            keeper.stop()
+
+    waits = [line for line in said if "not ready yet: worker: not heard for 15 s" in line]
+    assert 8 <= len(waits) <= 9
+    assert "web ended with code -9" in said[0]
+
+
+def test_who_is_told_to_stop_while_it_waits_stops(tmp_path: Path, db: Database, settings: Settings) -> None:
+    keeper, _ = supervisor(tmp_path)
+    keeper.stopping.set()
+
+    assert not supervise.wait_ready(settings, db, keeper)
+
+
+class Hours:
+    """Time that passes by a second each time it is asked for."""
+
+    at = 0.0
+
+    def monotonic(self) -> float:
+        self.at += 1
+        return self.at

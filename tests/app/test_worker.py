@@ -9,11 +9,13 @@ import pytest
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from app import worker
+from app import jobs, worker
 from app.core import db as core_db
 from app.core.db import Database
+from app.core.metrics import JOB_RUNS
 from app.core.settings import Settings
 from app.jobs import Job, Scheduler
+from tests.iot.broker.brokers import wait_until
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -98,3 +100,39 @@ class Idle:
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
+
+
+def test_runs_that_are_skipped_are_counted_and_told_once_a_minute(
+    db: Database, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("WARNING")
+    runs, goes_on = JOB_RUNS.labels("slow", "skipped")._value, threading.Event()
+    before = runs.get()
+    scheduler = Scheduler(db, settings, (Job("slow", 1, lambda *_: int(goes_on.wait(60))),))
+    with structlog.testing.capture_logs() as told:
+        scheduler.start()
+        try:
+            wait_until(lambda: runs.get() >= before + 2, "two runs to be skipped")
+        finally:
+            goes_on.set()
+            scheduler.stop()
+
+    [line] = [entry for entry in told if entry["log_level"] == "warning"]
+    assert line["event"] == "job takes longer than its interval"
+    assert (line["job"], line["every_s"], line["runs_skipped"]) == ("slow", 1, 1)
+    assert [record for record in caplog.records if record.name.startswith("apscheduler")] == []
+
+
+def test_what_was_not_told_is_told_with_the_next_minute(
+    db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow:
+        job_id = "slow"
+
+    at = iter([0.0, 1.0, 59.0, 60.0, 61.0])
+    monkeypatch.setattr(jobs.time, "monotonic", lambda: next(at))
+    scheduler = Scheduler(db, settings, ())
+    with structlog.testing.capture_logs() as told:
+        for _ in range(5):
+            scheduler._skipped(Slow())
+    assert [entry["runs_skipped"] for entry in told] == [1, 3]

@@ -339,6 +339,27 @@ def test_after_the_database_takes_it_again_a_replayed_message_is_stored_once(wor
     assert len(offers(world.db, world.pack)) == 1
 
 
+def test_the_log_tells_who_replayed_and_dismissed_which_letter(world: World, http: Http) -> None:
+    admin = http.as_(world.admin)
+    with refusing(world.db, "b:2"):
+        send(world, world.device, *values(MONDAY_MORNING - 2 * DAY, DAY, 74.9, 74.5, 74.1))
+        [letter] = replay(admin)
+    replay(admin)
+    for _ in range(2):
+        admin.post(f"/dead-letters/{letter['id']}/dismiss")
+
+    entries = http.as_(world.manager).get(f"/history/dead_letter/{letter['id']}")["about"]
+    assert [(entry["kind"], entry["actor_id"]) for entry in entries] == [
+        ("dead_letter.refused_again", world.admin),
+        ("dead_letter.replayed", world.admin),
+        ("dead_letter.dismissed", world.admin),
+    ]
+    assert entries[2]["because_of"] == [entries[1]["id"]]
+    assert all(letter["topic"] in entry["reason"] for entry in entries)
+    assert "a value in it cannot be stored" in entries[0]["reason"]
+    http.as_(world.rep).refused("GET", f"/history/dead_letter/{letter['id']}", 404, "not_found")
+
+
 def test_after_the_device_is_registered_where_it_speaks_its_messages_are_stored_once_each(world: World, http: Http) -> None:
     found = values(MONDAY_MORNING - 3 * DAY, DAY, 80.0, 81.0, 82.0)
     wrong = [message(world, world.device, value)._replace(topic=f"devices/7/{world.device}/telemetry") for value in found]

@@ -9,19 +9,25 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
+from app.assets.models import Device
 from app.core.clock import from_ms, to_ms
 from app.core.db import Database
 from app.core.ids import new_id
 from app.core.settings import Settings
+from app.findings import of_jobs
+from app.jobs import JOBS, Scheduler
 from iot import retention, store
 from iot.models import Telemetry, TelemetryHorizon, TelemetryRollup
 from iot.retention import retire_rollups, retire_telemetry
 from iot.steps import HOUR_MS, Step
+from tests.conftest import SetClock
 from tests.factories import World, make_world
 from tests.iot.vehicles import (
     DAY,
@@ -209,6 +215,43 @@ def test_a_reading_is_added_up_once_however_often_the_job_is_cut_or_run_again(
 
     assert totals(rollups(world, "hour")) == totals(rollups(world, "day")) == (400, sum(v.soh_pct for v in found), 80.0, 92.0)
     assert counted(world.db)["too_old"] == 400
+
+
+def test_an_asset_with_which_it_fails_keeps_no_other_and_is_named_until_it_is_done(
+    world: World, clock: SetClock, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    vehicles = [make_vehicle(world, f"van-{n}") for n in range(3)]
+    old = clock.now() - timedelta(days=40)
+    for vehicle in vehicles:
+        send(world, vehicle.device, *values(old, DAY, 80.0, 81.0))
+    with world.db.reading() as session:
+        assets = {vehicle.device: session.get_one(Device, vehicle.device).asset_id for vehicle in vehicles}
+    bad = min(vehicles, key=lambda vehicle: assets[vehicle.device])  # the first one it comes to
+    real = retention._retire_of
+
+    def fails(session: Session, asset_id: str, *rest: Any) -> tuple[int, bool]:
+        if asset_id == assets[bad.device]:
+            raise ValueError("a state that cannot be read")
+        return real(session, asset_id, *rest)
+
+    monkeypatch.setattr(retention, "_retire_of", fails)
+    job = next(one for one in JOBS if one.id == "retire_telemetry")
+    scheduler = Scheduler(world.db, world.settings)
+    with structlog.testing.capture_logs() as told:
+        assert scheduler.run(job)
+
+    assert [stored(world, vehicle.device) == [] for vehicle in vehicles] == [vehicle is not bad for vehicle in vehicles]
+    assert [entry["asset"] for entry in told if entry["event"] == "readings not retired"] == [assets[bad.device]]
+    with world.db.reading() as session:
+        [finding] = of_jobs(session)
+    assert all(assets[bad.device] in words and "retire_telemetry" in words for words in finding.what)
+
+    monkeypatch.setattr(retention, "_retire_of", real)
+    clock.advance(hours=1)
+    assert scheduler.run(job)
+    assert stored(world, bad.device) == []
+    with world.db.reading() as session:
+        assert list(of_jobs(session)) == []
 
 
 def test_longer_keeping_does_not_let_settled_time_in_again(world: World) -> None:

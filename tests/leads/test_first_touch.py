@@ -130,6 +130,20 @@ def test_a_call_that_is_told_late_counts_when_it_was_made(desk: Desk) -> None:
     assert desk.tick(days=30) == 0
 
 
+@pytest.mark.parametrize("by", ["the rep who has it", "the office"])
+def test_who_was_spoken_to_before_there_was_a_lead_need_not_be_called_for_the_clocks_sake(desk: Desk, by: str) -> None:
+    at_the_fair = desk.clock.now() - timedelta(days=2)
+    lead = desk.lead(owner_id=desk.rep_id)
+
+    who = desk.rep if by == "the rep who has it" else desk.boss
+    desk.log(who, lead_id=lead["id"], kind="meeting", happened_at=at_the_fair.isoformat())
+
+    found = desk.read(lead)
+    assert (found["first_touch_at"], found["state"]) == ("2026-02-28T02:00:00.000Z", "contacted")
+    assert found["first_touch_at"] < found["assigned_at"]
+    assert (desk.tick(days=30), told(desk)) == (0, (0, 0))
+
+
 def test_a_call_in_time_that_is_told_after_the_pool_took_the_lead_brings_it_back(desk: Desk) -> None:
     lead = desk.lead(owner_id=desk.rep_id)
     called = (desk.clock.now() + timedelta(days=2)).isoformat()

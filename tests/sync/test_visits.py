@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 
-from app.core.clock import to_ms
+from app.core.clock import from_ms, to_ms
 from app.core.db import Database
 from app.core.settings import Settings
+from app.jobs import make_visits
 from app.positions.datum import Datum
+from app.tracks.following import follow_tracks
 from tests.conftest import SetClock
 from tests.factories import World, make_user, make_world
 from tests.people import Http
 from tests.sync.phones import Phone
 from tests.sync.rxdb_phones import RxdbPhone
+from tests.tracks.roads import Road, agree, begin, send
 from tests.visits.test_check_ins import WINDOW, fix
 
 Phones = Callable[..., Phone]
@@ -53,6 +56,33 @@ def test_a_day_without_network_is_done_again_when_it_comes(world: World, phone: 
         "finished", "2026-03-02T02:00:00.000Z", "2026-03-02T02:30:00.000Z",
     )  # fmt: skip
     assert {row["nearness"] for row in rep.get("/check-ins")["items"]} == {"inside"}
+
+
+def test_a_phone_tells_what_a_rep_planned_what_a_plan_made_and_what_a_track_showed(
+    world: World, phone: Phones, http: Http, settings: Settings, clock: SetClock
+) -> None:
+    rep, boss = http.as_(world.rep), http.as_(world.manager)
+    office = {"name": "Weekly", "conditions": [{"field": "territory_id", "any_of": [world.territory]}], "every_days": 14}
+    plan_id = boss.post("/visit-plans", office, 201)["id"]
+    make_visits(world.db, settings)
+    own = rep.post("/visits", {"site_id": world.site, **WINDOW}, 201)["id"]
+    agree(rep)
+    begin(rep)
+    road = Road(clock.now(), north_m=-2_000).drive(2_000).stay(40).drive(2_000)
+    clock.set(from_ms(road.at_ms))
+    send(rep, road.fixes)
+    follow_tracks(world.db, settings)
+    [shown] = rep.get("/visit-proposals?state=proposed")["items"]
+    found = rep.post(f"/visit-proposals/{shown['id']}/confirm", {"outcome": "ok"})["visit_id"]
+    device = phone(world.rep)
+    device.pull()
+
+    rows = device.rows["visits"]
+    assert {row_id: (row["source"], row["plan_id"]) for row_id, row in rows.items() if row_id in {own, found}} == {
+        own: ("plan", None),
+        found: ("track", None),
+    }
+    assert {(row["source"], row["plan_id"]) for row_id, row in rows.items() if row_id not in {own, found}} == {("plan", plan_id)}
 
 
 def test_what_a_visit_needs_is_on_the_phone_of_a_rep_from_elsewhere_until_it_is_over(

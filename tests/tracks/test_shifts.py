@@ -72,7 +72,7 @@ def test_shifts_of_one_rep_do_not_overlap(rep: Http, world: World, clock: SetClo
     clock.advance(hours=1)
     rep.post(f"/track-shifts/{first}/end", {})
 
-    for minutes in (30, 90, 119):
+    for minutes in (60, 90, 119):
         at_ms = to_ms(began) + minutes * 60_000
         assert rep.post("/track-shifts", {"at_ms": at_ms}, expect=409)["code"] == "shift_overlaps"
     begin(rep)

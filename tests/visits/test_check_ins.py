@@ -159,7 +159,7 @@ def test_a_photo_speaks_for_one_visit_only(rep: Http, world: World) -> None:
         (-86_400, 3_600, True, "2026-03-02T01:00:00.000Z", []),
         (3_600, 0, False, "2026-03-02T01:00:00.000Z", []),  # whether it is behind, it does not say
         (-86_400, 0, False, "2026-03-02T02:00:00.000Z", ["time_ahead"]),
-        (0, 40 * 86_400, True, "2026-01-21T02:00:00.000Z", ["time_old"]),
+        (0, 40 * 86_400, True, "2026-01-21T02:00:00.000Z", ["time_old", "day_ahead"]),
     ],
 )
 def test_the_clock_of_a_phone_is_set_right_by_what_it_says_of_now(

@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.core.clock import to_ms
-from app.jobs import JOBS, miss_visits
+from app.core.texts import field_text
+from app.jobs import JOBS, miss_visits, plan_days
 from app.visits import days
+from app.visits.models import Visit
 from tests.conftest import SetClock
 from tests.factories import World
 from tests.people import Http
@@ -65,6 +67,55 @@ def test_a_visit_is_put_to_another_time_with_a_reason_and_counts_how_often(rep: 
     assert faulty(rep.post(f"/visits/{visit}/move", later, expect=422)) == ["reason"]
     reasons = [entry["reason"] for entry in boss.get(f"/history/visit/{visit}")["about"]]
     assert reasons[1] == "The visit was put to 2026-03-04 09:00; its time changed for the 1. time: the owner is travelling."
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "fault"),
+    [
+        ("2028-03-01T02:01", "2028-03-01T03:00", {"planned_from": "too_far_ahead"}),
+        ("2026-03-03T01:00", "2026-04-03T01:01", {"planned_until": "window_too_long"}),
+        ("2026-03-03T01:00", "2076-03-03T01:00", {"planned_until": "window_too_long"}),
+        ("2076-03-03T01:00", "2076-03-03T02:00", {"planned_from": "too_far_ahead"}),
+        ("2026-03-03T01:00", "2026-03-03T00:59", {"planned_until": "out_of_range"}),
+    ],
+)
+def test_a_visit_is_planned_within_two_years_and_one_month(
+    rep: Http, world: World, phone: Phones, begins: str, ends: str, fault: dict[str, str]
+) -> None:
+    far = window(begins, ends)
+    visit = plan(rep, world)
+    device = phone(world.rep)
+    device.pull()
+    device.intend("intent-00001", "visit.plan", json.dumps({"id": "visit-far-1", "site_id": world.site} | far))
+    device.intend("intent-00002", "visit.move", json.dumps({"visit_id": visit, "reason": "later"} | far))
+    answers = [
+        rep.post("/visits", {"site_id": world.site} | far, expect=422),
+        rep.post(f"/visits/{visit}/move", far | {"reason": "later"}, expect=422),
+        rep.edit(f"/visits/{visit}", far, 1, expect=422),
+    ]
+    device.sync()
+    device.sync()
+
+    assert [{one["field"]: one["code"] for one in answer["errors"]} for answer in answers] == [fault] * 3
+    [[name, code]] = fault.items()
+    said = f"请检查输入: {name} {field_text(code, 'zh-CN')}"
+    assert {(row["verdict"], row["text"]) for row in device.rows["intents"].values()} == {("rejected", said)}
+    assert [row["id"] for row in rep.get("/visits")["items"]] == [visit]
+
+
+def test_a_visit_is_planned_up_to_the_bounds(rep: Http, world: World) -> None:
+    plan(rep, world, **window("2028-03-01T02:00", "2028-04-01T02:00"))
+
+
+def test_what_was_planned_too_far_by_an_older_release_is_read_named_and_brought_back(rep: Http, world: World) -> None:
+    visit = plan(rep, world)
+    with world.db.transaction() as session:
+        session.get_one(Visit, visit).planned_until = datetime.fromisoformat("2076-03-02T04:00:00+00:00")
+
+    named = rep.edit(f"/visits/{visit}", {"purpose": "still wanted"}, rep.get(f"/visits/{visit}")["version"])
+    assert (named["purpose"], named["planned_until"]) == ("still wanted", "2076-03-02T04:00:00.000Z")
+    moved = rep.post(f"/visits/{visit}/move", window("2026-03-04T01:00", "2026-03-04T02:00") | {"reason": "nearer"})
+    assert moved["planned_until"] == "2026-03-04T02:00:00.000Z"
 
 
 def test_a_closed_door_is_shown_like_a_check_in(rep: Http, boss: Http, world: World) -> None:
@@ -154,6 +205,56 @@ def test_who_comes_on_a_later_day_is_looked_at_whether_or_not_the_job_was_first(
 
     assert (row["state"], row["reasons"]) == ("needs_review", ["day_passed"])
     assert rep.get(f"/visits/{visit}")["state"] == "in_progress"
+
+
+def test_who_comes_a_day_ahead_may_and_a_manager_sees_it(rep: Http, boss: Http, world: World, clock: SetClock) -> None:
+    visit = plan(rep, world, **window("2026-03-02T16:00", "2026-03-02T18:00"))  # 0:00 of the next day in Shanghai
+    begun = rep.post(f"/visits/{visit}/check-in", fix(world))
+    [waits] = boss.get("/check-ins?state=needs_review")["items"]
+
+    assert (begun["state"], begun["reasons"], waits["id"]) == ("needs_review", ["day_ahead"], begun["id"])
+    assert rep.get(f"/visits/{visit}")["state"] == "in_progress"
+    said = [person.get(f"/history/check_in/{begun['id']}")["about"][0]["reason"] for person in (rep, boss)]
+    assert "早于计划拜访日" in said[0]
+    assert "it is before the day the visit was planned for" in said[1]
+
+
+def test_what_was_held_a_day_ahead_is_not_missed_nor_planned_again(rep: Http, world: World, clock: SetClock) -> None:
+    tomorrow = window("2026-03-03T01:00", "2026-03-03T02:00")
+    visit, other = plan(rep, world, **tomorrow), plan(rep, world, **tomorrow)
+    rep.post(f"/visits/{visit}/check-in", fix(world))
+    assert visit in [row["id"] for row in rep.get("/mobile/home")["sections"][0]["rows"]]
+    rep.post(f"/visits/{visit}/check-out", fix(world))
+    clock.advance(days=1)
+    day = {"starts_at": "2026-03-03T02:00:00Z", "ends_at": "2026-03-03T10:00:00Z", "start_lat": 22.5, "start_lon": 114.0}
+    asked = rep.post("/visits/plan-day", day | {"datum": "wgs84"}, expect=202)
+    plan_days(world.db, world.settings)
+    answer = rep.get(f"/day-plans/{asked['id']}")["answer"]
+    clock.advance(days=1)
+
+    assert [one["visit_id"] for one in answer["stops"] + answer["left_out"]] == [other]
+    assert miss_visits(world.db, world.settings) == 1
+    assert [rep.get(f"/visits/{one}")["state"] for one in (visit, other)] == ["finished", "missed"]
+
+
+def test_what_was_held_a_day_ahead_and_told_after_the_job_was_not_missed(
+    rep: Http, boss: Http, world: World, phone: Phones, clock: SetClock
+) -> None:
+    visit = plan(rep, world, **window("2026-03-03T01:00", "2026-03-03T02:00"))
+    device = phone(world.rep)
+    device.pull()
+    body = {"visit_id": visit} | fix(world)
+    clock.advance(days=2)
+    miss_visits(world.db, world.settings)
+    device.intend("intent-00001", "visit.check_in", json.dumps(body | {"sent_ms": to_ms(clock.now())}))
+    device.sync()
+    device.sync()
+
+    assert device.rows["intents"]["intent-00001"]["verdict"] == "accepted"
+    [row] = rep.get("/check-ins")["items"]
+    assert (row["state"], row["reasons"]) == ("needs_review", ["day_ahead"])
+    entries = boss.get(f"/history/visit/{visit}")["about"]
+    assert entries[2]["reason"] == "The visit was not missed after all: the rep had come before its day, and it was told late."
 
 
 def test_moving_and_a_closed_door_may_be_told_from_offline(rep: Http, world: World, phone: Phones, clock: SetClock) -> None:

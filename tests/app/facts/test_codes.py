@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from tests.app.facts.conftest import bring, edit, fact_of
 from tests.conftest import SetClock
 from tests.factories import World
 from tests.people import Http
-from tests.races.together import together
+from tests.races.together import PATIENCE_S, together
 
 FIELD = "custom.customer_grade"
 LIST = {"list_name": "customer_grade", "system": "SAP"}
@@ -141,3 +142,52 @@ def test_of_two_who_meet_one_code_at_once_one_makes_the_task(world: World, offic
 
     assert outcomes == ["waiting"] * 2
     assert len(office.get("/code-mappings")["items"]) == 1
+
+
+@pytest.fixture
+def mapped_meanwhile(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Whoever has read what codes stand for waits a second for somebody to map one, unless that has to wait for them."""
+    known, was_read, was_mapped = codes.known_codes, threading.Event(), threading.Event()
+
+    def read_and_wait(*args: Any) -> Any:
+        found = known(*args)
+        was_read.set()
+        was_mapped.wait(1)
+        return found
+
+    monkeypatch.setattr(codes, "known_codes", read_and_wait)
+    return was_read, was_mapped
+
+
+@pytest.mark.parametrize("before", [None, "C"], ids=["waiting", "mapped otherwise"])
+def test_a_word_that_comes_while_its_code_is_mapped_follows(
+    world: World,
+    office: Http,
+    rep: Http,
+    grade: dict[str, Any],
+    db: Database,
+    mapped_meanwhile: tuple[threading.Event, threading.Event],
+    before: str | None,
+) -> None:
+    was_read, was_mapped = mapped_meanwhile
+    second = office.post("/customers", {"name": "Second", "territory_id": world.territory}, expect=201)["id"]
+    was_mapped.set()
+    bring(office, second, FIELD, "GOLD")
+    [task] = office.get("/code-mappings")["items"]
+    if before is not None:
+        office.post(f"/code-mappings/{task['id']}/map", {"ours": before})
+    was_mapped.clear()
+    was_read.clear()
+
+    def map_it() -> None:
+        assert was_read.wait(PATIENCE_S)
+        office.post(f"/code-mappings/{task['id']}/map", {"ours": "A"})
+        was_mapped.set()
+
+    told, nothing = together(lambda: bring(office, world.customer, FIELD, "GOLD")["outcome"], map_it)
+    while settle_codes(db, world.settings):
+        pass
+
+    assert (told, nothing) == ("waiting" if before is None else "survives", None)
+    assert [grade_of(office, one) for one in (world.customer, second)] == ["A", "A"]
+    assert fact_of(rep, world.customer, FIELD)["waiting"] == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from app.core.db import Database
 from app.core.settings import Settings
 from tests.app.facts.conftest import add_field, bring, edit, fact_of
-from tests.app.imports.test_uploads import brought_in, checked, errors, sheet_csv, undone, upload
+from tests.app.imports.test_uploads import brought_in, checked, errors, sheet_csv, undone, upload, xlsx
 from tests.factories import World, make_world
 from tests.people import Http
 
@@ -213,6 +215,35 @@ def test_columns_named_like_the_companys_own_fields_fill_them(
 
     undone(office, db, settings, done["id"])
     assert office.get(f"/customers/{world.customer}")["custom"] == {}
+
+
+@pytest.mark.parametrize("subject", ["customer", "lead"])
+@pytest.mark.parametrize("as_file", [sheet_csv, xlsx])
+def test_an_own_field_is_proposed_as_mappings_write_it_by_its_key_and_by_its_labels(
+    office: Http, subject: str, as_file: Callable[..., bytes]
+) -> None:
+    add_field(office, "volume", "number", label_zh="年用量", label_en="Yearly volume", subject_kind=subject)
+    # Called like another field, and like one of ours.
+    add_field(office, "custom_volume", "number", label_zh="volume", label_en="Customs", subject_kind=subject)
+    add_field(office, "phone", "phone", label_zh="热线", label_en="Hotline", subject_kind=subject)
+    asked = [
+        "custom.volume",
+        " Custom.Volume ",
+        "volume",
+        "年用量",
+        "yearly volume",
+        "custom.custom_volume",
+        "custom.phone",
+        "phone",
+    ]
+    content = [base64.b64encode(as_file([["Nr", name], ["1", "2"]])).decode() for name in asked]
+    made = [
+        office.post("/imports", {"kind": f"{subject}s", "file_name": "x.csv", "content": one}, 201)["columns"] for one in content
+    ]
+
+    found = [next(iter(columns.values()), None) for columns in made]
+    own = "custom.volume"
+    assert found == [own, own, own, own, own, "custom.custom_volume", "custom.phone", "phone"]
 
 
 def test_a_new_customer_gets_its_own_values_with_the_row_and_is_found_by_them(own: None, bring_in: Any, office: Http) -> None:

@@ -1,0 +1,91 @@
+"""How characters of several readings sound in names: by the word they stand in, and by themselves.
+
+The words are those that names of companies, people and places have and that the dictionary of pypinyin reads otherwise.
+"""
+
+from __future__ import annotations
+
+# word: how it sounds, one syllable a character.
+WORDS: dict[str, str] = {
+    "朝阳": "chao yang",
+    "薄膜": "bo mo",
+    "大埔": "da bu",
+    "参茸": "shen rong",
+    "单县": "shan xian",
+    "单氏": "shan shi",
+    "解氏": "xie shi",
+    "曾氏": "zeng shi",
+    "涡阳": "guo yang",
+    "洪洞": "hong tong",
+    "浚县": "xun xian",
+    "大宛": "da yuan",
+    "粘合": "nian he",
+    "长治": "chang zhi",
+    "行长": "hang zhang",
+}
+
+# character: its readings in common use, the commonest in names first. What else a dictionary knows nobody types.
+READINGS: dict[str, str] = {
+    "行": "hang xing",
+    "长": "chang zhang",
+    "重": "zhong chong",
+    "乐": "le yue",
+    "还": "huan hai",
+    "都": "du dou",
+    "厦": "sha xia",
+    "单": "dan shan",
+    "解": "jie xie",
+    "曾": "zeng ceng",
+    "朝": "chao zhao",
+    "调": "tiao diao",
+    "传": "chuan zhuan",
+    "弹": "dan tan",
+    "藏": "cang zang",
+    "盛": "sheng cheng",
+    "会": "hui kuai",
+    "参": "can shen",
+    "系": "xi ji",
+    "校": "xiao jiao",
+    "宿": "su xiu",
+    "贾": "jia gu",
+    "车": "che ju",
+    "便": "bian pian",
+    "称": "cheng chen",
+    "薄": "bo bao",
+    "堡": "bao pu",
+    "埔": "pu bu",
+    "奇": "qi ji",
+    "强": "qiang jiang",
+    "仇": "chou qiu",
+    "区": "qu ou",
+    "查": "cha zha",
+    "朴": "pu piao",
+    "翟": "zhai di",
+    "尉": "wei yu",
+    "石": "shi dan",
+    "给": "gei ji",
+    "角": "jiao jue",
+    "降": "jiang xiang",
+    "模": "mo mu",
+    "血": "xue xie",
+    "巷": "xiang hang",
+    "粘": "zhan nian",
+    "率": "lv shuai",
+    "卡": "ka qia",
+    "削": "xiao xue",
+    "剥": "bo bao",
+    "塞": "sai se",
+    "泊": "bo po",
+    "柏": "bai bo",
+    "佛": "fo fu",
+    "阿": "a e",
+    "咖": "ka ga",
+    "伽": "jia qie ga",
+    "大": "da dai",
+    "蚌": "bang beng",
+    "番": "fan pan",
+    "六": "liu lu",
+}
+
+# Characters of many names whose rarer readings nobody types: each only costs terms.
+PLAIN = frozenset("圳市广莞技有限司团机化餐食服能汽件售部南达份任投信络数屏种省干台宁担号转和")
