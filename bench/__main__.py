@@ -14,6 +14,7 @@ from pathlib import Path
 from bench import (
     beside,
     couch,
+    entitlements,
     field_day,
     field_figures,
     fleet,
@@ -48,6 +49,7 @@ SECTIONS: dict[str, Section] = {
     "field_day": field_day.measure,
     "timeline": timeline.measure,
     "field_figures": field_figures.measure,
+    "entitlements": entitlements.measure,
 }
 
 
