@@ -69,7 +69,7 @@ def wake(session: Session, alarm_id: str) -> bool:
     alarm = hold(session, Alarm, alarm_id)
     if alarm.state not in OPEN_STATES or alarm.snoozed_until is None or is_snoozed(session, alarm):
         return False
-    _wake(session, alarm, "alarm.woke")
+    _wake(session, alarm)
     return True
 
 
@@ -82,15 +82,22 @@ def end_snooze(session: Session, actor: Actor, alarm: Alarm) -> Alarm:
     alarm = hold(session, Alarm, alarm.id)
     if alarm.state not in OPEN_STATES or not is_snoozed(session, alarm):
         raise Conflict("not_snoozed")
-    _wake(session, alarm, "alarm.snooze_ended", actor.id)
+    _wake(session, alarm, actor.id)
     return alarm
 
 
-def _wake(session: Session, alarm: Alarm, kind: str, actor_id: str | None = None) -> None:
+def _wake(session: Session, alarm: Alarm, actor_id: str | None = None) -> None:
     by, alarm.snoozed_until, alarm.snoozed_by = alarm.snoozed_by, None, None
     touch(session, alarm)
     about = Subject("alarm", alarm.id)
-    entry = record(session, kind, about, causes=[last_entry(session, about)], actor_id=actor_id, severity=alarm.severity)
+    entry = record(
+        session,
+        "alarm.woke" if actor_id is None else "alarm.snooze_ended",
+        about,
+        causes=[last_entry(session, about)],
+        actor_id=actor_id,
+        severity=alarm.severity,
+    )
     asset = session.get_one(Asset, alarm.asset_id)
     customer = session.get_one(Customer, asset.customer_id)
     told = {user.id: user for user in work_orders.rep_of(session, customer.id)}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 from flask import Flask
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -23,9 +27,16 @@ from tests.databases import copy_sqlite, drop_postgres, empty, postgres_url, sql
 from tests.people import Http
 from tests.warm import share_what_is_warm
 
+
+def _keep_no_logger(configure: Callable[..., None], **options: Any) -> None:
+    configure(**options | {"cache_logger_on_first_use": False})
+
+
 hypothesis_settings.register_profile("fieldloop", print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("fieldloop")
 share_what_is_warm()
+# Loggers that keep what they were first set up with would write for one test what the next one listens for.
+structlog.configure = partial(_keep_no_logger, structlog.configure)
 
 MONDAY_MORNING = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # 10:00 in Shanghai
 
@@ -50,6 +61,18 @@ class SetClock(Clock):
 
     def advance(self, **span: float) -> None:
         self.at += timedelta(**span)
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A process of the product that a test plays sets logs up; the next test's are as before."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        structlog.contextvars.clear_contextvars()
+        root.handlers[:], root.level = handlers, level
 
 
 @pytest.fixture

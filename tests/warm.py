@@ -79,6 +79,7 @@ def _as_new(connection: psycopg.Connection[Any]) -> bool:
         connection.isolation_level = connection.read_only = None
         connection.autocommit = True
         connection.execute("DISCARD ALL", prepare=False)
+        connection._prepared.clear()  # psycopg does not see that these are gone, too
         connection.autocommit = False
     except psycopg.Error:
         return False

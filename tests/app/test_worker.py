@@ -9,7 +9,7 @@ import pytest
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from app import jobs, worker
+from app import worker
 from app.core import db as core_db
 from app.core.db import Database
 from app.core.metrics import JOB_RUNS
@@ -130,7 +130,7 @@ def test_what_was_not_told_is_told_with_the_next_minute(
         job_id = "slow"
 
     at = iter([0.0, 1.0, 59.0, 60.0, 61.0])
-    monkeypatch.setattr(jobs.time, "monotonic", lambda: next(at))
+    monkeypatch.setattr(db.clock, "monotonic", lambda: next(at))
     scheduler = Scheduler(db, settings, ())
     with structlog.testing.capture_logs() as told:
         for _ in range(5):

@@ -11,10 +11,10 @@ import pytest
 from tests.entitlements.conftest import figures, grant, used
 from tests.factories import World
 from tests.people import Http
-from tests.sync.conftest import server
+from tests.sync.conftest import server, webs
 from tests.sync.test_clients import Client, client
 
-__all__ = ["client", "server"]  # fixtures
+__all__ = ["client", "server", "webs"]  # fixtures
 
 # RxDB's free edition takes 13 collections in one process.
 HELD = ["customers", "intents", "notifications", "entitlement_kinds", "entitlements", "entitlement_spends"]

@@ -529,7 +529,6 @@ def logs(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[io.Str
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     set_up_logs(replace(settings, log_format="json", log_level="DEBUG"), "web")
-    structlog.configure(cache_logger_on_first_use=False)
     yield written
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
