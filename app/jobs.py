@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -277,7 +276,7 @@ class Scheduler:
 
     def _work(self, job: Job, scheduled_for: datetime) -> None:
         """Do the work of a claimed run, and keep what came of it."""
-        self._began[job.id] = time.monotonic()
+        self._began[job.id] = self.database.clock.monotonic()
         unfinished: Unfinished | None = None
         try:
             done = job.work(self.database, self.settings)
@@ -301,7 +300,7 @@ class Scheduler:
     def _skipped(self, event: Any) -> None:
         """Count a run that was due while the one before was at work; say so at most once a minute for each job."""
         JOB_RUNS.labels(event.job_id, "skipped").inc()
-        present = time.monotonic()
+        present = self.database.clock.monotonic()
         said_at, skipped = self._said.get(event.job_id, (None, 0))
         skipped += 1
         if said_at is None or present - said_at >= _SAY_EVERY_S:
