@@ -122,12 +122,12 @@ def dismiss(session: Session, actor: Actor, letter_id: str) -> DeadLetter:
         raise NotFound
     if letter.state != "dismissed":
         letter.state = "dismissed"
-        _tell(session, actor, letter, "dead_letter.dismissed")
+        _tell(session, actor, letter, "dismissed")
     session.flush()
     return letter
 
 
-def _tell(session: Session, actor: Actor, letter: DeadLetter, kind: str) -> None:
+def _tell(session: Session, actor: Actor, letter: DeadLetter, how: str) -> None:
     """Write into the causal log what somebody did with a dead letter."""
     about = Subject("dead_letter", letter.id)
     causes = [last_entry(session, about)]
@@ -172,8 +172,8 @@ def replay(database: Database, settings: Settings, actor: Actor, letter_id: str)
         letter = session.get_one(DeadLetter, letter_id, with_for_update=True)
         if letter.times > times:  # it failed again: that was ours, and not the device's
             letter.times -= 1
-            _tell(session, actor, letter, "dead_letter.refused_again")
+            _tell(session, actor, letter, "refused_again")
         else:
             letter.state = "replayed"
-            _tell(session, actor, letter, "dead_letter.replayed")
+            _tell(session, actor, letter, "replayed")
         return letter
