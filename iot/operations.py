@@ -127,13 +127,13 @@ def dismiss(session: Session, actor: Actor, letter_id: str) -> DeadLetter:
     return letter
 
 
-def _tell(session: Session, actor: Actor, letter: DeadLetter, fate: str) -> None:
+def _tell(session: Session, actor: Actor, letter: DeadLetter, how: str) -> None:
     """Write into the causal log what somebody did with a dead letter."""
     about = Subject("dead_letter", letter.id)
     causes = [last_entry(session, about)]
     record(
         session,
-        f"dead_letter.{fate}",
+        f"dead_letter.{how}",
         about,
         causes=causes,
         actor_id=actor.id,

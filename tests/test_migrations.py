@@ -16,12 +16,12 @@ from alembic.config import Config
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import CheckConstraint, Column, Connection, Index, Integer, MetaData, create_engine, inspect, select, text
+from sqlalchemy import CheckConstraint, Column, Connection, Index, Integer, MetaData, create_engine, inspect, select, text, update
 from sqlalchemy.engine import make_url
 
 from app.core.db import Database
 from app.core.settings import Settings, read_settings
-from app.customers.models import Customer
+from app.customers.models import Customer, CustomerFact
 from app.factory import create_app
 from app.jobs import JOBS
 from app.migrate import _tables_may_be_copied, migrate, revisions
@@ -441,3 +441,35 @@ def test_forms_and_reports_of_the_release_before_are_on_phones_and_count_from_wh
 
 def _columns_of(connection: Connection, table: str) -> set[str]:
     return {column["name"] for column in inspect(connection).get_columns(table)}
+
+
+@pytest.mark.parametrize("kept", REVISIONS[-1:], indirect=True)
+def test_a_word_that_missed_its_code_in_an_older_release_follows_and_names_are_read_anew(kept: Database, tmp_path: Path) -> None:
+    migrate(kept)
+    settings = read_settings(
+        database_url=str(kept.engine.url), var_dir=tmp_path, secret_key="a key of the tests, long enough", argon2_profile="test"
+    )
+    with kept.reading() as session:
+        office = find_by_login(session, "manager@example.test")
+        customer = session.scalars(select(Customer).where(Customer.deleted_at.is_(None))).first()
+    assert office is not None
+    assert customer is not None
+    door = Http(create_app(settings, kept), kept, settings).as_(office.id)
+    choices = [{"code": code, "label_zh": code, "label_en": code} for code in ("A", "B")]
+    door.post("/custom-fields", {"key": "tier", "kind": "choice", "label_zh": "层", "label_en": "Tier", "choices": choices}, 201)
+    fact = {"customer_id": customer.id, "field": "custom.tier", "value": "GOLD"}
+    door.post("/customer-facts", {"system": "SAP", "facts": [fact]})
+    door.post("/code-mappings", {"list_name": "tier", "system": "SAP", "theirs": "GOLD", "ours": "A"})
+    with kept.transaction() as session:  # as a release left it in which the mapping did not see this word
+        session.execute(update(CustomerFact).where(CustomerFact.code == "GOLD").values(waiting=True, value=None))
+        session.execute(update(Customer).where(Customer.id == customer.id).values(custom={}))
+    _back_to(kept, "0033")
+
+    migrate(kept)
+
+    assert differences(kept) == []
+    with kept.reading() as session:
+        assert "customer" in set(session.scalars(select(SearchRow.kind).where(SearchRow.stale)))
+    while next(job for job in JOBS if job.id == "settle_codes").work(kept, settings):
+        pass
+    assert door.get(f"/customers/{customer.id}")["custom"]["tier"] == "A"

@@ -15,6 +15,7 @@ from app.core.db import Database
 from app.core.metrics import JOB_RUNS
 from app.core.settings import Settings
 from app.jobs import Job, Scheduler
+from tests.conftest import SetClock
 from tests.iot.broker.brokers import wait_until
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -123,16 +124,13 @@ def test_runs_that_are_skipped_are_counted_and_told_once_a_minute(
     assert [record for record in caplog.records if record.name.startswith("apscheduler")] == []
 
 
-def test_what_was_not_told_is_told_with_the_next_minute(
-    db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_not_told_is_told_with_the_next_minute(db: Database, settings: Settings, clock: SetClock) -> None:
     class Slow:
         job_id = "slow"
 
-    at = iter([0.0, 1.0, 59.0, 60.0, 61.0])
-    monkeypatch.setattr(db.clock, "monotonic", lambda: next(at))
     scheduler = Scheduler(db, settings, ())
     with structlog.testing.capture_logs() as told:
-        for _ in range(5):
+        for seconds in (0, 1, 58, 1, 1):  # since the one before
+            clock.advance(seconds=seconds)
             scheduler._skipped(Slow())
     assert [entry["runs_skipped"] for entry in told] == [1, 3]

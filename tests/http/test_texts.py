@@ -39,7 +39,7 @@ PACKAGES: tuple[ModuleType, ...] = (app, iot, push, offline_sync)
 # Kinds made at run time, by the f-string that makes them, and what stands in it.
 FAMILIES = {
     "service_offer.{state}": {f"service_offer.{state}" for state in ("declined", "expired", "withdrawn")},
-    "dead_letter.{fate}": {f"dead_letter.{fate}" for fate in ("dismissed", "replayed", "refused_again")},
+    "dead_letter.{how}": {f"dead_letter.{how}" for how in ("dismissed", "refused_again", "replayed")},
     "notification.{to}": {"notification.delivered", "notification.opened"},
 }
 
