@@ -580,6 +580,10 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
     "id_invalid": ("must be 8 to 36 characters of A-Z a-z 0-9 _ . -", "须为 8 至 36 个字符：A-Z a-z 0-9 _ . -"),
     "not_one_of": ("is none of the allowed values", "不是允许的取值"),
     "amount_invalid": ("must be an amount with at most two decimals, as a text", "须为最多两位小数的金额文本"),
+    "quantity_invalid": (
+        'must be above zero and below 100,000, with at most two decimals, as a text such as "1.50"',
+        "须大于零、小于 100000，最多两位小数，以文本表示，如“1.50”",
+    ),
     "native_address": ("is for other conventions; here the id is the address", "仅用于其他协议，此处以设备编号为地址"),
     "one_payload": ("is needed, or payload_base64, but not both", "须提供 payload 或 payload_base64 之一"),
     "topic_address": (

@@ -65,7 +65,7 @@ def _check(session: Session, actor: Actor, values: Mapping[str, Any], was: str |
 
     Raises:
         FieldsInvalid: ``unknown_reference`` (visit_type_id); ``required`` (per_visit) with a visit type, ``unknown`` without;
-            ``amount_invalid`` (per_visit) that is neither an amount above zero nor "length" of hours; ``not_one_of``
+            ``quantity_invalid`` (per_visit) that is neither an amount above zero nor "length" of hours; ``not_one_of``
             (step_minutes).
     """
     faults: dict[str, list[str]] = {}
@@ -77,9 +77,9 @@ def _check(session: Session, actor: Actor, values: Mapping[str, Any], was: str |
         faults["per_visit"] = ["required" if per_visit is None else "unknown"]
     elif per_visit == LENGTH:
         if values["unit"] != "hour":
-            faults["per_visit"] = ["amount_invalid"]
+            faults["per_visit"] = ["quantity_invalid"]
     elif per_visit is not None and not Decimal(per_visit) > 0:
-        faults["per_visit"] = ["amount_invalid"]
+        faults["per_visit"] = ["quantity_invalid"]
     if values.get("step_minutes", STEPS_MIN[-1]) not in STEPS_MIN:
         faults["step_minutes"] = ["not_one_of"]
     if faults:

@@ -23,6 +23,7 @@ from app.entitlements.fold import NOTHING
 from app.entitlements.models import LENGTH, Entitlement, EntitlementGrant, EntitlementKind, EntitlementSpend
 from app.follow_ups.references import named
 from app.users.rights import Actor
+from app.visit_types.models import LONGEST_VISIT_H
 
 # Of one customer and kind.
 MOST_GRANTS = 200
@@ -57,7 +58,7 @@ def grant(session: Session, settings: Settings, actor: Actor, values: Mapping[st
         values: ``customer_id``, ``kind_id``, ``amount``, ``valid_from``, and optionally ``id``, ``valid_until``, ``reference``.
 
     Raises:
-        FieldsInvalid: ``unknown_reference`` (customer_id; kind_id, also of a retired one), ``amount_invalid`` unless above
+        FieldsInvalid: ``unknown_reference`` (customer_id; kind_id, also of a retired one), ``quantity_invalid`` unless above
             zero, ``out_of_range`` (valid_until), ``already_exists`` (id) of another one.
         Conflict: ``too_many_entitlement_grants``.
     """
@@ -106,7 +107,7 @@ def _name(kind: EntitlementKind) -> dict[str, str]:
 
 def _check_amount(amount: Decimal) -> None:
     if amount <= 0:
-        raise FieldsInvalid({"amount": ["amount_invalid"]})
+        raise FieldsInvalid({"amount": ["quantity_invalid"]})
 
 
 def _home(session: Session, actor: Actor, values: Mapping[str, Any]) -> str:
@@ -156,7 +157,7 @@ def spend(session: Session, settings: Settings, actor: Actor, values: Mapping[st
             whose clock is ahead tells counts as now), ``visit_id``, ``note``.
 
     Raises:
-        FieldsInvalid: ``unknown_reference`` (customer_id, kind_id; visit_id of another customer), ``amount_invalid`` unless
+        FieldsInvalid: ``unknown_reference`` (customer_id, kind_id; visit_id of another customer), ``quantity_invalid`` unless
             above zero, ``already_exists`` (id) of another spend.
     """
     if (known := session.get(EntitlementSpend, values["id"])) is not None:
@@ -237,6 +238,13 @@ def spend_for_visit(session: Session, settings: Settings, visit: Ended, cause: H
     made = []
     for kind in session.scalars(select(EntitlementKind).where(*attached).order_by(EntitlementKind.id)).all():
         amount = _amount_of(kind, visit)
+        if amount is None:
+            about = Subject("visit", visit.id)
+            record(
+                session, "visit.length_not_counted", about, causes=[cause], occurred_at=visit.ended_at, kind_name=_name(kind),
+                most_h=LONGEST_VISIT_H,
+            )  # fmt: skip
+            continue
         balance = hold_balance(session, visit.customer_id, kind.id, today(session, settings)) if amount > 0 else None
         spend_id = _id_for(session, visit, kind)
         if balance is None or spend_id is None:
@@ -256,13 +264,18 @@ def _id_for(session: Session, visit: Ended, kind: EntitlementKind) -> str | None
     return spend_id if session.get(EntitlementSpend, spend_id) is None else new_id()
 
 
-def _amount_of(kind: EntitlementKind, visit: Ended) -> Decimal:
-    """Return how much a visit spends: as the kind says, or as long as it took, in hours, rounded up to the kind's step."""
+def _amount_of(kind: EntitlementKind, visit: Ended) -> Decimal | None:
+    """Return how much a visit spends: as the kind says, or as long as it took, in hours, rounded up to the kind's step.
+
+    None: it is told to have taken longer than visits do.
+    """
     if kind.per_visit != LENGTH:
         return Decimal(kind.per_visit or 0)
     if visit.began_at is None:
         return NOTHING
     seconds, step_s = (visit.ended_at - visit.began_at).total_seconds(), kind.step_minutes * 60
+    if seconds > LONGEST_VISIT_H * 3600:
+        return None
     steps = -int(-seconds // step_s)
     return (Decimal(steps * kind.step_minutes) / 60).quantize(_HUNDREDTH)
 

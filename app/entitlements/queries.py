@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, false, or_, select, true
 from sqlalchemy.orm import Session
@@ -93,6 +93,20 @@ def _one(session: Session, query: Select[T]) -> T:
     if found is None:
         raise NotFound
     return found
+
+
+def sees_customer(session: Session, actor: Actor, customer_id: str) -> bool:
+    """Tell whether an actor sees a customer now, or is one."""
+    seen = customers.visible_to(actor).where(Customer.id == customer_id).with_only_columns(Customer.id)
+    return session.scalar(seen) is not None
+
+
+def of_today(session: Session, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the filters of a list with the customer that a merged one is now."""
+    if "customer_id" not in wanted:
+        return dict(wanted)
+    given = wanted["customer_id"]
+    return {**wanted, "customer_id": customers.heirs(session, [given]).get(given, given)}
 
 
 def of_customer(session: Session, customer_id: str) -> list[tuple[Entitlement, EntitlementKind]]:

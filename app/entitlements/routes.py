@@ -87,6 +87,7 @@ def edit_kind(session: Session, actor: Actor, body: dict[str, Any], entitlement_
 def list_grants(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
     """List grants, withdrawn ones, too."""
     found = queries.visible_grants(actor)
+    query = queries.of_today(session, query)
     for name in query.keys() & {"customer_id", "kind_id"}:
         found = found.where(getattr(EntitlementGrant, name) == query[name])
     return page(session, found, EntitlementGrant, query)
@@ -128,6 +129,7 @@ def withdraw(session: Session, actor: Actor, body: dict[str, Any], entitlement_g
 def list_spends(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
     """List what was used: reps their own and that of the customers they see, owners their own customer's."""
     found = queries.visible_spends(actor)
+    query = queries.of_today(session, query)
     for name in query.keys() & {"customer_id", "kind_id", "user_id", "state"}:
         found = found.where(getattr(EntitlementSpend, name) == query[name])
     if "since" in query:
@@ -197,6 +199,7 @@ def forgive(session: Session, actor: Actor, body: dict[str, Any], entitlement_sp
 def list_balances(session: Session, actor: Actor, query: dict[str, Any]) -> dict[str, Any]:
     """List balances: what is left of each kind for each customer, in words, too."""
     found = queries.visible_balances(actor)
+    query = queries.of_today(session, query)
     for name in query.keys() & {"customer_id", "kind_id"}:
         found = found.where(getattr(Entitlement, name) == query[name])
     listed = page(session, found, Entitlement, query)

@@ -26,8 +26,8 @@ class Quantity(fields.Amount):
         self.metadata = {"type": "string", "pattern": f"^{_QUANTITY.pattern}$"}
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Decimal:
-        if isinstance(value, str) and not _QUANTITY.fullmatch(value):
-            raise ValidationError("amount_invalid")
+        if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
+            raise ValidationError("quantity_invalid")
         return super()._deserialize(value, attr, data, **kwargs)
 
 
@@ -42,7 +42,7 @@ class PerVisit(fields.Text):
         if told == LENGTH:
             return told
         if not _QUANTITY.fullmatch(told):
-            raise ValidationError("amount_invalid")
+            raise ValidationError("quantity_invalid")
         return f"{Decimal(told):.2f}"
 
 
@@ -209,7 +209,7 @@ class SpendWhySchema(fields.Schema):
     state = fields.OneOf(*SPEND_STATES)
     amount = Quantity()
     covered = Quantity()
-    left_then = Quantity()
+    left_then = Quantity(allow_none=True)
     text = fields.Text(500)
     entry_id = fields.Id(allow_none=True)
     grants = fields.Listing(fields.Nested(_WhyGrantSchema), most=1000)

@@ -10,7 +10,7 @@ from app.core.history import Subject, last_entry
 from app.entitlements.counting import count
 from app.entitlements.fold import NOTHING, Grant, fold
 from app.entitlements.models import COUNTED, EntitlementGrant, EntitlementSpend
-from app.entitlements.queries import user_names
+from app.entitlements.queries import sees_customer, user_names
 from app.entitlements.words import stands_in_words
 from app.users.rights import CUSTOMER, Actor
 
@@ -20,10 +20,23 @@ MOST_EARLIER = 50
 def why(session: Session, actor: Actor, row: EntitlementSpend) -> dict[str, Any]:
     """Explain a spend, as it follows from what is known now.
 
+    Who does not see the customer any more reads how their own spend stands, and nothing of grants and other people.
+
     Returns:
         ``state`` and a sentence; ``grants`` that hold on its day, each with what was left before it and what it took;
         ``earlier``: the spends before it that took from these, the last first, at most 50; ``entry_id`` of the causal log.
     """
+    entry = last_entry(session, Subject("entitlement_spend", row.id))
+    own = {
+        "id": row.id,
+        "state": row.state,
+        "amount": row.amount,
+        "covered": row.covered,
+        "text": stands_in_words(row, actor.locale),
+        "entry_id": entry.id if entry is not None else None,
+    }
+    if not sees_customer(session, actor, row.customer_id):
+        return own | {"left_then": None, "grants": [], "earlier": []}
     found = count(session, row.customer_id, row.kind_id)
     before = [one for one in found.spends if (one.happened_at, one.id) < (row.happened_at, row.id)]
     left = fold(found.grants, before).left
@@ -33,15 +46,8 @@ def why(session: Session, actor: Actor, row: EntitlementSpend) -> dict[str, Any]
     earlier = [one for one in reversed(before) if any(part in ids for part, _ in found.standing.covers[one.id].parts)]
     rows = {one.id: one for one in found.rows}
     names = user_names(session, {rows[one.id].user_id for one in earlier[:MOST_EARLIER]})
-    entry = last_entry(session, Subject("entitlement_spend", row.id))
-    return {
-        "id": row.id,
-        "state": row.state,
-        "amount": row.amount,
-        "covered": row.covered,
+    return own | {
         "left_then": sum((left[grant.id] for grant in holding), NOTHING),
-        "text": stands_in_words(row, actor.locale),
-        "entry_id": entry.id if entry is not None else None,
         "grants": [
             _grant(session, actor, grant) | {"left_then": left[grant.id], "taken": taken.get(grant.id, "0.00")}
             for grant in holding

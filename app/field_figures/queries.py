@@ -23,6 +23,7 @@ from app.leads.models import Lead
 from app.users import queries as users
 from app.users.models import User
 from app.users.rights import Actor
+from app.visit_types.models import LONGEST_VISIT_H
 from app.visits import figures as visits
 from app.visits.models import Visit
 
@@ -136,9 +137,9 @@ class _Reading:
 
 
 def _minutes() -> Any:
-    """Return how long a visit took in whole minutes; one whose end was told to be before its beginning took none."""
+    """Return how long a visit took in whole minutes; none where its end was told to be before its beginning, or far behind it."""
     took = (in_ms(Visit.ended_at) - in_ms(Visit.began_at)) // _MINUTE_MS
-    return case((Visit.ended_at > Visit.began_at, took), else_=0)
+    return case((took.between(0, LONGEST_VISIT_H * 60), took), else_=0)
 
 
 def figures_of(session: Session, settings: Settings, actor: Actor, wanted: Wanted) -> tuple[dict[Key, Figures], Figures]:

@@ -138,8 +138,13 @@ REASONS: dict[str, tuple[str, str]] = {
         "该笔发放已于 {day} 到期，剩余 {left} 未使用。",
     ),
     "entitlement_spend.told": (
-        "{amount} of {kind_name} were used: {note}.",
-        "使用了“{kind_name}”{amount}：{note}。",
+        "{amount} of {kind_name} were used (note: {note}).",
+        "使用了“{kind_name}”{amount}（备注：{note}）。",
+    ),
+    "visit.length_not_counted": (
+        "By the times that were told the visit took more than {most_h} hours, so nothing of {kind_name} was counted for it. What"
+        " was used is to be told by hand.",
+        "按上报的时间，本次拜访超过 {most_h} 小时，因此未计入“{kind_name}”，请人工登记实际使用量。",
     ),
     "entitlement_spend.covered": (
         "What was used ({amount}) is covered by what the customer is owed.",

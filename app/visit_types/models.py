@@ -14,6 +14,9 @@ from app.core.tracked import Tracked
 STEP_KINDS = ("photo", "stock", "form", "order")
 QUESTION_KINDS = ("text", "number", "flag", "day", "choice")
 
+# Who was told to have stayed longer forgot to check out, or their clock was wrong: no length is made of it.
+LONGEST_VISIT_H = 24
+
 
 class VisitType(Tracked):
     """A kind of visit. ``number``: of its newest kit. ``active``: new visits may be of it."""

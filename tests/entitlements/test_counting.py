@@ -10,7 +10,10 @@ import pytest
 
 from app.core.db import Database
 from app.core.settings import Settings
+from app.core.tracked import hold, touch
+from app.customers.models import Customer
 from app.jobs import JOBS
+from app.territories.operations import create_territory
 from tests.conftest import SetClock
 from tests.entitlements.conftest import (
     HOURS,
@@ -24,6 +27,7 @@ from tests.entitlements.conftest import (
     used,
 )
 from tests.factories import World
+from tests.iot.vehicles import BOSS
 from tests.people import Http
 
 NINE, TEN, ELEVEN = (f"2026-03-02T0{n}:00:00Z" for n in (0, 1, 2))
@@ -207,6 +211,45 @@ def test_why_names_what_was_left_and_who_took_the_rest(
     assert owner.get("/entitlement-spends/spend-000002/why")["grants"][0]["reference"] is None
 
 
+def test_who_lost_a_customer_reads_nothing_of_its_grants_and_of_others_in_the_why_of_their_own(
+    office: Http, rep: Http, colleague: Http, world: World, kind: str
+) -> None:
+    grant(office, world.customer, kind, "1.50")
+    spend(colleague, world, kind, 1, at=NINE)
+    spend(rep, world, kind, 2, at=TEN)
+    path = "/entitlement-spends/spend-000002/why"
+    assert len(rep.get(path)["earlier"]) == 1
+    with world.db.transaction() as session:
+        customer = hold(session, Customer, world.customer)
+        customer.territory_id, customer.owner_id = create_territory(session, BOSS, "FAR", "Far away").id, None
+        touch(session, customer)
+    rep.refused("GET", f"/customers/{world.customer}", 404, "not_found")
+
+    told = rep.get(path)
+
+    assert (told["state"], told["covered"], told["left_then"], told["grants"], told["earlier"]) == (
+        "beyond",
+        "0.50",
+        None,
+        [],
+        [],
+    )
+    assert len(office.get(path)["earlier"]) == 1
+
+
+def test_lists_by_the_id_of_a_merged_customer_show_what_it_is_now(office: Http, rep: Http, world: World, kind: str) -> None:
+    body = {"name": "Twice", "territory_id": world.territory}
+    other = str(office.post("/customers", body, expect=201)["id"])
+    grant(office, world.customer, kind, "2.00")
+    spend(rep, world, kind, 1)
+    office.post(f"/customers/{other}/merge", {"other_id": world.customer})
+
+    assert figures(office, world.customer, kind) == ("2.00", "1.00", "1.00", "0.00")
+    for noun in ("entitlement-spends", "entitlement-grants", "entitlements"):
+        [row] = office.get(f"/{noun}?customer_id={world.customer}")["items"]
+        assert row["customer_id"] == other
+
+
 def test_who_may_do_what(office: Http, rep: Http, colleague: Http, owner: Http, http: Http, world: World, kind: str) -> None:
     given = grant(office, world.customer, kind, "1.00")
     spend(rep, world, kind, 1)
@@ -233,15 +276,15 @@ def test_bad_input_says_what_is_wrong(office: Http, rep: Http, world: World, kin
         return faults(person.refused("POST", path, 422, "validation_failed", body))
 
     told = used(world.customer, kind, 1)
-    assert wrong("/entitlement-spends", told | {"amount": "0"}, rep) == {"amount": "amount_invalid"}
+    assert wrong("/entitlement-spends", told | {"amount": "0"}, rep) == {"amount": "quantity_invalid"}
     for amount in ("-1", "1.234", "100000", "1e3", "NaN"):
-        assert wrong("/entitlement-spends", told | {"amount": amount}, rep) == {"amount": "amount_invalid"}
+        assert wrong("/entitlement-spends", told | {"amount": amount}, rep) == {"amount": "quantity_invalid"}
     assert wrong("/entitlement-spends", told | {"kind_id": "nothing-here"}, rep) == {"kind_id": "unknown_reference"}
     assert wrong("/entitlement-spends", told | {"customer_id": "nobody-here"}, rep) == {"customer_id": "unknown_reference"}
     assert wrong("/entitlement-spends", told | {"visit_id": "no-such-visit"}, rep) == {"visit_id": "unknown_reference"}
     given = {"customer_id": world.customer, "kind_id": kind, "amount": "1.00", "valid_from": "2026-02-01"}
     assert wrong("/entitlement-grants", given | {"valid_until": "2026-01-31"}, office) == {"valid_until": "out_of_range"}
-    assert wrong("/entitlement-grants", given | {"amount": "0.00"}, office) == {"amount": "amount_invalid"}
+    assert wrong("/entitlement-grants", given | {"amount": "0.00"}, office) == {"amount": "quantity_invalid"}
     odd = HOURS | {"code": "other"}
     assert wrong("/entitlement-kinds", HOURS, office) == {"code": "already_exists"}
     assert wrong("/entitlement-kinds", odd | {"per_visit": "1.00"}, office) == {"per_visit": "unknown"}

@@ -61,6 +61,21 @@ def test_a_length_is_rounded_up_to_the_step(
     assert ("visit.ended", made) in [(one["kind"], one["subject"]["id"]) for one in chain["causes"]]
 
 
+@pytest.mark.parametrize(("minutes", "spent"), [(24 * 60, "24.00"), (24 * 60 + 1, None)])
+def test_a_visit_told_to_be_longer_than_a_day_spends_no_length_and_says_so(
+    office: Http, rep: Http, world: World, clock: SetClock, lesson: str, minutes: int, spent: str | None
+) -> None:
+    kind = make_kind(office, visit_type_id=lesson, per_visit="length")
+    fixed = make_kind(office, visit_type_id=lesson, per_visit="1", code="inspections", unit="visit")
+    grant(office, world.customer, kind, "50.00")
+
+    made = visit(rep, world, clock, minutes, lesson)
+
+    assert {(row[0], row[1]) for row in spends(rep, world)} == {(fixed, "1.00")} | ({(kind, spent)} if spent else set())
+    told = [entry for entry in office.get(f"/history/visit/{made}")["about"] if entry["kind"] == "visit.length_not_counted"]
+    assert len(told) == (0 if spent else 1)
+
+
 def test_each_kind_that_is_attached_is_spent_once(office: Http, rep: Http, world: World, clock: SetClock, lesson: str) -> None:
     fixed = make_kind(office, visit_type_id=lesson, per_visit="1", code="inspections", unit="visit")
     hours = make_kind(office, visit_type_id=lesson, per_visit="length")

@@ -113,6 +113,17 @@ def test_a_day_of_a_rep_is_counted_as_it_went(rep: Http, boss: Http, world: Worl
     }
 
 
+def test_a_visit_whose_clock_was_years_off_adds_no_minutes(rep: Http, boss: Http, world: World, clock: SetClock) -> None:
+    visit = plan(rep, world, clock)
+    rep.post(f"/visits/{visit}/check-in", told(clock, THERE) | {"at_ms": 0})
+    rep.post(f"/visits/{visit}/check-out", told(clock, THERE))
+    hold(rep, world, clock, 30)
+
+    [row] = figures(boss)["rows"]
+
+    assert (row["figures"]["held"], row["figures"]["minutes"]) == (2, 30)
+
+
 def test_leads_are_counted_by_what_became_of_them(rep: Http, boss: Http, world: World, clock: SetClock) -> None:
     boss.post("/lead-routings", {"document": {"rules": []}}, expect=201)
     body = {"name": "n", "phone": "13800138000", "interest": "x", "territory_id": world.territory}
