@@ -19,6 +19,10 @@ from app.users.rights import Actor
 _LONGEST_TITLE, _LONGEST_LINE = 60, 160
 
 
+# Facts that people wrote, names among them: one that reads like a code is none.
+_WRITTEN = frozenset({"asset", "interest", "kind", "other", "rep", "site", "step"})
+
+
 @dataclass(frozen=True)
 class Look:
     """One look at the home page.
@@ -49,7 +53,8 @@ class Look:
 
     def say(self, words: tuple[str, str], **facts: Any) -> str:
         """Return words in the reader's language, with coded facts in words."""
-        told = {name: coded(value, self.actor.locale, self.settings.time_zone) for name, value in facts.items()}
+        zone, locale = self.settings.time_zone, self.actor.locale
+        told = {name: value if name in _WRITTEN else coded(value, locale, zone) for name, value in facts.items()}
         return words[0 if self.actor.locale == EN else 1].format_map(told)
 
     def time_of_day(self, at: datetime) -> str:

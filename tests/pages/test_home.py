@@ -96,6 +96,16 @@ def test_a_rep_finds_the_day_in_one_answer(rep: Http, world: World) -> None:
     assert section(page, "unread")["total"] == len(rep.get("/notifications")["items"]) > 0
 
 
+def test_what_people_wrote_is_shown_as_they_wrote_it(rep: Http, world: World) -> None:
+    """Planted: "office" is put into words as a code."""
+    said = {"kind": "call", "customer_id": world.customer, "next_step": "office", "next_due": "2026-03-02"}
+    rep.post("/follow-ups", said, expect=201)
+
+    lines = [row["line"] for section in rep.get("/mobile/home")["sections"] for row in section["rows"]]
+
+    assert any("office" in line and "the office" not in line for line in lines), lines
+
+
 def test_each_role_has_its_sections(http: Http, rep: Http, boss: Http, world: World) -> None:
     world.report(74.9, 74.5, 74.1)
     staff, owner = http.as_(world.staff[0]), http.as_(world.owner)
