@@ -19,7 +19,7 @@ from app.backup import BackupRefused, account_path, back_up, begin_after_restore
 from app.core.clock import Clock
 from app.core.db import Database
 from app.core.errors import DomainError
-from app.core.locales import in_terminal
+from app.core.locales import colon, in_terminal
 from app.core.logs import set_up_logs
 from app.core.settings import DEVELOPMENT_SECRET, Settings, keep_secret, settings_or_exit
 from app.core.texts import problem_text
@@ -96,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
         print(in_terminal()(fault.english, fault.chinese), file=sys.stderr)
     except DomainError as fault:
         title, detail = problem_text(fault.code, settings.default_locale, fault.facts)
-        print(f"{title}: {detail}", file=sys.stderr)
+        print(f"{title}{colon(settings.default_locale)}{detail}", file=sys.stderr)
     except (OperationalError, InterfaceError) as fault:
         cause = str(fault.orig).strip().splitlines()[0][:200]
         print(

@@ -22,6 +22,7 @@ from app.attachments.models import Attachment
 from app.contacts.models import Contact, ContactRelation, ContactScheme
 from app.core.clock import to_ms
 from app.core.db import Moment, Money, among_given, in_ms
+from app.core.locales import colon, semicolon
 from app.core.settings import Settings
 from app.core.texts import field_text, problem_text
 from app.core.tracked import Tracked
@@ -164,13 +165,16 @@ def _intent_words(row: Intent, locale: str, _settings: Settings) -> dict[str, An
     facts = row.facts or {}
     title, detail = problem_text(row.code, locale, facts)
     if facts.get("errors"):
-        detail = "; ".join(f"{name} {field_text(code, locale)}" for name, codes in facts["errors"].items() for code in codes)
-    return {"text": f"{title}: {detail}"}
+        detail = semicolon(locale).join(
+            f"{name} {field_text(code, locale)}" for name, codes in facts["errors"].items() for code in codes
+        )
+    return {"text": f"{title}{colon(locale)}{detail}"}
 
 
 def _problem_words(row: SyncProblem, locale: str, _settings: Settings) -> dict[str, Any]:
-    reasons = {name: "; ".join(field_text(code, locale) for code in codes) for name, codes in row.reasons.items()}
-    return {"reasons": json.dumps(reasons, ensure_ascii=False, sort_keys=True), "text": "; ".join(sorted(set(reasons.values())))}
+    semi = semicolon(locale)
+    reasons = {name: semi.join(field_text(code, locale) for code in codes) for name, codes in row.reasons.items()}
+    return {"reasons": json.dumps(reasons, ensure_ascii=False, sort_keys=True), "text": semi.join(sorted(set(reasons.values())))}
 
 
 def _balance_words(session: Session, rows: Sequence[Entitlement], locale: str, _settings: Settings) -> list[dict[str, Any]]:

@@ -26,6 +26,16 @@ def closest(header: str | None, default: str) -> str:
     return max(ranked, key=lambda found: found[0])[1] if ranked else default
 
 
+def colon(locale: str) -> str:
+    """Return the colon between a title and what follows: a full-width one, without a blank, in Chinese."""
+    return ": " if locale == EN else "："
+
+
+def semicolon(locale: str) -> str:
+    """Return what stands between two remarks, as ``colon``."""
+    return "; " if locale == EN else "；"
+
+
 def in_terminal() -> Callable[[str, str], str]:
     """Return what picks (English, Chinese) for the person at this terminal, by LC_ALL, LC_MESSAGES or LANG (POSIX's order)."""
     named = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")

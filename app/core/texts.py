@@ -771,6 +771,7 @@ FACTS: dict[str, tuple[str, str]] = POSITIONS | {
     "certificate": ("the certificate", "资质"),
     "part": ("the part", "备件"),
     "empty": ("it is empty", "内容为空"),
+    "malformed": ("it is not built as its media type says", "结构与其媒体类型不符"),
     "not_json": ("it is not JSON", "不是有效的 JSON"),
     "number_out_of_range": ("a number is out of range", "数字超出范围"),
     "not_storable": ("a value in it cannot be stored", "其中有无法存储的数值"),

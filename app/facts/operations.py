@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.core.db import among, now
 from app.core.errors import DomainError, FieldsInvalid, Forbidden, NotFound
 from app.core.history import HistoryEntry, Subject, last_entry, record
+from app.core.locales import colon
 from app.core.texts import field_text
 from app.core.tracked import touch
 from app.customers import fact_rules, facts, merging, queries
@@ -155,7 +156,8 @@ def tell_many(session: Session, actor: Actor, system: str, kind: str, rows: Sequ
             answers.append({"row": n, "outcome": outcome, "code": None, "text": None})
         except FieldsInvalid as fault:
             field, listed = next(iter(fault.errors.items()))
-            answers.append({"row": n, "outcome": "refused", "code": listed[0], "text": f"{field}: {_text(listed[0], actor)}"})
+            text = f"{field}{colon(actor.locale)}{_text(listed[0], actor)}"
+            answers.append({"row": n, "outcome": "refused", "code": listed[0], "text": text})
         except DomainError as fault:
             answers.append({"row": n, "outcome": "refused", "code": fault.code, "text": _text(fault.code, actor)})
     return answers

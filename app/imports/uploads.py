@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.core import history
 from app.core.db import insert_many, now
 from app.core.errors import Conflict, FieldsInvalid
-from app.core.locales import EN
+from app.core.locales import EN, colon, semicolon
 from app.core.numbers import next_number
 from app.core.spreadsheets import csv_line
 from app.core.tracked import add, hold, touch, transition
@@ -167,11 +167,13 @@ def errors_csv(session: Session, row: Import, locale: str) -> Iterator[str]:
     A cell that a spreadsheet would take for a formula gets an apostrophe before it.
     """
     words = ("Row", "What is wrong") if locale == EN else ("行号", "问题")
+    comma = ", " if locale == EN else "，"
     yield "\ufeff" + csv_line([words[0], *row.header, words[1]])
     rows = session.scalars(queries.rows_of(row.id, "faulty", "refused", "kept").execution_options(yield_per=_PAGE))
     for found in rows:
-        told = "; ".join(
-            f"{name}: {', '.join(fault_told(code, locale)[1] for code in codes)}" for name, codes in found.faults.items()
+        told = semicolon(locale).join(
+            f"{name}{colon(locale)}{comma.join(fault_told(code, locale)[1] for code in codes)}"
+            for name, codes in found.faults.items()
         )
         yield csv_line([str(found.number), *(str(found.cells.get(name, "")) for name in row.header), told])
 

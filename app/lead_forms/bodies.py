@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote_from_bytes
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
@@ -17,6 +17,7 @@ JSON, FORM, PARTS = "application/json", "application/x-www-form-urlencoded", "mu
 MOST_BYTES = 1_200_000
 MOST_FIELDS, LONGEST_NAME, LONGEST_TEXT, LONGEST_ID = 60, 100, 2000, 100
 _LONGEST_BOUNDARY = 200
+_ASCII = bytes(range(128))
 # The sender's own id of a submission; it is no field of the form.
 SENT_ID = "submission_id"
 _LIMITS = wire.Limits(size=MOST_BYTES, depth=2, values=MOST_FIELDS * 10, text=MOST_BYTES)
@@ -60,8 +61,10 @@ def _of_json(raw: bytes) -> dict[str, Any]:
 def _of_form(raw: bytes) -> dict[str, Any]:
     if len(raw) > MOST_BYTES:
         raise WireError("too_large")
+    # Bytes beyond ASCII stand for themselves (WHATWG URL, 5.1); a letter may be half such bytes and half percent signs.
+    encoded = quote_from_bytes(raw, safe=_ASCII)
     try:
-        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS * 10)
+        pairs = parse_qsl(encoded, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS * 10)
     except UnicodeDecodeError:
         raise WireError("text_invalid") from None
     except ValueError:

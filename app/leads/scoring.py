@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from app.core.locales import EN
+from app.core.locales import colon
 from app.custom_fields.values import Definition
 from app.leads.completeness import completeness_of
 from app.leads.conditions import OWN, Condition, check_own, holds, in_words
@@ -130,5 +130,6 @@ def score_of(document: ScoreDocument, facts: Mapping[str, Any]) -> Score:
 
 def told(reasons: Sequence[Mapping[str, Any]], locale: str, names: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
     """Return reasons with a sentence each in the reader's language."""
-    colon = ": " if locale == EN else "："
-    return [dict(reason) | {"text": f"{in_words(reason, locale, names)}{colon}{reason['points']:+d}"} for reason in reasons]
+    return [
+        dict(reason) | {"text": f"{in_words(reason, locale, names)}{colon(locale)}{reason['points']:+d}"} for reason in reasons
+    ]

@@ -264,7 +264,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "track.received": ("{stored} positions were stored.", "已保存 {stored} 个位置。"),
     "track.looked_at": (
         "{by} looked at the track. Purpose: {what_for}. Reason: {reason}.",
-        "{by} 查看了行踪。目的：{what_for}。理由：{reason}。",
+        "{by}查看了行踪。目的：{what_for}。理由：{reason}。",
     ),
     "track.deleted": (
         "{fixes} positions from {since} to {until} were deleted: {reason}.",
@@ -447,15 +447,15 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "customer.fact_outranked": (
         "Something else was said of {fields} (source: {source}); a better source's value stays, and this one is kept as a rival.",
-        "{fields} 另有说法（来源：{source}）；更可靠来源的值保持不变，此值留作备选。",
+        "{fields}另有说法（来源：{source}）；更可靠来源的值保持不变，此值留作备选。",
     ),
     "customer.fact_withdrawn": (
         "What was said of {fields} (source: {source}) was taken back.",
-        "关于 {fields} 的说法（来源：{source}）已撤回。",
+        "关于{fields}的说法（来源：{source}）已撤回。",
     ),
     "customer.fact_chosen": (
         "Somebody decided which value of {fields} holds (source: {source}): {reason}.",
-        "已人工选定 {fields} 的取值（来源：{source}）：{reason}。",
+        "已人工选定{fields}的取值（来源：{source}）：{reason}。",
     ),
     "customer.code_understood": (
         "It is known now what the code “{code}” of another system stands for: {fields}.",

@@ -27,6 +27,6 @@ TRACKS: dict[str, Kind] = {
     "track_looked_at": Kind(
         {"by": "Wang Fang", "purpose": "mileage", "reason": "Expense claim of May"},
         Words("Your track was looked at", ("{by} looked at the track of one of your shifts.", "Reason: {reason}.")),
-        Words("您的行踪被查看", ("{by} 查看了您某个班次的行踪。", "理由：{reason}。")),
+        Words("您的行踪被查看", ("{by}查看了您某个班次的行踪。", "理由：{reason}。")),
     ),
 }

@@ -33,6 +33,8 @@ from app.core.tracked import Tracked
 from app.pages.codes import CODED
 from app.pages.reasons import REASONS, reason_of
 from app.service_offers.models import OFFER_STATES
+from offline_sync import collections
+from offline_sync.models import Intent
 from push.kinds import MESSAGES
 
 PACKAGES: tuple[ModuleType, ...] = (app, iot, push, offline_sync)
@@ -115,7 +117,7 @@ def raised_codes() -> dict[str, str]:
 
 
 def wire_reasons() -> dict[str, str]:
-    found = [(where, call) for where, call in calls("WireError") if where.startswith("app/core/wire.py")]
+    found = [(where, call) for where, call in calls("WireError") if where.startswith(("app/core/wire.py", "app/lead_forms/"))]
     return {code: where for where, call in found for code in constants(call.args[0]) or []}
 
 
@@ -184,7 +186,15 @@ def test_every_code_of_a_refusal_has_words() -> None:
 
 def test_every_code_of_a_field_has_words() -> None:
     missing = {code: where for code, where in (field_codes() | wire_reasons()).items() if code not in FIELD_PROBLEMS}
-    unreachable = {"too_large", "empty", "too_deep", "not_json", "number_out_of_range", "too_many_values"}  # of whole bodies
+    unreachable = {
+        "too_large",
+        "empty",
+        "too_deep",
+        "not_json",
+        "number_out_of_range",
+        "too_many_values",
+        "malformed",
+    }  # of whole bodies
     assert {code: where for code, where in missing.items() if code not in unreachable} == {}
 
 
@@ -291,11 +301,17 @@ def test_every_state_and_every_reason_of_the_parser_has_words() -> None:
     assert sorted(set(wire_reasons()) - of_fields - set(FACTS)) == []
 
 
+def test_the_verdict_on_an_intent_has_the_colon_of_its_language() -> None:
+    words = [collections._intent_words(Intent(code="forbidden"), locale, Settings())["text"] for locale in (EN, ZH)]
+    assert words == ["Not allowed: Your role does not carry this right.", "无权操作：您的角色没有此项权限。"]
+
+
 def test_a_refusal_names_states_and_reasons_in_words() -> None:
     told = {"state": "rejected", "wanted": "accepted"}
     assert problem_text("state_conflict", ZH, told)[1] == "当前状态为“已拒绝”，不能变为“已接受”。"
     assert problem_text("state_conflict", EN, told)[1] == "Its state is now “turned down”; it cannot become “accepted”."
     assert problem_text("malformed", ZH, {"reason": "text_too_long"})[1] == "请求内容不符合要求：文本过长。"
+    assert problem_text("malformed", ZH, {"reason": "malformed"})[1] == "请求内容不符合要求：结构与其媒体类型不符。"
     assert problem_text("station_not_able", ZH, {"lacks": ["certificate", "part"]})[1] == "该服务站不满足：资质、备件。"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -33,6 +34,18 @@ def test_a_browser_sends_the_same_as_a_program(form: Form) -> None:
 
     assert answer.status_code == 202
     assert form.lead()["interest"] == "叉车两台; 留言: 请 下午联系"
+
+
+@pytest.mark.parametrize(
+    "named", [lambda text: text.encode(), lambda text: text.encode()[:-1] + b"%%%02X" % text.encode()[-1]], ids=["raw", "mixed"]
+)
+def test_names_of_fields_and_values_may_be_raw_utf_8(form: Form, named: Callable[[str], bytes]) -> None:
+    values = {name: quote(value).encode() for name, value in SENT.items()} | {"公司": "华南".encode()}
+    answer = form.raw(b"&".join(named(name) + b"=" + value for name, value in values.items()))
+
+    assert answer.status_code == 202
+    [row] = form.submissions("accepted")
+    assert row["sent"] == SENT | {"公司": "华南"}
 
 
 def test_the_causal_log_leads_from_the_message_back_to_the_form_in_both_languages(form: Form, desk: Desk, http: Http) -> None:
@@ -302,6 +315,10 @@ HOSTILE: list[tuple[bytes, str, int]] = [
     (b"a%00=b", "application/x-www-form-urlencoded", 400),
     (b"a=%ff%fe", "application/x-www-form-urlencoded", 400),
     (b"a=\xff", "application/x-www-form-urlencoded", 400),
+    (b"\xd0\xd5=x", "application/x-www-form-urlencoded", 400),
+    (b"a=%ff\xe5\xbc\xa0", "application/x-www-form-urlencoded", 400),
+    ("张".encode() * 700 + b"=" + "张".encode() * 2001, "application/x-www-form-urlencoded", 422),
+    ("a=张".encode() + b"x" * 1_200_000, "application/x-www-form-urlencoded", 413),
     (b"a=" + b"x" * 2001, "application/x-www-form-urlencoded", 422),
     (b"x", "multipart/form-data; boundary=x", 400),
     (in_parts(("a", None, b"b")), "multipart/form-data", 400),

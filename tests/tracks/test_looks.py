@@ -39,8 +39,9 @@ def test_a_manager_looks_for_a_purpose_and_with_a_reason_and_the_rep_is_told(
     assert (looked["shift_id"], looked["fixes"]) == (shift, seen["total"])
     [note] = rep.get("/notifications")["items"]
     assert (note["title"], "expense claim of March" in note["body"]) == ("您的行踪被查看", True)
+    assert note["body"].startswith("manager查看了您某个班次的行踪。")
     reasons = [one["reason"] for one in rep.get(f"/history/track_shift/{shift}")["about"]]
-    assert "manager 查看了行踪。目的：里程。理由：expense claim of March。" in reasons
+    assert "manager查看了行踪。目的：里程。理由：expense claim of March。" in reasons
     assert 0 < len(seen["fixes"]) <= 2_000 < seen["total"]
     assert len(seen["stays"]) == 1
 

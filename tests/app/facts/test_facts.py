@@ -222,7 +222,12 @@ def test_each_row_of_another_system_is_judged_by_itself(world: World, office: Ht
         (0, "survives", None), (1, "refused", "phone_invalid"), (2, "refused", "not_found"), (3, "refused", "unknown"),
         (4, "refused", "unknown"), (5, "refused", "unknown"),
     ]  # fmt: skip
+    assert found[1]["text"].startswith("value: ")
     assert office.get(f"/customers/{world.customer}")["email"] == "a@example.test"
+    version = office.get("/me")["version"]
+    office.edit("/me", {"locale": "zh-CN"}, version)
+    [chinese] = office.post("/customer-facts", {"system": "SAP", "facts": rows[1:2]})["items"]
+    assert chinese["text"].startswith("value：")
     office.refused("POST", "/customer-facts", 422, "validation_failed", {"system": "SAP", "facts": rows[:1] * 1001})
     both = {"customer_id": world.customer, "customer_code": "C-1", "field": "phone", "value": A}
     office.refused("POST", "/customer-facts", 422, "validation_failed", {"system": "SAP", "facts": [both]})

@@ -220,6 +220,9 @@ def test_errors_come_as_a_file_in_the_readers_language(http: Http, office: Http,
     assert "rounded" in english[1][5]
     assert chinese[0][0] == "行号"
     assert "舍入" in chinese[1][5]
+    assert english[1][5].startswith("phone: ")
+    assert chinese[1][5].startswith("phone：")
+    assert " " not in chinese[1][5]
 
 
 def test_rows_with_errors_are_left_out_only_when_somebody_says_so(office: Http, db: Database, settings: Settings) -> None:
