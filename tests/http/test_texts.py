@@ -27,7 +27,7 @@ from app.core import fields, wire
 from app.core.errors import DomainError
 from app.core.locales import EN, ZH
 from app.core.problems import HTTP_CODES
-from app.core.settings import Settings
+from app.core.settings import Settings, read_settings
 from app.core.texts import FACTS, FIELD_PROBLEMS, PROBLEMS, field_text, problem_text
 from app.core.tracked import Tracked
 from app.pages.codes import CODED
@@ -302,7 +302,7 @@ def test_every_state_and_every_reason_of_the_parser_has_words() -> None:
 
 
 def test_the_verdict_on_an_intent_has_the_colon_of_its_language() -> None:
-    words = [collections._intent_words(Intent(code="forbidden"), locale, Settings())["text"] for locale in (EN, ZH)]
+    words = [collections._intent_words(Intent(code="forbidden"), locale, read_settings())["text"] for locale in (EN, ZH)]
     assert words == ["Not allowed: Your role does not carry this right.", "无权操作：您的角色没有此项权限。"]
 
 

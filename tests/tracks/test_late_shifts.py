@@ -162,7 +162,7 @@ def test_shifts_that_cover_the_same_time_are_refused_with_a_reason(
     day.tell(*refused, by="intent")
     day.device.sync()
     rejected = [row for row in day.device.live("intents").values() if row["verdict"] != "accepted"]
-    assert [row["text"] for row in rejected] == ["该时间已有班次: 同一人的班次不能重叠。"]
+    assert [row["text"] for row in rejected] == ["该时间已有班次：同一人的班次不能重叠。"]
     assert day.rep.get("/track-shifts")["items"] == before
 
 

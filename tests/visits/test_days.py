@@ -98,7 +98,7 @@ def test_a_visit_is_planned_within_two_years_and_one_month(
 
     assert [{one["field"]: one["code"] for one in answer["errors"]} for answer in answers] == [fault] * 3
     [[name, code]] = fault.items()
-    said = f"请检查输入: {name} {field_text(code, 'zh-CN')}"
+    said = f"请检查输入：{name} {field_text(code, 'zh-CN')}"
     assert {(row["verdict"], row["text"]) for row in device.rows["intents"].values()} == {("rejected", said)}
     assert [row["id"] for row in rep.get("/visits")["items"]] == [visit]
 
