@@ -20,7 +20,7 @@ _LONGEST_TITLE, _LONGEST_LINE = 60, 160
 
 
 # Facts that people wrote, names among them: one that reads like a code is none.
-_WRITTEN = frozenset({"asset", "interest", "kind", "other", "rep", "site", "step"})
+_WRITTEN = frozenset({"asset", "interest", "other", "rep", "site", "step"})
 
 
 @dataclass(frozen=True)
