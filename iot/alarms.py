@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.core.clock import from_ms, to_ms
 from app.core.db import among, now
-from app.core.history import HistoryEntry, Subject, last_entry, record
+from app.core.history import HistoryEntry, Subject, last_entries, last_entry, record
 from app.core.tracked import add, touch, transition
 from app.rules.closing import closed_at, latched, state_of
 from app.rules.detectors import Episode, Reading
@@ -162,7 +162,7 @@ def _apply(
             session,
             "alarm.promoted",
             Subject("alarm", alarm.id),
-            causes=[last_entry(session, Subject("alarm", alarm.id)), _observe(session, watched, newest)],
+            causes=[last_entry(session, Subject("alarm", alarm.id)), *_observe(session, watched, [newest] if newest else [])],
         )
         changes.append(Change("act", alarm, watched.rule, entry, newest))
     return changes
@@ -184,7 +184,7 @@ def _grade(session: Session, found: Found, alarm: Alarm, episode: Episode, prese
     is_worse, by_time = RANK[severity] > RANK[before], RANK[severity] > RANK[by_level]
     by_reading = is_worse and not by_time
     about = Subject("alarm", alarm.id)
-    causes = [_observe(session, found.watched, episode.last)] if by_reading else []
+    causes = _observe(session, found.watched, [episode.last]) if by_reading else []
     entry = record(
         session,
         "alarm.escalated" if by_reading else ("alarm.stood_too_long" if is_worse else "alarm.severity_corrected"),
@@ -243,7 +243,7 @@ def _raise(
         session,
         "alarm.raised",
         Subject("alarm", alarm.id),
-        causes=[_observe(session, watched, reading) for reading in episode.causes],
+        causes=_observe(session, watched, episode.causes),
         occurred_at=alarm.raised_at,
         rule=rule.code,
         rule_number=rule.number,
@@ -275,21 +275,23 @@ def _facts(reading: Reading) -> dict[str, Any]:
     return {"device_id": reading.device_id, "at": from_ms(reading.at_ms).isoformat(), "value": reading.value, "key": reading.key}
 
 
-def _observe(session: Session, watched: Watched, reading: Reading | None) -> HistoryEntry | None:
-    """Copy a reading that caused something into the log, once, so that the chain outlives the telemetry."""
-    if reading is None:
-        return None
-    metric = reading.metric or watched.rule.document.metric
-    about = Subject("reading", reading_id(reading.device_id, reading.key, metric))
-    return last_entry(session, about) or record(
-        session,
-        "reading.observed",
-        about,
-        occurred_at=from_ms(reading.at_ms),
-        component_id=watched.subject.id,
-        metric=metric,
-        **_facts(reading),
-    )
+def _observe(session: Session, watched: Watched, readings: Sequence[Reading]) -> list[HistoryEntry]:
+    """Copy readings that caused something into the log, each once, so that the chain outlives the telemetry."""
+    metric = watched.rule.document.metric
+    ids = [reading_id(reading.device_id, reading.key, reading.metric or metric) for reading in readings]
+    known = last_entries(session, "reading", ids)
+    for one, reading in zip(ids, readings, strict=True):
+        if one not in known:
+            known[one] = record(
+                session,
+                "reading.observed",
+                Subject("reading", one),
+                occurred_at=from_ms(reading.at_ms),
+                component_id=watched.subject.id,
+                metric=reading.metric or metric,
+                **_facts(reading),
+            )
+    return [known[one] for one in ids]
 
 
 def _keep(session: Session, found: Found, alarm: Alarm, episode: Episode, closed_ms: int | None) -> list[Change]:
@@ -325,7 +327,7 @@ def _move_end(session: Session, watched: Watched, alarm: Alarm, episode: Episode
     before, alarm.cleared_at, alarm.end_reason = alarm.cleared_at, ended_at, episode.clear_reason
     touch(session, alarm)
     about = Subject("alarm", alarm.id)
-    causes = [_observe(session, watched, reading) for reading in episode.clear_causes] or _late(session, watched)
+    causes = _observe(session, watched, episode.clear_causes) or _late(session, watched)
     record(
         session,
         "alarm.condition_returned" if ended_at is None else ("alarm.clear_moved" if before else "alarm.condition_ended"),
@@ -355,8 +357,8 @@ def _note_closed(session: Session, watched: Watched, alarm: Alarm) -> HistoryEnt
     return record(session, "alarm.found_closed", about, causes=causes, occurred_at=alarm.closed_at)
 
 
-def _late(session: Session, watched: Watched) -> list[HistoryEntry | None]:
-    return [_observe(session, watched, reading) for reading in sorted(watched.new)[:_LATE_SHOWN]]
+def _late(session: Session, watched: Watched) -> list[HistoryEntry]:
+    return _observe(session, watched, sorted(watched.new)[:_LATE_SHOWN])
 
 
 def _clear(session: Session, watched: Watched, alarm: Alarm, episode: Episode) -> Change:
@@ -368,10 +370,11 @@ def _clear(session: Session, watched: Watched, alarm: Alarm, episode: Episode) -
 
 
 def _note_cleared(session: Session, watched: Watched, alarm: Alarm, episode: Episode) -> HistoryEntry:
+    causes: Sequence[HistoryEntry | None]
     if episode.clear_reason == "component_replaced":
         causes = [last_entry(session, Subject("component", watched.subject.id), "component.removed")]
     else:
-        causes = [_observe(session, watched, reading) for reading in episode.clear_causes]
+        causes = _observe(session, watched, episode.clear_causes)
     return record(
         session,
         "alarm.cleared",

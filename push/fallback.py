@@ -15,7 +15,8 @@ from app.core import history
 from app.core.db import now
 from app.users.models import User
 from push.models import FallbackPlan, Notification, OutboxMessage
-from push.outbox import fan_out, newer_than, ways_of
+from push.outbox import fan_out, newer_than
+from push.reach import reach_of
 
 _AT_ONCE = 200
 _ON_THE_WAY = ("queued", "accepted", "delivered", "opened")
@@ -57,7 +58,8 @@ def _go_on(session: Session, plan: FallbackPlan, reason: Reason) -> bool:
     """Take the next channel that can be taken, and queue the message there; tell whether there was one."""
     notification = session.get_one(Notification, plan.notification_id, populate_existing=True)
     remaining, step = list(plan.channels), plan.step
-    ways = ways_of(session, session.get_one(User, notification.user_id), notification.kind, remaining)
+    reach = reach_of(session, session.get_one(User, notification.user_id))
+    ways = reach.ways(notification.kind, remaining)
     while remaining and isinstance(ways[remaining[0]], str):
         remaining.pop(0)
     pointless = notification.opened_at is not None or newer_than(session, notification, remaining[0] if remaining else "email")
@@ -83,7 +85,7 @@ def _go_on(session: Session, plan: FallbackPlan, reason: Reason) -> bool:
     entry = history.record(session, "notification.fell_back", about, causes=[cause], channel=taken, reason=reason)
     way = ways[taken]
     assert not isinstance(way, str)  # noqa: S101 - chosen above because it is a list
-    quiet_until = fan_out(session, notification, {taken: way}, entry)
+    quiet_until = fan_out(session, notification, reach, {taken: way}, entry)
     if remaining and quiet_until is not None:
         session.execute(
             update(FallbackPlan)

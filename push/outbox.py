@@ -14,21 +14,17 @@ from app.core.db import database_now, insert_once, now
 from app.core.ids import new_id
 from app.core.tracked import add
 from app.users.models import User
-from push.kinds import LINK_KINDS, STANDALONE_KINDS
+from push.kinds import STANDALONE_KINDS
 from push.messages import urgency_of
 from push.models import (
     CHANNELS,
     ON_SCREEN,
-    BrowserSubscription,
-    ChannelPreference,
-    FallbackOrder,
     FallbackPlan,
     Notification,
     OutboxHold,
     OutboxMessage,
-    RegistrationToken,
 )
-from push.quiet import rest_until
+from push.reach import Reach, reach_of
 
 _KEPT_FOR = timedelta(days=3)
 _REACHED = ("accepted", "delivered", "opened")
@@ -71,8 +67,9 @@ def enqueue(
             session,
             Notification(user_id=user.id, kind=kind, data=data, subject_kind=subject.kind, subject_id=subject.id, dedupe_key=key),
         )
-        ways = ways_of(session, user, kind, channels)
-        order = None if kind in STANDALONE_KINDS else session.get(FallbackOrder, user.id)
+        reach = reach_of(session, user)
+        ways = reach.ways(kind, channels)
+        order = None if kind in STANDALONE_KINDS else reach.order
         later = _put_off(ways, order.channels) if order else []
         entry = history.record(
             session,
@@ -87,32 +84,13 @@ def enqueue(
         )
         _supersede(session, notification, entry)
         chosen = {channel: way for channel, way in ways.items() if not isinstance(way, str)}
-        quiet_until = fan_out(session, notification, chosen, entry)
+        quiet_until = fan_out(session, notification, reach, chosen, entry)
         if order and later:
             due_at = (quiet_until or now(session)) + timedelta(minutes=order.after_min)
             session.add(FallbackPlan(notification_id=notification.id, channels=later, after_min=order.after_min, due_at=due_at))
             session.flush()
         made.append(notification)
     return made
-
-
-def ways_of(session: Session, user: User, kind: str, allowed: Sequence[str]) -> dict[str, list[str | None] | str]:
-    """Return per channel the addresses that get the message, or the code of the reason why the channel is left out."""
-    switched_off = set(
-        session.scalars(
-            select(ChannelPreference.channel).where(ChannelPreference.user_id == user.id, ChannelPreference.enabled.is_(False))
-        )
-    )
-    ways: dict[str, list[str | None] | str] = {}
-    for channel in CHANNELS:
-        # A link somebody asked for is no news: it comes by mail even where news do not.
-        if channel not in allowed:
-            ways[channel] = "not_for_this_kind"
-        elif channel in switched_off and not (channel == "email" and kind in LINK_KINDS):
-            ways[channel] = "switched_off"
-        else:
-            ways[channel] = _addresses_of(session, user, channel) or "no_address"
-    return ways
 
 
 def _put_off(ways: dict[str, list[str | None] | str], order: Sequence[str]) -> list[str]:
@@ -124,21 +102,13 @@ def _put_off(ways: dict[str, list[str | None] | str], order: Sequence[str]) -> l
     return able[1:]
 
 
-def _addresses_of(session: Session, user: User, channel: str) -> list[str | None]:
-    """Return the ids of a person's addresses on a channel; None stands for the one address that lies in the account."""
-    if channel == "email":
-        return [None] if user.email else []
-    places = BrowserSubscription if channel == "web_push" else RegistrationToken
-    return list(session.scalars(select(places.id).where(places.user_id == user.id)))
-
-
 def fan_out(
-    session: Session, notification: Notification, ways: dict[str, list[str | None]], entry: history.HistoryEntry
+    session: Session, notification: Notification, reach: Reach, ways: dict[str, list[str | None]], entry: history.HistoryEntry
 ) -> datetime | None:
     """Queue one outbox row per address; return when the person's quiet hours end, if the rows wait for that."""
     present = now(session)
     urgent = urgency_of(notification.kind, notification.data) == "high"
-    quiet_until = None if urgent else rest_until(session, notification.user_id, present)
+    quiet_until = None if urgent else reach.rest_until(present)
     for channel, address_ids in ways.items():
         for address_id in address_ids:
             session.add(

@@ -35,7 +35,11 @@ def quiet_end(begins: time, ends: time, zone: ZoneInfo, at: datetime) -> datetim
 
 def rest_until(session: Session, user_id: str, at: datetime) -> datetime | None:
     """Return when the quiet time a person is in ends, or None when they are in none."""
-    chosen = session.get(QuietHours, user_id)
+    return end_of(session.get(QuietHours, user_id), at)
+
+
+def end_of(chosen: QuietHours | None, at: datetime) -> datetime | None:
+    """Return when the quiet time that ``at`` lies in ends, or None when it lies in none."""
     if chosen is None:
         return None
     return quiet_end(time.fromisoformat(chosen.begins), time.fromisoformat(chosen.ends), ZoneInfo(chosen.time_zone), at)

@@ -6,12 +6,13 @@ back to the readings that began it; following effects leads forward again. Entri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, String, and_, select, text, update
+from sqlalchemy import ARRAY, ForeignKey, Index, Insert, Select, String, and_, bindparam, func, insert, null, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.core.db import Base, JsonValue, Moment, among, insert_many, now
@@ -106,19 +107,33 @@ def tell_of_customer(session: Session, subject: Subject, customer_id: str) -> No
         session.execute(untold.values(customer_id=customer_id), execution_options={"synchronize_session": False})
 
 
-def _customer_of(subject: Subject) -> Any:
-    """Return the customer in whose story a subject's entry is told, or SQL that finds it as the entry is written."""
-    if subject.kind == "customer":
-        return subject.id
-    rows = _STORIES.get(subject.kind)
-    if rows is None:
-        return None
-    row_id, customer_id = rows.selected_columns
-    return rows.with_only_columns(customer_id).where(row_id == subject.id).limit(1).scalar_subquery()
+@lru_cache(maxsize=500)
+def _writing(kind: str, dialect: str) -> tuple[Insert, Insert]:
+    """Return how an entry about a kind of subject is written, and how its causes are, each made once.
+
+    The customer in whose story it is told is found as it is written. On PostgreSQL the second statement writes both.
+    """
+    table: Any = HistoryEntry.__table__
+    values: dict[str, Any] = {column.name: bindparam(f"e_{column.name}", type_=column.type) for column in table.c}
+    about = bindparam("e_subject_id", type_=table.c.subject_id.type)
+    rows = _STORIES.get(kind)
+    if kind == "customer":
+        values["customer_id"] = about
+    elif rows is None:
+        values["customer_id"] = null()
+    else:
+        row_id, customer_id = rows.selected_columns
+        values["customer_id"] = rows.with_only_columns(customer_id).where(row_id == about).limit(1).scalar_subquery()
+    entry, arrows = insert(table).values(values), insert(HistoryCause.__table__)  # type: ignore[arg-type]
+    if dialect != "postgresql":
+        return entry, arrows
+    written = entry.returning(table.c.id).cte("entry")
+    causes = func.unnest(bindparam("causes", type_=ARRAY(String)))
+    return entry, arrows.from_select(["effect_id", "cause_id"], select(written.c.id, causes))
 
 
 def _customers_of(session: Session, kind: str, ids: Sequence[str]) -> dict[str, str | None]:
-    """As ``_customer_of``, of many subjects, with a query of its own."""
+    """Return in whose stories many subjects' entries are told."""
     if kind == "customer":
         return {row_id: row_id for row_id in ids}
     rows = _STORIES.get(kind)
@@ -151,26 +166,31 @@ def record(
         facts: values that make the reason readable later. Never a secret, never a coupon's code.
 
     Returns:
-        The entry, for use as a cause of what follows.
+        The entry, for use as a cause of what follows; not attached to the session, and without its customer.
     """
+    session.flush()
     present = now(session)
-    entry = HistoryEntry(
-        id=new_id(),
-        kind=kind,
-        subject_kind=subject.kind,
-        subject_id=subject.id,
-        actor_id=actor_id,
-        occurred_at=occurred_at or present,
-        recorded_at=present,
-        facts=facts,
-        customer_id=_customer_of(subject),
-    )
-    session.add(entry)
-    session.flush()
-    for cause_id in dict.fromkeys(cause.id for cause in causes if cause is not None):
-        session.add(HistoryCause(effect_id=entry.id, cause_id=cause_id))
-    session.flush()
-    return entry
+    values: dict[str, Any] = {
+        "id": new_id(),
+        "kind": kind,
+        "subject_kind": subject.kind,
+        "subject_id": subject.id,
+        "actor_id": actor_id,
+        "occurred_at": occurred_at or present,
+        "recorded_at": present,
+        "facts": facts,
+    }
+    dialect = session.get_bind().dialect.name
+    writing, with_causes = _writing(subject.kind, dialect)
+    given = {f"e_{name}": value for name, value in values.items()}
+    cause_ids = list(dict.fromkeys(cause.id for cause in causes if cause is not None))
+    if cause_ids and dialect == "postgresql":
+        session.execute(with_causes, given | {"causes": cause_ids})
+    else:
+        session.execute(writing, given)
+        if cause_ids:
+            session.execute(with_causes, [{"effect_id": values["id"], "cause_id": cause_id} for cause_id in cause_ids])
+    return HistoryEntry(**values)
 
 
 def record_many(session: Session, kind: str, subject_kind: str, subject_ids: Iterable[str], *, actor_id: str) -> None:
@@ -201,3 +221,13 @@ def last_entry(session: Session, subject: Subject, *kinds: str) -> HistoryEntry 
     if kinds:
         query = query.where(HistoryEntry.kind.in_(kinds))
     return session.scalar(query.order_by(HistoryEntry.id.desc()).limit(1))
+
+
+def last_entries(session: Session, subject_kind: str, subject_ids: Collection[str]) -> dict[str, HistoryEntry]:
+    """Return the newest entry about each of some subjects of a kind that have any, by id."""
+    if not subject_ids:
+        return {}
+    query = select(HistoryEntry).where(
+        HistoryEntry.subject_kind == subject_kind, among(session, HistoryEntry.subject_id, subject_ids)
+    )
+    return {entry.subject_id: entry for entry in session.scalars(query.order_by(HistoryEntry.id))}

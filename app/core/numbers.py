@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, String, update
+from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.core.db import Base, insert_once, now
+from app.core.db import Base, insert_into, now
 
 
 class NumberSeries(Base):
@@ -25,12 +25,7 @@ def next_number(session: Session, series: str) -> str:
 def next_numbers(session: Session, series: str, count: int) -> list[str]:
     """Draw the next ``count`` numbers of a series."""
     year = now(session).year
-    insert_once(session, NumberSeries, series=series, year=year, n=0)
-    n = session.execute(
-        update(NumberSeries)
-        .where(NumberSeries.series == series, NumberSeries.year == year)
-        .values(n=NumberSeries.n + count)
-        .returning(NumberSeries.n)
-        .execution_options(synchronize_session=False)
-    ).scalar_one()
+    insert = insert_into(session, NumberSeries).values(series=series, year=year, n=count)
+    upsert = insert.on_conflict_do_update(index_elements=["series", "year"], set_={"n": NumberSeries.n + insert.excluded.n})
+    n = session.execute(upsert.returning(NumberSeries.n)).scalar_one()
     return [f"{series}-{year}-{drawn:06d}" for drawn in range(n - count + 1, n + 1)]

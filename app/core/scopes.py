@@ -13,10 +13,10 @@ follow one another, so that no two of them can decide membership by a state the 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from sqlalchemy import BigInteger, Connection, Index, String, delete, func, null, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -129,12 +129,10 @@ def keep_scopes(connection: Connection, number: int, touched: frozenset[str]) ->
     """Bring entries and grants up to date with the rows that carry this change number."""
     plan = _plan(touched, connection.dialect.name)
     if plan.moved:
-        changed, following = _sets(), _sets()
+        renewed: dict[tuple[str, str], bool] = {}
         for is_changed, name, row_id in run_text(connection, plan.moved, n=number).all():
-            (changed if is_changed else following)[name].add(row_id)
-        for name in _ROWS:
-            _keep_entries(connection, number, name, changed[name], renewed=True)
-            _keep_entries(connection, number, name, following[name] - changed[name], renewed=False)
+            renewed[name, row_id] = bool(is_changed) or renewed.get((name, row_id), False)
+        _keep_entries(connection, number, renewed)
     for statement in plan.grants:
         run_text(connection, statement, n=number)
 
@@ -143,7 +141,7 @@ def fill_scopes(connection: Connection, number: int) -> None:
     """Compute every entry and grant anew; for a database that has rows from before there were scopes."""
     for name in _ROWS:
         ids = {row_id for (row_id,) in run_text(connection, f"SELECT id FROM {name}").all()}
-        _keep_entries(connection, number, name, ids, renewed=True)
+        _keep_entries(connection, number, dict.fromkeys(((name, row_id) for row_id in ids), True))
     for name, rows in _HOLDERS.items():
         for statement in _grant_statements(f"SELECT id FROM {name}", rows):
             run_text(connection, statement, n=number)
@@ -184,10 +182,6 @@ def begin_history_anew(session: Session) -> int:
     return epoch
 
 
-def _sets() -> defaultdict[str, set[str]]:
-    return defaultdict(set)
-
-
 @dataclass(frozen=True)
 class _Plan:
     """What follows a transaction. ``moved``: a select of (changed itself, table, id) of the rows whose scopes may be others."""
@@ -222,54 +216,61 @@ def _candidates(name: str, rows: _Rows, touched: frozenset[str]) -> str:
     return " UNION ".join(selects)
 
 
-def _keep_entries(connection: Connection, number: int, name: str, ids: Collection[str], *, renewed: bool) -> None:
-    """Let rows of one table lie where they now belong.
+def _keep_entries(connection: Connection, number: int, renewed: Mapping[tuple[str, str], bool]) -> None:
+    """Let rows lie where they now belong.
 
-    Small statements and the difference in Python: of one statement for all of it, no planner makes a plan that holds for
-    two rows and for a hundred thousand, with and without statistics.
+    Two small statements and the difference in Python: the change counter is locked meanwhile, so round trips count; but of
+    one statement for all of it, no planner makes a plan that holds for two rows and for a hundred thousand.
 
     Args:
         number: of the transaction.
-        ids: the rows.
-        renewed: they changed themselves and get the number in each of their scopes; else only where they are new.
+        renewed: rows by (table, id): True: they changed themselves and get the number in each of their scopes; False: only
+            where they are new.
     """
-    statement = _lying(name, connection.dialect.name)
-    ordered = sorted(ids)
-    for some in (ordered[start : start + _BATCH] for start in range(0, len(ordered), _BATCH)):
-        wanted: set[tuple[str, str]] = set()
-        present: set[tuple[str, str]] = set()
-        for is_wanted, row_id, scope in run_text(connection, statement, ids=as_list(connection.dialect.name, some)).all():
-            (wanted if is_wanted else present).add((scope, row_id))
-        entering = wanted if renewed else wanted - present
-        entries = [(scope, row_id, False) for scope, row_id in entering]
-        entries += [(scope, row_id, True) for scope, row_id in present - wanted]
+    ordered = sorted(renewed)
+    for start in range(0, len(ordered), _BATCH):
+        ids: defaultdict[str, list[str]] = defaultdict(list)
+        for name, row_id in ordered[start : start + _BATCH]:
+            ids[name].append(row_id)
+        statement = _lying(tuple(ids), connection.dialect.name)
+        given = {f"ids{i}": as_list(connection.dialect.name, some) for i, some in enumerate(ids.values())}
+        wanted: set[tuple[str, str, str]] = set()
+        present: set[tuple[str, str, str]] = set()
+        for is_wanted, name, row_id, scope in run_text(connection, statement, **given).all():
+            (wanted if is_wanted else present).add((scope, name, row_id))
+        entries = [(*place, False) for place in wanted if renewed[place[1:]] or place not in present]
+        entries += [(*place, True) for place in present - wanted]
         if entries:
-            _write_entries(connection, number, name, sorted(entries))
+            _write_entries(connection, number, sorted(entries))
 
 
-@cache
-def _lying(name: str, dialect: str) -> str:
-    """Return a select of (belongs there, row id, scope): where some rows belong, and where they lie."""
-    ids = "= ANY(CAST(:ids AS text[]))" if dialect == "postgresql" else "IN (SELECT value FROM json_each(:ids))"
-    ways = " UNION ALL ".join(way.replace("IN ({ids})", ids) for way in _ROWS[name].ways)
-    present = f"SELECT 0, row_id, scope FROM scope_entries WHERE collection = '{name}' AND row_id {ids} AND NOT gone"
-    return f"SELECT 1, w.* FROM ({ways}) w UNION ALL {present}"
+@lru_cache(maxsize=1024)
+def _lying(names: tuple[str, ...], dialect: str) -> str:
+    """Return a select of (belongs there, table, row id, scope): where some rows of tables belong, and where they lie."""
+    selects = []
+    for i, name in enumerate(names):
+        ids = f"= ANY(CAST(:ids{i} AS text[]))" if dialect == "postgresql" else f"IN (SELECT value FROM json_each(:ids{i}))"
+        ways = " UNION ALL ".join(way.replace("IN ({ids})", ids) for way in _ROWS[name].ways)
+        selects.append(f"SELECT 1, '{name}', w{i}.* FROM ({ways}) w{i}")
+        lying = f"WHERE collection = '{name}' AND row_id {ids} AND NOT gone"
+        selects.append(f"SELECT 0, '{name}', row_id, scope FROM scope_entries {lying}")
+    return " UNION ALL ".join(selects)
 
 
 _ENTER = "INSERT INTO scope_entries (scope, collection, row_id, change_no, gone) "
 _AGAIN = " ON CONFLICT (scope, collection, row_id) DO UPDATE SET change_no = excluded.change_no, gone = excluded.gone"
 
 
-def _write_entries(connection: Connection, number: int, name: str, entries: Sequence[tuple[str, str, bool]]) -> None:
+def _write_entries(connection: Connection, number: int, entries: Sequence[tuple[str, str, str, bool]]) -> None:
     if connection.dialect.name == "postgresql":
-        scopes, rows, gone = (list(column) for column in zip(*entries, strict=True))
+        scopes, names, rows, gone = (list(column) for column in zip(*entries, strict=True))
         values = (
-            "SELECT e.scope, CAST(:name AS text), e.row_id, :n, e.gone"
-            " FROM unnest(CAST(:scopes AS text[]), CAST(:rows AS text[]), CAST(:gone AS bool[])) e (scope, row_id, gone)"
+            "SELECT e.scope, e.name, e.row_id, :n, e.gone FROM unnest(CAST(:scopes AS text[]), CAST(:names AS text[]),"
+            " CAST(:rows AS text[]), CAST(:gone AS bool[])) e (scope, name, row_id, gone)"
         )
-        run_text(connection, _ENTER + values + _AGAIN, name=name, n=number, scopes=scopes, rows=rows, gone=gone)
+        run_text(connection, _ENTER + values + _AGAIN, n=number, scopes=scopes, names=names, rows=rows, gone=gone)
     else:
-        rows_of = [(scope, name, row_id, number, gone) for scope, row_id, gone in entries]
+        rows_of = [(scope, name, row_id, number, gone) for scope, name, row_id, gone in entries]
         connection.exec_driver_sql(_ENTER + "VALUES (?, ?, ?, ?, ?)" + _AGAIN, rows_of)
 
 

@@ -16,6 +16,7 @@ from app.assets.models import Asset, Component
 from app.core.db import now
 from app.core.errors import Conflict, Invalid, TooMany
 from app.core.history import HistoryEntry, Subject, last_entry, record
+from app.core.ids import new_id
 from app.core.settings import Settings
 from app.core.tracked import add, can_become, hold, transition, try_transition
 from app.service_offers import queries
@@ -105,9 +106,9 @@ def make_offer(
         under_warranty=under_warranty,
         valid_until=offer.valid_until.isoformat(),
     )
-    coupon = add(session, Coupon(offer_id=offer.id, code_hash="", state="open"))
+    coupon = Coupon(id=new_id(), offer_id=offer.id, state="open")
     coupon.code_hash = secrets.token_hash(coupon_code(settings, coupon))
-    session.flush()
+    add(session, coupon)
     record(
         session,
         "coupon.issued",
