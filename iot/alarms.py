@@ -72,9 +72,12 @@ def _known_alarms(session: Session, found: Sequence[Found]) -> dict[tuple[str, s
     """Return the alarms that ``_counts`` may count. Of those that ended there are thousands where a value flaps: few are read."""
     whole = {one.watched.subject.id for one in found if one.afresh or one.watched.rule.document.latch}
     others = {one.watched.subject.id for one in found} - whole
-    gone_on = {from_ms(e.raised_at_ms) for one in found if one.watched.rule.document.reopens_h for e in one.folded.episodes}
+    # Of the others few episodes were folded, those since they were looked at last; of a whole series there may be thousands.
+    some = [one for one in found if one.watched.subject.id in others and one.watched.rule.document.reopens_h]
+    gone_on = {from_ms(episode.raised_at_ms) for one in some for episode in one.folded.episodes}
     of_these = among(session, Alarm.subject_id, sorted(others))
-    standing = or_(Alarm.state.in_(OPEN_STATES), Alarm.cleared_at.is_(None), Alarm.raised_at.in_(sorted(gone_on)))
+    began = among(session, Alarm.raised_at, sorted(gone_on))
+    standing = or_(Alarm.state.in_(OPEN_STATES), Alarm.cleared_at.is_(None), began)
     known: dict[tuple[str, str], list[Alarm]] = defaultdict(list)
     for ids, which in ((whole, among(session, Alarm.subject_id, sorted(whole))), (others, and_(of_these, standing))):
         if ids:

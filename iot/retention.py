@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.assets.models import Device
 from app.assets.placements import former_stays
 from app.core.clock import to_ms
-from app.core.db import Database, insert_into, is_away, now
+from app.core.db import Database, insert_into, is_away, is_busy, now
 from app.core.fault_points import FaultPoint, passed
 from app.core.logs import get_log
 from app.core.settings import Settings
@@ -57,7 +57,7 @@ def retire_telemetry(database: Database, settings: Settings) -> int:
             for n in _slices(database, asset_id, horizon_ms, settings.time_zone):
                 gone += n
         except Exception as fault:
-            if is_away(fault):
+            if is_away(fault) or is_busy(fault):
                 raise
             failed.append(asset_id)
             log.exception("readings not retired", asset=asset_id)

@@ -32,6 +32,7 @@ from iot.subjects import Watched, load_items_of_many, watched_in
 _PAGE = 200
 _MOST_RAISED = 20_000
 _AT_ONCE = 50_000
+_MOST_AT_ONCE = 4 * _AT_ONCE
 
 
 class Raised(NamedTuple):
@@ -126,11 +127,24 @@ def try_out(
 
 
 def _with_items(session: Session, subjects: Iterator[Watched], until_ms: int) -> Iterator[tuple[Watched, list[Item]]]:
-    """Yield subjects with what is to be folded, asking for as many at once as are about ``_AT_ONCE`` readings together."""
+    """Yield subjects with what is to be folded, asking for as many at once as are about ``_AT_ONCE`` readings together.
+
+    How many those are is guessed by the subjects before them; of a guess that was far out no more than ``_MOST_AT_ONCE`` are
+    read, and fewer are asked for. Only one subject alone may have more.
+    """
     many = 1
-    while some := list(islice(subjects, many)):
-        found = load_items_of_many(session, some, until_ms)
+    waiting: list[Watched] = []
+    while True:
+        waiting += islice(subjects, max(0, many - len(waiting)))
+        if not waiting:
+            return
+        some = waiting[:many]
+        found = load_items_of_many(session, some, until_ms, _MOST_AT_ONCE if len(some) > 1 else None)
+        if found is None:
+            many = max(1, len(some) // 4)
+            continue
         yield from zip(some, found, strict=True)
+        del waiting[: len(some)]
         each = sum(map(len, found)) / len(some)
         many = min(_PAGE, many * 4, max(1, int(_AT_ONCE / max(each, 1))))
 

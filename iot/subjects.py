@@ -289,18 +289,27 @@ def load_items(
     )
 
 
-def load_items_of_many(session: Session, watched: Sequence[Watched], before_ms: int) -> list[list[Item]]:
+def load_items_of_many(
+    session: Session, watched: Sequence[Watched], before_ms: int, most: int | None = None
+) -> list[list[Item]] | None:
     """Return the items of subjects under one rule, as ``load_items`` has them, with one question for all.
 
     Args:
-        watched: whose readings fit into memory together.
         before_ms: only what is of before this event time.
+        most: readings that may be held at a time.
+
+    Returns:
+        The items of each; None where there are more than ``most`` readings, of which no more were read.
     """
     device_ids = sorted({stay.device_id for one in watched for stay in one.subject.stays})
     by_device: dict[str, list[Reading]] = defaultdict(list)
     if device_ids:
         query = _readings_of(watched[0].rule.document.metrics).where(Telemetry.at_ms < before_ms)
-        for row in session.execute(query.where(among(session, Telemetry.device_id, device_ids))):
+        query = query.where(among(session, Telemetry.device_id, device_ids))
+        rows = session.execute(query if most is None else query.limit(most + 1)).all()
+        if most is not None and len(rows) > most:
+            return None
+        for row in rows:
             by_device[row.device_id].append(Reading(*row))
     for readings in by_device.values():
         readings.sort()

@@ -281,11 +281,13 @@ def among(session: Session, column: Any, values: Collection[Any]) -> ColumnEleme
 
     They are one parameter where they are many: the statement stays the same text, so it is compiled and planned once.
     """
-    if session.get_bind().dialect.name == "postgresql":
+    dialect = session.get_bind().dialect
+    if dialect.name == "postgresql":
         return column == func.any(cast(list(values), ARRAY(column.type)))  # type: ignore[no-any-return]
     if len(values) < _FEW:
         return column.in_(list(values))  # type: ignore[no-any-return]
-    listed = func.json_each(json.dumps(list(values))).table_valued("value")
+    as_stored = column.type.dialect_impl(dialect).bind_processor(dialect)
+    listed = func.json_each(json.dumps([as_stored(value) if as_stored else value for value in values])).table_valued("value")
     return column.in_(select(listed.c.value))  # type: ignore[no-any-return]
 
 
