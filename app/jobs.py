@@ -36,7 +36,7 @@ from app.core.metrics import JOB_RUNS
 from app.core.scopes import forget_removals
 from app.core.settings import Settings
 from app.core.tracked import hold
-from app.core.unfinished import Unfinished
+from app.core.unfinished import Unfinished, one_by_one
 from app.customer_reports import photos
 from app.customers import duplicates, look_ups, merging
 from app.day_plans import operations as day_plans
@@ -96,13 +96,13 @@ def _one_by_one(
     """Run a verb on each row that is found, in a transaction of its own: who holds one of them waits for no other."""
 
     def run(database: Database, settings: Settings) -> int:
+        def work(row_id: str) -> int:
+            with database.transaction() as session:
+                return verb(session, settings, row_id)
+
         with database.reading() as session:
             found = find(session)
-        done = 0
-        for row_id in found:
-            with database.transaction() as session:
-                done += verb(session, settings, row_id)
-        return done
+        return one_by_one(found, work)
 
     return run
 
@@ -188,8 +188,7 @@ follow_photos_of_sites = _one_by_one(site_fixes.waiting, site_fixes.follow_photo
 
 
 def _forget(session: Session, settings: Settings) -> int:
-    """Delete what has served its time: stored answers, old tokens, links and claims, old failed tries, old job runs, what
-    was sent through forms."""
+    """Delete what has served its time: stored answers, old tokens, links and claims, old failed tries, old job runs."""
     auth.purge_tokens(session)
     purge_links(session)
     purge_claims(session)
@@ -199,8 +198,6 @@ def _forget(session: Session, settings: Settings) -> int:
     day_plans.forget_old(session)
     forget_rows(session, _IMPORT_DAYS)
     arrivals.forget(session, settings)
-    retire_spends(session, settings)
-    mending.forget(session, settings)
     return forget_answers(session, settings.idempotency_days)
 
 
@@ -245,6 +242,8 @@ JOBS: tuple[Job, ...] = (
     Job("retire_tracks", 3600, retire_tracks),
     Job("retire_telemetry", 3600, retire_telemetry),
     Job("retire_rollups", 3600, retire_rollups),
+    Job("retire_spends", 60, _in_transaction(retire_spends)),
+    Job("forget_submissions", 60, _in_transaction(mending.forget)),
     Job("forget_old_rows", 3600, _forget_rows_and_files),
 )
 

@@ -15,19 +15,16 @@ from sqlalchemy.orm import Session
 from app.assets.models import Device
 from app.assets.placements import former_stays
 from app.core.clock import to_ms
-from app.core.db import Database, insert_into, is_away, is_busy, now
+from app.core.db import Database, insert_into, now
 from app.core.fault_points import FaultPoint, passed
-from app.core.logs import get_log
 from app.core.settings import Settings
-from app.core.unfinished import Unfinished
+from app.core.unfinished import one_by_one
 from app.rules.queries import active_rules
 from iot import folds, store
 from iot.models import Telemetry, TelemetryHorizon, TelemetryRollup
 from iot.steps import HOUR_MS, Step
 from iot.store import Rollup
 from iot.subjects import watched_in
-
-log = get_log(__name__)
 
 SPANS = ("hour", "day")
 _SLICE = 5000
@@ -51,19 +48,7 @@ def retire_telemetry(database: Database, settings: Settings) -> int:
     with database.transaction() as session:
         horizon_ms = _move_horizon(session, "before_ms", settings.telemetry_days)
         asset_ids = session.scalars(select(Device.asset_id).distinct().order_by(Device.asset_id)).all()
-    gone, failed = 0, []
-    for asset_id in asset_ids:
-        try:
-            for n in _slices(database, asset_id, horizon_ms, settings.time_zone):
-                gone += n
-        except Exception as fault:
-            if is_away(fault) or is_busy(fault):
-                raise
-            failed.append(asset_id)
-            log.exception("readings not retired", asset=asset_id)
-    if failed:
-        raise Unfinished(gone, failed)
-    return gone
+    return one_by_one(asset_ids, lambda asset_id: sum(_slices(database, asset_id, horizon_ms, settings.time_zone)))
 
 
 def _slices(database: Database, asset_id: str, horizon_ms: int, time_zone: tzinfo) -> Iterator[int]:

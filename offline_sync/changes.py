@@ -209,9 +209,10 @@ def rows_of(session: Session, actor: Actor, settings: Settings, name: str, ids: 
             ids = as_list(session.get_bind().dialect.name, wanted[start : start + _CHUNK])
             for values in raw_rows(session, collection.by_ids(session.get_bind().dialect.name), ids=ids):
                 found[values[0]] = collection.wired(values)
-    for name in (name for name, right in collection.withheld.items() if not allows(actor, right)):
-        for row in found.values():
-            row[name] = "{}"
+    for name, withheld in collection.withheld.items():
+        if not allows(actor, withheld.right):
+            for row in found.values():
+                row[name] = withheld.rest(row[name])
     return found
 
 

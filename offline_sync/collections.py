@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import JSON, Boolean, Column, ColumnElement, Date, Select, String, cast, select
 from sqlalchemy.orm import Session
@@ -28,6 +28,7 @@ from app.core.texts import field_text, problem_text
 from app.core.tracked import Tracked
 from app.custom_fields.models import CustomField
 from app.customer_reports.models import CustomerReport, ReportForm, ReportFormVersion
+from app.customer_reports.queries import of_owners_own
 from app.customers.models import Customer, Site
 from app.day_plans.models import DayPlan
 from app.day_plans.words import in_words as plan_in_words
@@ -53,6 +54,13 @@ from push.queries import in_words
 Words = Callable[[Session, Sequence[Any], str, Settings], list[dict[str, Any]]]
 
 
+class Withheld(NamedTuple):
+    """``right``: who has it gets a field whole; ``rest``: what of its text is left for others."""
+
+    right: str
+    rest: Callable[[str], str]
+
+
 @dataclass(frozen=True)
 class Collection:
     """One synced noun.
@@ -64,7 +72,7 @@ class Collection:
         columns: wire name -> column, in the order they are sent.
         words: further fields of some rows that are put into the reader's language.
         optional: fields that may be null.
-        withheld: fields of JSON text that are empty for whoever lacks a right, by its name.
+        withheld: fields of JSON text of which whoever lacks a right gets less.
     """
 
     name: str
@@ -74,7 +82,7 @@ class Collection:
     words: Words | None = None
     worded: tuple[str, ...] = ()
     optional: frozenset[str] = field(default_factory=frozenset)
-    withheld: Mapping[str, str] = field(default_factory=dict)
+    withheld: Mapping[str, Withheld] = field(default_factory=dict)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -200,7 +208,7 @@ COLLECTIONS: dict[str, Collection] = {
             "customers.read",
             _plain("code", "name", "phone", "email", "territory_id", "owner_id", "custom"),
             optional=frozenset({"phone", "email", "owner_id"}),
-            withheld={"custom": "custom_fields.read"},
+            withheld={"custom": Withheld("custom_fields.read", lambda _: "{}")},
         ),
         Collection(
             "custom_fields",
@@ -509,6 +517,7 @@ COLLECTIONS: dict[str, Collection] = {
                 "answered_at",
             ),
             optional=frozenset({"awaiting", "seen_at", "answer", "answered_at"}),
+            withheld={"grown": Withheld("customer_reports.answer", lambda text: _json_text(of_owners_own(json.loads(text))))},
         ),
         Collection(
             "entitlement_kinds",

@@ -15,16 +15,15 @@ from sqlalchemy.orm import Session
 from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.tracked import hold, touch
 from app.customer_reports.answers import is_number
-from app.customer_reports.models import CustomerReport, ReportFormVersion
+from app.customer_reports.models import ORGANISATION, OWNER, CustomerReport, ReportFormVersion
 from app.customer_reports.queries import after_report, answers_in, before_report
 from app.customers import facts
 from app.customers.fact_rules import rules_of
 from app.customers.models import Customer
 from app.customers.trust import Said, ranked
 
-# So many reports before one are looked at, and so many after one that came late.
+# So many reports before one are looked at; so no more than as many after one that came late can look at it.
 _MOST_BEFORE = 20
-_MOST_AFTER = 200
 
 Steps = Sequence[Mapping[str, Any]]
 
@@ -51,12 +50,14 @@ def grown_of(session: Session, customer: Customer, row: CustomerReport) -> list[
     for step, question, after in numbers:
         name = question.get("field")
         stood = ranked(words.get(name, ()), rules.of(name)) if name else []
-        before = stood[0].value if stood else None
+        before, kind = (stood[0].value, stood[0].kind) if stood else (None, "owner_portal")
         if before is None:
-            before = _last_answer(earlier, row.form_id, step, question["code"])
+            before, kind = _last_answer(earlier, row.form_id, step, question["code"]), "owner_portal"
         if is_number(before) and after > before:
             labels = {side: question[side] for side in ("label_zh", "label_en")}
-            found.append({"step": step, "question": question["code"], **labels, "before": before, "after": after})
+            by = OWNER if kind == "owner_portal" else ORGANISATION
+            said = {"step": step, "question": question["code"], **labels}
+            found.append(said | {"before": before, "before_by": by, "after": after})
     return found
 
 
@@ -119,6 +120,7 @@ def note_grown(
             occurred_at=row.happened_at,
             question=_named(one),
             before=one["before"],
+            before_by=one["before_by"],
             after=one["after"],
             suggests=hint,
         )
@@ -131,20 +133,25 @@ def compare_later(session: Session, customer: Customer, row: CustomerReport, ent
         entry: that it came.
     """
     later = select(CustomerReport.id).where(after_report(row)).order_by(CustomerReport.happened_at, CustomerReport.id)
-    for report_id in session.scalars(later.limit(_MOST_AFTER)).all():
+    for report_id in session.scalars(later.limit(_MOST_BEFORE)).all():
         one = hold(session, CustomerReport, report_id)
         found = grown_of(session, customer, one)
         if found == one.grown:
             continue
-        before, one.grown = one.grown, found
+        before, one.grown = [_numbers(number) for number in one.grown], found
         touch(session, one)
         about = Subject("customer_report", one.id)
         causes = [last_entry(session, about, "customer_report.received"), entry]
-        note_grown(session, one, [number for number in found if number not in before], causes)
+        note_grown(session, one, [number for number in found if _numbers(number) not in before], causes)
         still = {(number["step"], number["question"]) for number in found}
         for number in before:
             if (number["step"], number["question"]) not in still:
                 record(session, "customer_report.number_not_grown", about, causes=causes, question=_named(number))
+
+
+def _numbers(number: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is told of a number that grew: whoever had said what was before."""
+    return {name: value for name, value in number.items() if name != "before_by"}
 
 
 def _named(number: Mapping[str, Any]) -> dict[str, str]:

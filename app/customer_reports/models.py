@@ -18,6 +18,8 @@ from app.customers.models import follows_customer, ways_by_customer
 # An order is a rep's to take.
 REPORT_STEP_KINDS = ("photo", "stock", "form")
 REPORT_STATES = ("sent", "seen", "answered")
+# Who had said what a number is greater than.
+OWNER, ORGANISATION = "owner", "organisation"
 _AWAITING = text("awaiting IS NOT NULL")
 
 
@@ -60,7 +62,8 @@ class CustomerReport(Tracked):
             id is the later.
         made_ms: the same as the phone's clock told it; None: the phone said nothing.
         content: the steps that were answered, in the form's order; see ``schemas.ReportedStepSchema``.
-        grown: numbers that are greater than before, each with ``step``, ``question``, its labels, ``before`` and ``after``.
+        grown: numbers that are greater than before, each with ``step``, ``question``, its labels, ``before``,
+            ``before_by`` (who had said so: ``owner`` or ``organisation``) and ``after``.
         awaiting: ids of its photos whose bytes have not arrived; None: all are here.
         answer: a short note of the rep, for the owner to read.
     """

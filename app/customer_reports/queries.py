@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, false, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.core.tracked import one_of
-from app.customer_reports.models import CustomerReport, ReportForm, ReportFormVersion
+from app.customer_reports.models import OWNER, CustomerReport, ReportForm, ReportFormVersion
 from app.customers import queries as customers
 from app.customers.models import Customer
 from app.users.rights import Actor, allows
@@ -83,3 +83,8 @@ def hints_of(session: Session, report: CustomerReport) -> dict[tuple[str, str], 
     steps = session.get_one(ReportFormVersion, report.version_id).steps
     asked = (((step["code"], one["code"]), one) for step in steps for one in step.get("questions") or ())
     return {key: question for key, question in asked if question.get("suggests_en")}
+
+
+def of_owners_own(grown: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the numbers that are greater than what the owner had said; what the organisation knows is not theirs to read."""
+    return [one for one in grown if one.get("before_by") == OWNER]

@@ -9,7 +9,7 @@ from marshmallow import ValidationError
 
 from app.core import fields
 from app.core.paging import PageQuery
-from app.customer_reports.models import REPORT_STATES, REPORT_STEP_KINDS
+from app.customer_reports.models import ORGANISATION, OWNER, REPORT_STATES, REPORT_STEP_KINDS
 from app.visit_types.models import QUESTION_KINDS
 from app.visit_types.schemas import MOST_QUESTIONS, MOST_STEPS, Code, QuestionSchema, StepSchema
 from app.visits.schemas import MOST_LINES, StockLineSchema
@@ -120,13 +120,17 @@ class ReportedStepSchema(fields.Schema):
 
 
 class GrownSchema(fields.Schema):
-    """A number that is greater than before; for reps and the office also what that suggests."""
+    """A number that is greater than before; for reps and the office also what that suggests.
+
+    Owners read only what is greater than what they had said themselves.
+    """
 
     step = fields.Text(40)
     question = fields.Text(40)
     label_zh = fields.Text(100)
     label_en = fields.Text(100)
     before = fields.Real()
+    before_by = fields.OneOf(OWNER, ORGANISATION)
     after = fields.Real()
     suggests_zh = fields.Text(100)
     suggests_en = fields.Text(100)

@@ -6,28 +6,31 @@ Nothing is ever taken from a stored number. So late, doubled and shuffled news, 
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
 from app.core.db import among, insert_once, now
-from app.core.history import HistoryEntry, Subject, record
+from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.tracked import hold, touch, transition
 from app.customers.belongings import declare_follow
 from app.customers.models import Customer
 from app.entitlements.fold import NOTHING, Cover, Figures, Grant, Spend, Standing, ended_between, figures, fold
 from app.entitlements.models import COUNTED, Entitlement, EntitlementGrant, EntitlementKind, EntitlementSpend
+from app.entitlements.words import plain
 from app.users.models import User
 from push.outbox import enqueue
 
 _NAMES = uuid.UUID("5b0c6c1e-3d57-4c86-9a55-6d3f0c1b7e2a")
 # So many at a run; the others are next.
 _MOST_TURNED = 500
+# So many of the changes that a message tells of are named as its causes, the last ones.
+_MOST_CAUSES = 50
 _FIGURES = ("granted", "spent", "left", "beyond", "next_end", "turns_on")
 
 
@@ -48,6 +51,13 @@ class Count:
     def on(self, day: date) -> Figures:
         """Return what the balance shows on a day."""
         return figures(self.grants, self.spends, self.standing, day)
+
+
+class _Changed(NamedTuple):
+    """A spend that stands otherwise now, and the entry that says so."""
+
+    row: EntitlementSpend
+    entry: HistoryEntry
 
 
 def count(session: Session, customer_id: str, kind_id: str) -> Count:
@@ -112,8 +122,13 @@ def renew(
     """
     session.flush()
     found = count(session, balance.customer_id, balance.kind_id)
+    changed: defaultdict[str, list[_Changed]] = defaultdict(list)
     for row in found.rows:
-        _settle(session, row, found.standing.covers[row.id], because, actor_id, is_fresh=row.id == fresh)
+        entry = _settle(session, row, found.standing.covers[row.id], because, actor_id, is_fresh=row.id == fresh)
+        if entry is not None and row.id != fresh and row.user_id != actor_id:
+            changed[row.user_id].append(_Changed(row, entry))
+    for user_id in sorted(changed):
+        _tell(session, changed[user_id])
     day = max(day, balance.day)
     source = _note_ends(session, found, balance, day) or because
     shown = found.on(day)
@@ -136,11 +151,11 @@ def parts_of(cover: Cover) -> list[dict[str, str]]:
 
 def _settle(
     session: Session, row: EntitlementSpend, cover: Cover, because: HistoryEntry | None, actor_id: str | None, *, is_fresh: bool
-) -> None:
-    """Write how a spend stands, where that is not what is stored of it."""
+) -> HistoryEntry | None:
+    """Write how a spend stands, where that is not what is stored of it; return the entry, where more or less is covered now."""
     state, parts = ("beyond" if cover.reason else "covered"), parts_of(cover)
     if not is_fresh and (row.state, row.cover, row.lack) == (state, parts, cover.reason):
-        return
+        return None
     before = None if is_fresh else (row.state, row.covered)
     if row.state != state:
         transition(session, row, state, covered=cover.amount, cover=parts, lack=cover.reason)
@@ -148,8 +163,8 @@ def _settle(
         row.covered, row.cover, row.lack = cover.amount, parts, cover.reason
         touch(session, row)
     if before == (state, cover.amount):
-        return  # other grants cover as much of it: nobody has to know
-    entry = record(
+        return None  # other grants cover as much of it: nobody has to know
+    return record(
         session,
         "entitlement_spend.beyond" if cover.reason else "entitlement_spend.covered",
         Subject("entitlement_spend", row.id),
@@ -159,43 +174,46 @@ def _settle(
         covered=f"{cover.amount:.2f}",
         lack=cover.reason,
     )
-    if before is not None and row.user_id != actor_id:
-        _tell(session, row, entry)
 
 
-def _tell(session: Session, row: EntitlementSpend, entry: HistoryEntry) -> None:
-    """Tell the rep that news of others changed how their spend stands."""
-    rep, kind = session.get_one(User, row.user_id), session.get_one(EntitlementKind, row.kind_id)
+def _tell(session: Session, changed: Sequence[_Changed]) -> None:
+    """Tell a rep in one message that news of others changed how what they used stands.
+
+    Args:
+        changed: their spends of one customer and kind, by event time, each with the entry of the change.
+    """
+    last, entry = changed[-1]
+    rep, kind = session.get_one(User, last.user_id), session.get_one(EntitlementKind, last.kind_id)
     if rep.state != "active" or rep.deleted_at is not None:
         return
+    beyond = sum(row.state == "beyond" for row, _ in changed)
+    facts: dict[str, Any] = {"spends": len(changed), "beyond": beyond}
+    if len(changed) == 1:
+        facts = {"amount": plain(last.amount), "covered": plain(last.covered), "beyond": bool(beyond)}
     enqueue(
         session,
         [rep],
-        "entitlement_changed",
-        Subject("entitlement_spend", row.id),
-        dedupe=f"entitlement_spend:{row.id}:{entry.id}",
-        causes=[entry],
-        customer_name=session.get_one(Customer, row.customer_id).name,
+        "entitlement_changed" if len(changed) == 1 else "entitlements_changed",
+        Subject("entitlement_spend", last.id),
+        dedupe=f"entitlement_spend:{last.id}:{entry.id}",
+        causes=[one.entry for one in changed[-_MOST_CAUSES:]],
+        customer_name=session.get_one(Customer, last.customer_id).name,
         kind_zh=kind.name_zh,
         kind_en=kind.name_en,
-        amount=_plain(row.amount),
-        covered=_plain(row.covered),
-        beyond=row.state == "beyond",
+        **facts,
     )
-
-
-def _plain(amount: Decimal) -> str:
-    return f"{amount:.2f}".rstrip("0").rstrip(".")
 
 
 def _note_ends(session: Session, found: Count, balance: Entitlement, day: date) -> HistoryEntry | None:
     """Say of each grant that has ended since the balance was counted last how much of it was left; return the last entry."""
     entry = None
     for grant in ended_between(found.grants, found.standing, balance.day, day):
+        about = Subject("entitlement_grant", grant.id)
         entry = record(
             session,
             "entitlement_grant.ended",
-            Subject("entitlement_grant", grant.id),
+            about,
+            causes=[last_entry(session, about)],
             left=f"{found.standing.left[grant.id]:.2f}",
             day=str(grant.valid_until),
         )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app.core.db import now
+from app.core.db import among, now
 from app.core.errors import Conflict, FieldsInvalid, Forbidden, NotFound
 from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.ids import new_id
@@ -18,6 +18,7 @@ from app.core.settings import Settings
 from app.core.tracked import add, transition
 from app.customers import merging
 from app.customers import queries as customers
+from app.customers.models import Customer
 from app.entitlements.counting import derived_id, hold_balance, renew
 from app.entitlements.fold import NOTHING
 from app.entitlements.models import LENGTH, Entitlement, EntitlementGrant, EntitlementKind, EntitlementSpend
@@ -27,6 +28,8 @@ from app.visit_types.models import LONGEST_VISIT_H
 
 # Of one customer and kind.
 MOST_GRANTS = 200
+# So many at a run, which keeps the change counter for some hundred milliseconds.
+_MOST_RETIRED = 2000
 _HUNDREDTH = Decimal("0.01")
 
 
@@ -72,6 +75,9 @@ def grant(session: Session, settings: Settings, actor: Actor, values: Mapping[st
     if values.get("valid_until") and values["valid_until"] < values["valid_from"]:
         raise FieldsInvalid({"valid_until": ["out_of_range"]})
     balance = hold_balance(session, customer_id, kind.id, today(session, settings))
+    if values.get("id") and (known := session.get(EntitlementGrant, values["id"])) is not None:  # its twin came at the same time
+        return _same_grant(session, known, values)
+    _check_there(session, customer_id)
     mine = (EntitlementGrant.customer_id == customer_id, EntitlementGrant.kind_id == kind.id, EntitlementGrant.state == "granted")
     if (session.scalar(select(func.count()).select_from(EntitlementGrant).where(*mine)) or 0) >= MOST_GRANTS:
         raise Conflict("too_many_entitlement_grants", most=MOST_GRANTS)
@@ -127,6 +133,13 @@ def _home(session: Session, actor: Actor, values: Mapping[str, Any]) -> str:
     return home
 
 
+def _check_there(session: Session, customer_id: str) -> None:
+    """Refuse what is written for a customer that was deleted before it was held; of a merged one it is brought to the heir."""
+    customer = session.get_one(Customer, customer_id, populate_existing=True)
+    if customer.deleted_at is not None and customer.merged_into_id is None:
+        raise FieldsInvalid({"customer_id": ["unknown_reference"]})
+
+
 def _is_of(session: Session, customer_id: str, values: Mapping[str, Any]) -> bool:
     told = values["customer_id"]
     return customer_id in {told, customers.heirs(session, [told]).get(told, told)}
@@ -172,6 +185,7 @@ def spend(session: Session, settings: Settings, actor: Actor, values: Mapping[st
     balance = hold_balance(session, customer_id, values["kind_id"], today(session, settings))
     if (known := session.get(EntitlementSpend, values["id"])) is not None:  # its twin came at the same time
         return _same_spend(session, actor, known, values)
+    _check_there(session, customer_id)
     row = _write(session, settings, balance, told | {"user_id": actor.id, "source": "rep"}, at, None)
     if values["customer_id"] != row.customer_id:
         merging.note_late(session, values["customer_id"], "entitlement_spends", [row.id])
@@ -329,8 +343,11 @@ def _held(session: Session, settings: Settings, row: EntitlementGrant | Entitlem
 
 
 def retire_spends(session: Session, settings: Settings) -> int:
-    """Take spends that are older than phones keep them from the phones; return how many."""
+    """Take spends that are older than phones keep them from the phones, at most ``_MOST_RETIRED``; return how many."""
     first = date.fromordinal(today(session, settings).toordinal() - settings.entitlement_days)
-    old = update(EntitlementSpend).where(EntitlementSpend.recent, EntitlementSpend.day < first)
-    done = session.execute(old.values(recent=False).execution_options(synchronize_session=False))
-    return int(done.rowcount)  # type: ignore[attr-defined]
+    old = select(EntitlementSpend.id).where(EntitlementSpend.recent, EntitlementSpend.day < first)
+    some = session.scalars(old.order_by(EntitlementSpend.day, EntitlementSpend.id).limit(_MOST_RETIRED)).all()
+    if some:
+        retired = update(EntitlementSpend).where(among(session, EntitlementSpend.id, some)).values(recent=False)
+        session.execute(retired.execution_options(synchronize_session=False))
+    return len(some)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.core.db import among
 from app.core.history import Subject, last_entry
 from app.entitlements.counting import count
 from app.entitlements.fold import NOTHING, Grant, fold
@@ -45,11 +47,12 @@ def why(session: Session, actor: Actor, row: EntitlementSpend) -> dict[str, Any]
     ids = {grant.id for grant in holding}
     earlier = [one for one in reversed(before) if any(part in ids for part, _ in found.standing.covers[one.id].parts)]
     rows = {one.id: one for one in found.rows}
+    references = {} if actor.role == CUSTOMER else _references(session, ids)
     names = user_names(session, {rows[one.id].user_id for one in earlier[:MOST_EARLIER]})
     return own | {
         "left_then": sum((left[grant.id] for grant in holding), NOTHING),
         "grants": [
-            _grant(session, actor, grant) | {"left_then": left[grant.id], "taken": taken.get(grant.id, "0.00")}
+            _grant(grant, references.get(grant.id)) | {"left_then": left[grant.id], "taken": taken.get(grant.id, "0.00")}
             for grant in holding
         ],
         "earlier": [
@@ -65,9 +68,13 @@ def why(session: Session, actor: Actor, row: EntitlementSpend) -> dict[str, Any]
     }
 
 
-def _grant(session: Session, actor: Actor, grant: Grant) -> dict[str, Any]:
-    """Return a grant; what order it comes from is the organisation's."""
-    reference = None if actor.role == CUSTOMER else session.get_one(EntitlementGrant, grant.id).reference
+def _references(session: Session, grant_ids: set[str]) -> dict[str, str]:
+    """Return what orders grants come from; that is the organisation's."""
+    found = select(EntitlementGrant.id, EntitlementGrant.reference).where(among(session, EntitlementGrant.id, sorted(grant_ids)))
+    return {row.id: row.reference for row in session.execute(found)}
+
+
+def _grant(grant: Grant, reference: str | None) -> dict[str, Any]:
     return {
         "grant_id": grant.id,
         "amount": grant.amount,

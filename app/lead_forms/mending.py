@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from app.core.db import now
+from app.core.db import among, now
 from app.core.errors import Conflict, FieldsInvalid
 from app.core.history import Subject, last_entry, record
 from app.core.settings import Settings
@@ -19,6 +19,7 @@ from app.lead_forms.models import FormPhone, FormSubmission, LeadForm
 from app.users.rights import Actor
 
 MOST_TRIED = 100
+_MOST_FORGOTTEN = 2000
 _PHONES_KEPT = timedelta(days=1)
 
 
@@ -101,7 +102,7 @@ def _faulty(session: Session, submission: FormSubmission, wanted: str) -> FormSu
 def forget(session: Session, settings: Settings) -> int:
     """Delete what was sent, once it is done with and older than the setting ``lead_submission_days``; faulty ones stay.
 
-    Of a submission only that there was one is left: who sent what is gone.
+    Of a submission only that there was one is left: who sent what is gone. At most ``_MOST_FORGOTTEN`` at a time.
     """
     present = now(session)
     old = (
@@ -110,6 +111,9 @@ def forget(session: Session, settings: Settings) -> int:
         FormSubmission.deleted_at.is_(None),
     )
     emptied: dict[str, Any] = {"sent": {}, "mended": {}, "errors": {}, "sent_id": None, "deleted_at": present}
-    gone = session.execute(update(FormSubmission).where(*old).values(emptied).execution_options(synchronize_session=False))
+    some = session.scalars(select(FormSubmission.id).where(*old).order_by(FormSubmission.id).limit(_MOST_FORGOTTEN)).all()
+    if some:
+        forgotten = update(FormSubmission).where(among(session, FormSubmission.id, some)).values(emptied)
+        session.execute(forgotten.execution_options(synchronize_session=False))
     session.execute(delete(FormPhone).where(FormPhone.at < present - _PHONES_KEPT))
-    return int(gone.rowcount)  # type: ignore[attr-defined]
+    return len(some)

@@ -138,6 +138,7 @@ CODED: dict[str, tuple[str, str]] = (
         "test": ("test message", "测试消息"),
         "customer_reported": ("report of a customer", "客户上报"),
         "entitlement_changed": ("change of what was used", "使用记录变动"),
+        "entitlements_changed": ("changes of what was used", "多条使用记录变动"),
         "no_grant": ("nothing was owed on that day", "当日没有该项权益"),
         "used_up": ("the rest was used before", "其余此前已用完"),
         "report_answered": ("answer to a report", "上报已回复"),

@@ -50,7 +50,7 @@ from app.tracks import queries as tracks
 from app.tracks.models import Shift, TrackConsent, TrackDeletion, TrackLook, VisitProposal
 from app.users import queries as users
 from app.users.models import Partner, User
-from app.users.rights import REP, RIGHTS, Actor
+from app.users.rights import CUSTOMER, REP, RIGHTS, Actor
 from app.visits import queries as visits
 from app.visits.models import CheckIn, Visit
 from app.work_orders import queries as orders
@@ -61,6 +61,7 @@ from push import queries as push
 from push.models import Notification
 
 _MOST_ENTRIES = 300
+_GREW = "customer_report.number_grew"
 
 # Kind of subject -> the ids of it that an actor may see. A kind without a row is seen by nobody.
 _SCOPES: dict[str, tuple[Callable[[Actor], Select[Any]], Any]] = {
@@ -172,9 +173,11 @@ def _walk(
 
 
 def visible_entries(session: Session, actor: Actor, entries: Any) -> set[str]:
-    """Return the ids of the entries whose subject the actor may see."""
+    """Return the ids of the entries whose subject the actor may see, and that say nothing which is not theirs to read."""
     by_kind: dict[str, dict[str, list[str]]] = {}
     for entry in entries:
+        if actor.role == CUSTOMER and entry.kind == _GREW and not reports.of_owners_own([entry.facts]):
+            continue
         by_kind.setdefault(entry.subject_kind, {}).setdefault(entry.subject_id, []).append(entry.id)
     allowed: set[str] = set()
     for kind, subjects in by_kind.items():

@@ -29,4 +29,23 @@ ENTITLEMENTS: dict[str, Kind] = {
             ),
         ),
     ),
+    "entitlements_changed": Kind(
+        {"customer_name": "Chen Logistics", "kind_zh": "培训课时", "kind_en": "class hours", "spends": 12, "beyond": 3},
+        Words(
+            "What you used at {customer_name}",
+            (
+                "How {spends} of your uses of {kind_en} stand has changed.",
+                ("beyond", "{beyond} of them are not fully covered: the office decides on the rest."),
+                ("!beyond", "All of them are covered now."),
+            ),
+        ),
+        Words(
+            "{customer_name}的使用记录有变动",
+            (
+                "您的 {spends} 条“{kind_zh}”使用记录有变动。",
+                ("beyond", "其中 {beyond} 条未能全额抵扣，其余由管理人员处理。"),
+                ("!beyond", "现已全部抵扣。"),
+            ),
+        ),
+    ),
 }

@@ -88,7 +88,8 @@ def test_a_number_that_grew_is_told_to_the_rep_with_what_it_suggests(
     less = send(owner, form, 2, "report-0003")
 
     grew = {"step": "asked", "question": "cabinets", "label_zh": "冷柜数量", "label_en": "Cold cabinets", "before": 1, "after": 3}
-    assert (sent["grown"], same["grown"], less["grown"]) == ([grew], [], [])
+    grew["before_by"] = "organisation"
+    assert (sent["grown"], same["grown"], less["grown"]) == ([], [], [])
     [seen] = rep.get("/customer-reports/report-0001")["grown"]
     assert seen == grew | {"suggests_zh": "冷链产品", "suggests_en": "cold-chain goods"}
     prepared = [(line["change"], line["text"]) for line in rep.get(f"/visits/{visit}/preparation")["items"]]
@@ -97,7 +98,10 @@ def test_a_number_that_grew_is_told_to_the_rep_with_what_it_suggests(
     told = [line for line in office.get(f"/visits/{visit}/preparation")["items"] if line["change"] == "number_suggests"]
     assert told[0]["text"] == "The owner reported “Cold cabinets”: 1 before, 3 now. It speaks for cold-chain goods."
     # What the office makes of it is not for the owner to read.
-    assert "cold-chain" not in json.dumps([owner.get("/customer-reports"), owner.get("/history/customer_report/report-0001")])
+    story = owner.get("/history/customer_report/report-0001")
+    assert "cold-chain" not in json.dumps([owner.get("/customer-reports"), story])
+    # Nor what it had written down itself.
+    assert [one["kind"] for one in story["about"]] == ["customer_report.received"]
 
 
 def test_a_number_of_no_field_is_compared_with_the_last_report(owner: Http, office: Http, clock: SetClock) -> None:

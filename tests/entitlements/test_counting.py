@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from typing import Any
 
 import pytest
+from sqlalchemy import func, update
+from sqlalchemy.orm import Session
 
 from app.core.db import Database
 from app.core.settings import Settings
 from app.core.tracked import hold, touch
 from app.customers.models import Customer
-from app.jobs import JOBS
+from app.entitlements import counting, operations
+from app.entitlements.models import Entitlement
+from app.findings import of_jobs
+from app.jobs import JOBS, Scheduler
 from app.territories.operations import create_territory
 from tests.conftest import SetClock
 from tests.entitlements.conftest import (
@@ -183,10 +189,79 @@ def test_what_is_left_of_a_grant_ends_with_its_day(
     [ended] = [one for one in rep.get(f"/history/entitlement_grant/{ends}")["about"] if one["kind"] == "entitlement_grant.ended"]
     assert ended["reason"] == "该笔发放已于 2026-03-02 到期，剩余 1.50 未使用。"
     assert balance(rep, world.customer, kind)["entry_id"] == ended["id"]
+    # What ended was given once: the question why nothing is left leads there.
+    [given] = [one for one in office.get(f"/history/entitlement_grant/{ends}")["about"] if one["kind"].endswith(".given")]
+    assert ended["because_of"] == [given["id"]]
     # What happened on that day and is told today is covered by what held then; today's is not.
     assert spend(rep, world, kind, 2, "1.50", at=TEN)["cover"] == [{"grant_id": ends, "amount": "1.50"}]
     assert spend(rep, world, kind, 3, "1.00", at="2026-03-02T16:00:00Z")["day"] == "2026-03-03"
     assert figures(rep, world.customer, kind) == ("5.00", "1.00", "4.00", "0.00")
+
+
+def test_a_balance_that_cannot_be_counted_keeps_no_other_from_its_turn_and_is_named(
+    office: Http, world: World, kind: str, clock: SetClock, db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_kind(office, code="inspections")
+    for one in (kind, other):
+        grant(office, world.customer, one, "2.00", until="2026-03-02")
+    bad = min(office.get("/entitlements")["items"], key=lambda row: row["id"])  # the first one it comes to
+    real = counting.renew
+
+    def fails(session: Session, found: Entitlement, *rest: Any, **more: Any) -> None:
+        if found.id == bad["id"]:
+            raise ValueError("a balance that cannot be counted")
+        real(session, found, *rest, **more)
+
+    monkeypatch.setattr(counting, "renew", fails)
+    clock.advance(hours=14)
+    job = next(one for one in JOBS if one.id == "turn_entitlements")
+    assert Scheduler(db, settings).run(job)
+
+    left = {row["kind_id"]: row["left"] for row in office.get("/entitlements")["items"]}
+    assert left == {one: "2.00" if one == bad["kind_id"] else "0.00" for one in (kind, other)}
+    with db.reading() as session:
+        [finding] = of_jobs(session)
+    assert bad["id"] in finding.what[0]
+
+
+def test_many_that_stand_otherwise_at_once_are_one_message(
+    office: Http, rep: Http, world: World, kind: str, clock: SetClock
+) -> None:
+    given = grant(office, world.customer, kind, "2.00")
+    for n, at in enumerate((NINE, TEN, ELEVEN), 1):
+        spend(rep, world, kind, n, at=at)
+
+    office.post(f"/entitlement-grants/{given}/withdraw", {"reason": "wrong customer"})
+
+    [message] = rep.get("/notifications")["items"]
+    assert (message["kind"], message["subject_id"]) == ("entitlements_changed", "spend-000002")
+    assert message["body"] == "您的 2 条“培训课时”使用记录有变动。其中 2 条未能全额抵扣，其余由管理人员处理。"
+    causes = rep.get(f"/notifications/{message['id']}/why")
+    assert json.dumps(causes).count("entitlement_spend.beyond") >= 2
+    grant(office, world.customer, kind, "9.00")
+    assert [one["kind"] for one in rep.get("/notifications")["items"]] == ["entitlements_changed"] * 2
+
+
+def test_what_is_written_for_a_customer_that_is_deleted_at_that_moment_is_refused(
+    office: Http, rep: Http, world: World, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted: it is deleted after it was found and before it is held."""
+    real = operations.hold_balance
+
+    def late(session: Session, customer_id: str, *rest: Any) -> Entitlement:
+        gone = update(Customer).where(Customer.id == customer_id).values(deleted_at=func.now())
+        session.execute(gone.execution_options(synchronize_session=False))
+        return real(session, customer_id, *rest)
+
+    monkeypatch.setattr(operations, "hold_balance", late)
+    body = {"customer_id": world.customer, "kind_id": kind, "amount": "1.00", "valid_from": "2026-01-01"}
+    for person, path, sent in (
+        (office, "/entitlement-grants", body),
+        (rep, "/entitlement-spends", used(world.customer, kind, 1)),
+    ):
+        refused = person.refused("POST", path, 422, "validation_failed", sent)
+        assert [(one["field"], one["code"]) for one in refused["errors"]] == [("customer_id", "unknown_reference")]
+    assert office.get("/entitlements")["items"] == []
 
 
 def test_why_names_what_was_left_and_who_took_the_rest(

@@ -108,12 +108,12 @@ def test_old_spends_leave_the_phones_and_stay_on_record(
     device = phone(world.rep)
     device.pull()
     clock.advance(days=settings.entitlement_days)
-    run(db, settings, "forget_old_rows")
+    run(db, settings, "retire_spends")
     device.pull()
     assert set(of(device, "entitlement_spends")) == {"spend-000001"}
 
     clock.advance(days=1)
-    run(db, settings, "forget_old_rows")
+    run(db, settings, "retire_spends")
     device.pull()
     assert of(device, "entitlement_spends") == {}
     assert figures(rep, world.customer, kind) == ("3.00", "1.00", "2.00", "0.00")

@@ -241,7 +241,7 @@ def test_an_asset_with_which_it_fails_keeps_no_other_and_is_named_until_it_is_do
         assert scheduler.run(job)
 
     assert [stored(world, vehicle.device) == [] for vehicle in vehicles] == [vehicle is not bad for vehicle in vehicles]
-    assert [entry["asset"] for entry in told if entry["event"] == "readings not retired"] == [assets[bad.device]]
+    assert [entry["row"] for entry in told if entry["event"] == "left for the next run"] == [assets[bad.device]]
     with world.db.reading() as session:
         [finding] = of_jobs(session)
     assert all(assets[bad.device] in words and "retire_telemetry" in words for words in finding.what)

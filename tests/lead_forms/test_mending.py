@@ -26,7 +26,7 @@ def mend(form: Form, row: dict[str, Any], values: dict[str, str]) -> dict[str, A
 
 
 def forget(desk: Desk) -> None:
-    next(job for job in JOBS if job.id == "forget_old_rows").work(desk.world.db, desk.world.settings)
+    next(job for job in JOBS if job.id == "forget_submissions").work(desk.world.db, desk.world.settings)
 
 
 def test_what_cannot_become_a_lead_is_kept_with_what_is_wrong_by_field_in_words(form: Form, desk: Desk) -> None:

@@ -93,3 +93,22 @@ def test_returns_and_spends_at_once_leave_the_balance_as_the_fold_has_it(
     }  # fmt: skip
     with world.db.reading() as session:
         assert list(of_entitlements(session)) == []
+
+
+@pytest.mark.parametrize("round_", range(ROUNDS))
+def test_a_grant_that_is_sent_again_while_it_is_under_way_is_one_grant(world: World, office: Http, round_: int) -> None:
+    names = {"name_zh": "课时", "name_en": "hours", "unit": "hour"}
+    kind = office.post("/entitlement-kinds", names | {"code": f"hours_{round_}"}, expect=201)["id"]
+    body = {
+        "id": f"grant-{round_:06}",
+        "customer_id": world.customer,
+        "kind_id": kind,
+        "amount": "2.00",
+        "valid_from": "2026-01-01",
+    }
+
+    answers = together(*[partial(office.call, "POST", "/entitlement-grants", body)] * 4)
+
+    assert [status(answer) for answer in answers] == [201] * 4, answers
+    [balance] = office.get(f"/entitlements?kind_id={kind}")["items"]
+    assert balance["granted"] == "2.00"
