@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -12,13 +13,16 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.settings import Settings
 from app.rules.detectors import DETECTORS
+from iot import rule_trials
 from iot.ingest import Message, follow_due
 from iot.models import Alarm
+from iot.subjects import Watched
 from tests.conftest import SetClock
 from tests.factories import World, make_world
 from tests.iot.test_placements import place
@@ -245,3 +249,32 @@ def test_each_of_these_rules_can_raise(world: World, http: Http, clock: SetClock
     manager = http.as_(world.manager)
     for kind, document in DOCUMENTS.items():
         assert manager.post("/rule-trials", {"document": document})["items"], kind
+
+
+def test_a_guess_that_was_far_out_does_not_make_a_trial_hold_more_than_it_may(
+    world: World, http: Http, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Quiet vehicles come first, so that many are asked for at once when the busy ones come."""
+    vehicles = sorted((make_vehicle(world, f"van-{n}") for n in range(24)), key=lambda one: one.asset)
+    start = clock.now() - timedelta(hours=SPAN_H)
+    for n, vehicle in enumerate(vehicles):
+        hours = range(1 if n < 12 else 40)
+        world.send(*[message(vehicle.device, start, hour, {"x": 75.0}, clock.now()) for hour in hours])
+    ask = {"document": DOCUMENTS["threshold"]}
+    whole = http.as_(world.manager).post("/rule-trials", ask)
+    held: list[tuple[int, int]] = []
+    real = rule_trials.load_items_of_many
+
+    def spied(session: Session, watched: Sequence[Watched], *rest: Any) -> Any:
+        found = real(session, watched, *rest)
+        if found is not None:
+            held.append((len(watched), sum(map(len, found))))
+        return found
+
+    monkeypatch.setattr(rule_trials, "load_items_of_many", spied)
+    monkeypatch.setattr(rule_trials, "_AT_ONCE", 30)
+    monkeypatch.setattr(rule_trials, "_MOST_AT_ONCE", 100)
+    assert http.as_(world.manager).post("/rule-trials", ask) == whole
+    assert sum(readings for _, readings in held) >= 12 + 12 * 40
+    assert max(many for many, _ in held) > 4
+    assert max(readings for many, readings in held if many > 1) <= 100

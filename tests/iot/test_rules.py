@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from app.assets import operations as assets
 from app.assets.models import Asset, Device
@@ -24,7 +24,7 @@ from iot.models import Alarm, Incident
 from iot.silence import notice_silence
 from tests.conftest import SetClock
 from tests.factories import PART, World, make_world
-from tests.iot.vehicles import BOSS, kinds, offers, send, values
+from tests.iot.vehicles import BOSS, kinds, make_vehicle, offers, send, values
 from tests.people import Http
 
 NAME = {"zh-CN": "温度过高", "en": "Too hot"}
@@ -61,12 +61,15 @@ class Sender:
         self.world, self.boot, self.seq = world, boot, 0
 
     def say(self, ago: timedelta = timedelta(0), device: str | None = None, **metrics: float) -> None:
+        self.world.send(self.message(ago, device, **metrics))
+        self.world.db.clock.advance(minutes=1)  # type: ignore[attr-defined]
+
+    def message(self, ago: timedelta = timedelta(0), device: str | None = None, **metrics: float) -> Message:
         self.seq += 1
         present = self.world.db.clock.now()
         body = {"ts": to_ms(present - ago), "boot": self.boot, "seq": self.seq, "m": metrics}
         topic = f"devices/0/{device or self.world.device}/telemetry"
-        self.world.send(Message(topic, msgspec.json.encode(body), False, to_ms(present)))
-        self.world.db.clock.advance(minutes=1)  # type: ignore[attr-defined]
+        return Message(topic, msgspec.json.encode(body), False, to_ms(present))
 
 
 def alarms_of(db: Database, *states: str) -> list[Alarm]:
@@ -132,6 +135,23 @@ def test_an_alarm_that_goes_on_opens_its_incident_again_and_nobody_is_told_twice
     assert [alarm.state for alarm in alarms_of(world.db)] == ["raised"]
     assert [(found["state"], found["closed_at"]) for found in manager.get("/incidents")["items"]] == [("open", None)]
     assert kinds(world.db, world.rep) == ["alarm_raised"]
+
+
+def test_a_long_history_that_is_folded_anew_is_not_asked_for_alarm_by_alarm(world: World, http: Http) -> None:
+    """What a flapping value raised is thousands of alarms: a parameter for each is more than a statement takes."""
+    new_rule(world, http, HOT | {"reopens_h": 0.5})
+    device, other = Sender(world), make_vehicle(world, "van-2")
+    heats = [heat for _ in range(40) for heat in (70, 70, 20)]
+    hours = [timedelta(hours=2 * (len(heats) - n)) for n in range(len(heats))]
+    world.send(*[device.message(ago, t_c=heat) for heat, ago in zip(heats, hours, strict=True)])
+    given = []
+    listen = ("before_cursor_execute", lambda *told: given.append(len(told[3])))
+    event.listen(world.db.engine, *listen)
+    world.send(device.message(hours[0] + timedelta(hours=1), t_c=20), device.message(device=other.device, t_c=70))
+    event.remove(world.db.engine, *listen)
+
+    assert len(alarms_of(world.db)) == 40
+    assert max(given) < 40
 
 
 def test_a_silent_device_joins_the_incident_of_its_asset_grows_severe_and_leaves_when_it_is_heard(
