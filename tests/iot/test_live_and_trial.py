@@ -276,5 +276,5 @@ def test_a_guess_that_was_far_out_does_not_make_a_trial_hold_more_than_it_may(
     monkeypatch.setattr(rule_trials, "_MOST_AT_ONCE", 100)
     assert http.as_(world.manager).post("/rule-trials", ask) == whole
     assert sum(readings for _, readings in held) >= 12 + 12 * 40
-    assert max(many for many, _ in held) > 4
+    assert max(many for many, _ in held) > 1
     assert max(readings for many, readings in held if many > 1) <= 100

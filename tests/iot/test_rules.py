@@ -147,7 +147,7 @@ def test_a_long_history_that_is_folded_anew_is_not_asked_for_alarm_by_alarm(worl
     given = []
     listen = ("before_cursor_execute", lambda *told: given.append(len(told[3])))
     event.listen(world.db.engine, *listen)
-    world.send(device.message(hours[0] + timedelta(hours=1), t_c=20), device.message(device=other.device, t_c=70))
+    world.send(device.message(hours[0] + timedelta(hours=1), t_c=70), device.message(device=other.device, t_c=70))
     event.remove(world.db.engine, *listen)
 
     assert len(alarms_of(world.db)) == 40
