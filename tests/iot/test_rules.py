@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -144,10 +145,12 @@ def test_a_long_history_that_is_folded_anew_is_not_asked_for_alarm_by_alarm(worl
     heats = [heat for _ in range(40) for heat in (70, 70, 20)]
     hours = [timedelta(hours=2 * (len(heats) - n)) for n in range(len(heats))]
     world.send(*[device.message(ago, t_c=heat) for heat, ago in zip(heats, hours, strict=True)])
+    other_too = partial(device.message, device=other.device)
+    world.send(other_too(t_c=20))
     given = []
     listen = ("before_cursor_execute", lambda *told: given.append(len(told[3])))
     event.listen(world.db.engine, *listen)
-    world.send(device.message(hours[0] + timedelta(hours=1), t_c=70), device.message(device=other.device, t_c=70))
+    world.send(device.message(hours[0] + timedelta(hours=1), t_c=70), other_too(t_c=70))
     event.remove(world.db.engine, *listen)
 
     assert len(alarms_of(world.db)) == 40
