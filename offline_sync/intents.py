@@ -55,6 +55,7 @@ from app.work_orders import queries as order_queries
 from iot import closings, pauses
 from iot import operations as alarms
 from iot import queries as alarm_queries
+from offline_sync.checks import checked
 from offline_sync.models import Intent
 from push import operations as push
 from push import queries as push_queries
@@ -523,11 +524,7 @@ def read_body(kind: str, text: str) -> dict[str, Any]:
         raise FieldsInvalid({"body": ["invalid"]}) from None
     if not isinstance(value, dict):
         raise FieldsInvalid({"body": ["not_object"]})
-    schema = INTENTS[kind].body()
-    faults = schema.validate(value)
-    if faults:
-        raise FieldsInvalid({f"body.{name}": [str(code) for code in codes] for name, codes in faults.items()})
-    return dict(schema.load(value))
+    return checked(INTENTS[kind].body, value, "body")
 
 
 def decide(session: Session, settings: Settings, actor: Actor, intent: Intent) -> DomainError | None:
