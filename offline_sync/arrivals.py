@@ -351,7 +351,7 @@ def _intend(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> 
     try:
         made_ms = wire.check_ms(arrival.values.get("made_at"))
     except wire.WireError:
-        made_ms = 0  # a phone's clock may be years off; nothing is decided by it
+        made_ms = 0  # a phone's clock may be years off
     intent = add(
         session,
         Intent(
