@@ -47,6 +47,8 @@ from offline_sync.writers import WRITERS, Writer
 
 _ORDER = {name: i for i, name in enumerate((*WRITERS, "intents"))}
 _CONTENT_LIMIT = 20_000
+# So the content of a problem begins that is of a deletion.
+_OF_DELETION = '{"deleted":true,'
 # So many rows that waited in vain are given up in one transaction.
 _MOST_OVERDUE = 500
 
@@ -92,17 +94,17 @@ def _rank(arrival: Arrival) -> tuple[int, bool, int]:
 
 
 def _mend(session: Session, sender: Sender, outcomes: Sequence[Outcome]) -> None:
-    """Close the problems of rows that this phone has now sent as they can be taken."""
+    """Close the problems of rows that this phone has now sent as they can be taken: of deletions by deletions alone."""
     mine = (SyncProblem.user_id == sender.actor.id, SyncProblem.installation_id == sender.installation_id)
-    taken: set[tuple[str, Any]] | None = None
+    taken: set[tuple[str, Any, bool]] | None = None
     for problem in session.scalars(select(SyncProblem).where(*mine, SyncProblem.state == "open")):
         if taken is None:
             taken = {
-                (found.arrival.collection, found.arrival.row_id)
+                (found.arrival.collection, found.arrival.row_id, found.arrival.deleted)
                 for found in outcomes
-                if not (found.refused or found.early or found.arrival.deleted) and isinstance(found.arrival.row_id, str)
+                if not (found.refused or found.early) and isinstance(found.arrival.row_id, str)
             }
-        if (problem.collection, problem.row_id) in taken:
+        if (problem.collection, problem.row_id, problem.content.startswith(_OF_DELETION)) in taken:
             try_transition(session, problem, "mended")
 
 
@@ -349,7 +351,7 @@ def _intend(session: Session, sender: Sender, arrival: Arrival, row_id: str) -> 
     try:
         made_ms = wire.check_ms(arrival.values.get("made_at"))
     except wire.WireError:
-        made_ms = 0  # a phone's clock may be years off; nothing is decided by it
+        made_ms = 0  # a phone's clock may be years off
     intent = add(
         session,
         Intent(
@@ -377,14 +379,22 @@ def _restore_read_only(session: Session, sender: Sender, arrival: Arrival, row_i
 
 
 def _refuse(session: Session, sender: Sender, arrival: Arrival, reasons: Mapping[str, list[str]]) -> None:
-    """Keep a row that cannot be taken, once for each content, with what is wrong with it."""
+    """Keep a row that cannot be taken, once for each content, with what is wrong with it; tried again, it is open again."""
     ours = {"deleted": arrival.deleted, "claimed": sorted(arrival.claimed) if arrival.claimed is not None else None}
     sent = {name: value for name, value in arrival.values.items() if name not in ours}
     content = msgspec.json.encode(
         ours | sent if _encodable(ours | sent) else {"deleted": arrival.deleted, "as_text": ascii(dict(arrival.values))}
     ).decode()[:_CONTENT_LIMIT]
     present = now(session)
-    insert_once(
+    key: dict[str, Any] = {
+        "installation_id": sender.installation_id,
+        "collection": wire.plain_text(str(arrival.collection), 40),
+        "row_id": ascii(arrival.row_id)[1:-1][:60] if isinstance(arrival.row_id, str) else ascii(arrival.row_id)[:60],
+        # People who share a phone have a problem each, also with the same row.
+        "content_hash": hashlib.sha256(f"{sender.actor.id} {content}".encode()).hexdigest(),
+    }
+    told = {str(name)[:80]: codes for name, codes in reasons.items()}
+    is_new = insert_once(
         session,
         SyncProblem,
         id=new_id(),
@@ -392,15 +402,16 @@ def _refuse(session: Session, sender: Sender, arrival: Arrival, reasons: Mapping
         created_at=present,
         updated_at=present,
         user_id=sender.actor.id,
-        installation_id=sender.installation_id,
-        collection=wire.plain_text(str(arrival.collection), 40),
-        row_id=ascii(arrival.row_id)[1:-1][:60] if isinstance(arrival.row_id, str) else ascii(arrival.row_id)[:60],
-        reasons={str(name)[:80]: codes for name, codes in reasons.items()},
+        reasons=told,
         content=content.replace("\x00", ""),
-        # People who share a phone have a problem each, also with the same row.
-        content_hash=hashlib.sha256(f"{sender.actor.id} {content}".encode()).hexdigest(),
         state="open",
+        **key,
     )
+    if not is_new:
+        # An edit that WatermelonDB keeps comes with every push: what the office settled of it stays settled.
+        stays = not (arrival.deleted or sender.waits)
+        known = session.scalars(select(SyncProblem).filter_by(**key)).one()
+        try_transition(session, known, "open", expect=("mended",) if stays else None, reasons=told)
     first = next(iter(reasons.values()), ["invalid"])[0]
     session.execute(
         update(Installation)

@@ -10,6 +10,7 @@ from marshmallow import Schema, ValidationError
 
 from app.core import wire
 from app.core.errors import FieldsInvalid
+from app.core.problems import flatten_errors
 from offline_sync.collections import to_wire
 from offline_sync.sent import Arrival
 from offline_sync.writers import Writer
@@ -28,17 +29,19 @@ def is_sound(arrival: Arrival) -> bool:
     return True
 
 
-def checked(schema: type[Schema], values: Mapping[str, Any]) -> dict[str, Any]:
+def checked(schema: type[Schema], values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
     """Return values as a verb takes them.
 
+    Args:
+        path: the field they are all inside of.
+
     Raises:
-        FieldsInvalid: with what is wrong with each field.
+        FieldsInvalid: with what is wrong with each field, by its place.
     """
     try:
         return dict(_instance(schema).load(dict(values)))
     except ValidationError as fault:
-        faults: dict[str, list[str]] = fault.normalized_messages()  # type: ignore[no-untyped-call]
-        raise FieldsInvalid({str(name): [str(code) for code in codes] for name, codes in faults.items()}) from None
+        raise FieldsInvalid(flatten_errors(fault.messages, path)) from None
 
 
 def new_values(writer: Writer, arrival: Arrival, row_id: str) -> dict[str, Any]:

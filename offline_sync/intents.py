@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.contacts import operations as contacts
 from app.contacts import queries as contact_queries
 from app.core import fields, history, wire
+from app.core.clock import EARLIEST, from_ms, to_ms
 from app.core.db import now
 from app.core.errors import Conflict, DomainError, FieldsInvalid, Forbidden
 from app.core.settings import Settings
@@ -25,6 +27,7 @@ from app.day_plans import queries as day_plan_queries
 from app.day_plans.schemas import PlanDaySchema
 from app.entitlements import operations as entitlements
 from app.entitlements import queries as entitlement_queries
+from app.entitlements.models import EntitlementSpend
 from app.entitlements.schemas import EntitlementReasonSchema, TellSpendSchema
 from app.follow_ups import operations as follow_ups
 from app.follow_ups import queries as follow_up_queries
@@ -55,6 +58,7 @@ from app.work_orders import queries as order_queries
 from iot import closings, pauses
 from iot import operations as alarms
 from iot import queries as alarm_queries
+from offline_sync.checks import checked
 from offline_sync.models import Intent
 from push import operations as push
 from push import queries as push_queries
@@ -75,7 +79,8 @@ class IntentKind:
         makes: collection of the row it makes, which others may be about: it is carried out before those of its push, or
             ``in_turn`` with them where it may hang on one of them in turn.
         about: collection and id of the row it is about, where phones make such rows: it waits for one that is under way.
-        timed: its verb takes ``skew_ms``, the phone's clock minus ours, beside the body.
+        timed: its verb takes beside the body ``skew_ms``, the phone's clock minus ours; ``asked_ms``, when the intent was made by
+            that clock, 0 where that is nonsense; and ``came_at``, when it came.
     """
 
     right: str
@@ -238,6 +243,32 @@ class _AnswerReport(_Report, ReportAnswerSchema):
 
 class _ReturnSpend(EntitlementReasonSchema):
     spend_id = fields.Id(required=True)
+
+
+# What nobody told a time of counts from when its intent was made, unless that is so long ago: then a clock was wrong.
+_OLDEST_MS = 366 * 86_400_000
+# A spend that is told again by another intent is the same within this: each push knows the phone's clock a little differently.
+_ONE_TIME = timedelta(minutes=10)
+
+
+def _spend(session: Session, settings: Settings, actor: Actor, body: dict[str, Any]) -> Any:
+    values = dict(body)
+    skew_ms, asked_ms, came_at = values.pop("skew_ms") or 0, values.pop("asked_ms"), values.pop("came_at")
+    said = values.get("happened_at")
+    at = _used_at(said, skew_ms, asked_ms, came_at)
+    known = session.get(EntitlementSpend, values["id"])
+    is_same = known is not None and (said in {None, known.happened_at} or abs(at - known.happened_at) <= _ONE_TIME)
+    return entitlements.spend(session, settings, actor, values | {"happened_at": None if is_same else at})
+
+
+def _used_at(said: datetime | None, skew_ms: int, asked_ms: int, came_at: datetime) -> datetime:
+    """Return when something was used by our clock: as its phone says, else when it was told there; never after it came."""
+    if said is not None and not skew_ms:
+        return min(said, came_at)
+    came_ms = to_ms(came_at)
+    at_ms = (asked_ms if said is None else to_ms(said)) - skew_ms
+    first_ms = came_ms - _OLDEST_MS if said is None else to_ms(EARLIEST)
+    return from_ms(at_ms) if first_ms <= at_ms <= came_ms else came_at
 
 
 def _spent(body: Mapping[str, Any]) -> tuple[str, str]:
@@ -484,10 +515,11 @@ INTENTS: dict[str, IntentKind] = {
     "entitlement.spend": IntentKind(
         "entitlements.spend",
         TellSpendSchema,
-        lambda s, c, a, b: entitlements.spend(s, c, a, b),
+        _spend,
         happened=True,
         makes="entitlement_spends",
         about=_spent,
+        timed=True,
     ),
     "entitlement.return": IntentKind(
         "entitlements.spend",
@@ -523,11 +555,7 @@ def read_body(kind: str, text: str) -> dict[str, Any]:
         raise FieldsInvalid({"body": ["invalid"]}) from None
     if not isinstance(value, dict):
         raise FieldsInvalid({"body": ["not_object"]})
-    schema = INTENTS[kind].body()
-    faults = schema.validate(value)
-    if faults:
-        raise FieldsInvalid({f"body.{name}": [str(code) for code in codes] for name, codes in faults.items()})
-    return dict(schema.load(value))
+    return checked(INTENTS[kind].body, value, "body")
 
 
 def decide(session: Session, settings: Settings, actor: Actor, intent: Intent) -> DomainError | None:
@@ -541,7 +569,9 @@ def decide(session: Session, settings: Settings, actor: Actor, intent: Intent) -
     try:
         if not allows(actor, kind.right):
             raise Forbidden("forbidden")
-        body = read_body(intent.kind, intent.body) | ({"skew_ms": intent.skew_ms} if kind.timed else {})
+        body = read_body(intent.kind, intent.body)
+        if kind.timed:
+            body |= {"skew_ms": intent.skew_ms, "asked_ms": intent.made_ms, "came_at": intent.created_at}
         with session.begin_nested():
             kind.verb(session, settings, actor, body)
     except DomainError as fault:

@@ -57,14 +57,20 @@ class Intent(Tracked):
 
 
 class SyncProblem(Tracked):
-    """A row a phone sent that could not be taken: its content, and what is wrong with each field."""
+    """A row a phone sent that could not be taken: its content, and what is wrong with each field.
+
+    It is open again when the same content is tried once more and refused.
+    """
 
     __tablename__ = "sync_problems"
     __table_args__ = (
         UniqueConstraint("installation_id", "collection", "row_id", "content_hash", name="uq_sync_problems_sent"),
         CheckConstraint("state IN ('open', 'mended', 'replayed', 'dismissed')", name="state"),
     )
-    STATES = {"open": frozenset({"mended", "replayed", "dismissed"})}
+    STATES = {
+        "open": frozenset({"mended", "replayed", "dismissed"}),
+        **dict.fromkeys(("mended", "replayed", "dismissed"), frozenset({"open"})),
+    }
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
     installation_id: Mapped[str] = mapped_column(String(36))
     collection: Mapped[str] = mapped_column(String(40))

@@ -20,6 +20,7 @@ from app.users.models import User
 from app.users.rights import Actor
 from offline_sync.arrivals import take
 from offline_sync.changes import head_of
+from offline_sync.checks import checked
 from offline_sync.intents import decide
 from offline_sync.keyed import gather
 from offline_sync.models import Intent, SyncConflict, SyncProblem
@@ -119,11 +120,7 @@ def restore(session: Session, actor: Actor, conflict: SyncConflict) -> SyncConfl
         if conflict.field:
             raise
         row = writer.undelete(session, actor, writer.find_deleted(session, actor, conflict.row_id))
-    schema = writer.edit()
-    faults = schema.validate(changes)
-    if faults:
-        raise FieldsInvalid({str(name): [str(code) for code in codes] for name, codes in faults.items()})
-    writer.change(session, actor, row, dict(schema.load(changes)))
+    writer.change(session, actor, row, checked(writer.edit, changes))
     subject = history.Subject("sync_conflict", conflict.id)
     history.record(session, "sync_conflict.restored", subject, actor_id=actor.id, row=conflict.row_id, field=conflict.field)
     return conflict

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from sqlalchemy.engine import make_url
 
 from app.core.db import Database
 from app.core.settings import Settings, read_settings
-from app.customers.models import Customer, CustomerFact
+from app.core.tracked import add
+from app.customers.models import Customer, CustomerFact, StationGrant
 from app.factory import create_app
 from app.jobs import JOBS
 from app.migrate import _tables_may_be_copied, migrate, revisions
@@ -29,9 +31,10 @@ from app.search.models import SearchRow
 from app.tables import METADATA
 from app.users.queries import find_by_login
 from offline_sync.changes import Point, head_of
+from offline_sync.collections import COLLECTIONS
 from offline_sync.models import Installation
 from tests.conftest import SetClock
-from tests.factories import make_world
+from tests.factories import make_user, make_world
 from tests.iot.vehicles import Value, Vehicle, alarms, offers, row_counts, send
 from tests.people import Http
 from tests.sync.phones import Phone
@@ -306,6 +309,56 @@ def test_leads_of_no_territory_that_were_in_the_pool_come_to_phones_that_go_on(
     phone.pull()
 
     assert set(phone.rows["pool_leads"]) == {shown}
+
+
+def test_values_of_own_fields_that_are_withheld_leave_the_phones_that_hold_them(
+    db: Database, http: Http, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(db, settings)
+    boss = http.as_(world.manager)
+    boss.post("/custom-fields", {"key": "tier", "kind": "text", "label_zh": "层", "label_en": "Tier"}, 201)
+    boss.edit(f"/customers/{world.customer}", {"custom": {"tier": "watch"}}, 1)
+    other = {"code": "C-2", "name": "No such values", "territory_id": world.territory}
+    plain = boss.post("/customers", other, expect=201)["id"]
+    with db.transaction() as session:
+        for task, customer_id in (("task-0001", world.customer), ("task-0002", plain)):
+            about = {"customer_id": customer_id, "asset_id": world.asset, "task_id": task}
+            add(session, StationGrant(station_id=world.stations[0], **about))
+        second = make_user(session, settings, "customer", "of-the-plain-one", customer_id=plain).id
+    phones = {name: Phone(http.as_(user)) for name, user in (("owner", world.owner), ("plain", second), ("rep", world.rep))}
+    phones["station"] = Phone(http.as_(world.staff[0]))
+    with monkeypatch.context() as older:
+        older.setitem(COLLECTIONS, "customers", replace(COLLECTIONS["customers"], withheld={}))
+        for phone in phones.values():
+            phone.pull()
+    before = {name: phone.rows["customers"][world.customer]["custom"] for name, phone in phones.items() if name != "plain"}
+    assert set(before.values()) == {'{"tier": "watch"}'}
+    for phone in phones.values():
+        phone.pull()
+    assert phones["owner"].rows["customers"][world.customer]["custom"] == before["owner"]
+
+    def upgraded() -> int:
+        with db.engine.execution_options(fieldloop_writes=True).begin() as connection:
+            script = ScriptDirectory(str(ROOT / "migrations")).get_revision("0038")
+            assert script is not None
+            with Operations.context(MigrationContext.configure(connection)):
+                script.module.upgrade()
+            return int(connection.execute(text("SELECT n FROM change_counter")).scalar_one())
+
+    drawn = upgraded()
+    told = {name: Phone(phone.person, phone.name) for name, phone in phones.items()}
+    for name, phone in phones.items():
+        told[name].cursor = phone.cursor
+        told[name].pull()
+        phone.pull()
+    assert {name: set(phone.rows.get("customers", {})) for name, phone in told.items()} == {
+        "owner": {world.customer}, "station": {world.customer}, "plain": set(), "rep": set(),
+    }  # fmt: skip
+    after = {name: phone.rows["customers"][world.customer]["custom"] for name, phone in phones.items() if name != "plain"}
+    assert after == {"owner": "{}", "station": "{}", "rep": '{"tier": "watch"}'}
+    with db.engine.execution_options(fieldloop_writes=True).begin() as connection:
+        connection.execute(text("UPDATE customers SET custom = '{}'"))
+    assert upgraded() == drawn, "no number is drawn where nobody is concerned"
 
 
 @pytest.mark.parametrize("kept", ["0001"], indirect=True)

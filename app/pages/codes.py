@@ -18,6 +18,16 @@ LETTERS: dict[str, tuple[str, str]] = {code: FACTS[code] for code in _LETTERS} |
     "topic_unknown": ("its topic has an unknown form", "主题格式无法识别"),
     "id_invalid": ("its topic names no possible device", "主题中的设备编号不合规则"),
     "wrong_shard": ("it came on another shard than the device's", "分片与设备所属分片不符"),
+    "value_invalid": (
+        "a value in it is no number and no text its profile knows",
+        "其中的值既不是数字，也不是设备档案中的已知文本",
+    ),
+    "nothing_mapped": ("none of its profile's metrics is in it", "其中没有设备档案列出的任何指标"),
+    "time_missing": ("there is nothing where its time should stand", "时间所在位置没有内容"),
+    "key_invalid": ("there is no usable key where it should stand", "键所在位置的内容不可用"),
+    "csv_invalid": ("it is not CSV", "不是有效的 CSV"),
+    "protobuf_invalid": ("it is not protobuf of the expected form", "不是有效的 protobuf"),
+    "alias_unknown": ("the birth that names a value in it was not heard", "未收到为其中的值命名的出生消息"),
 }
 # What a coded reason inside the facts reads as. kind of fact value: (English, Chinese)
 CODED: dict[str, tuple[str, str]] = (

@@ -306,6 +306,15 @@ def test_what_a_phone_tells_twice_is_one_report_and_what_is_wrong_is_said(
     device.sync()
     [problem] = device.rows["sync_problems"].values()
     assert list(json.loads(problem["reasons"])) == ["body.made_ms"]
+    steps = {"shop": {"answers": 3}, "shelf": {"photo_ids": ["photo-00001", 7]}, "more": 5}
+    device.intend("intent-wrong-01", "customer_report.file", json.dumps(told(form, 3, "report-0006", now_ms) | {"steps": steps}))
+    device.sync()
+    [wrong] = [row for row in device.rows["sync_problems"].values() if row["row_id"] == "intent-wrong-01"]
+    assert json.loads(wrong["reasons"]) == {
+        "body.steps.more": "must be an object",
+        "body.steps.shelf.photo_ids.1": "must be 8 to 36 characters of A-Z a-z 0-9 _ . -",
+        "body.steps.shop.answers": "must be an object",
+    }
     # A rep files none, and keeps the row with its reason.
     reps = Phone(rep)
     reps.pull()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from app.core.clock import EARLIEST, from_ms, to_ms
 from app.core.db import Database
+from app.core.errors import Conflict
 from app.core.settings import Settings
+from app.entitlements import operations as entitlements
 from app.territories import operations as territories
 from tests.conftest import SetClock
 from tests.entitlements.conftest import figures, grant, spend, used
@@ -21,6 +25,7 @@ from tests.sync.phones import Phone
 from tests.sync.rxdb_phones import RxdbPhone
 
 Phones = Callable[..., Phone]
+HOUR_MS = 3_600_000
 
 
 def tell(device: Phone, n: int, what: str, body: dict[str, Any]) -> None:
@@ -58,6 +63,89 @@ def test_the_last_hour_used_by_two_offline_is_the_earliers(
         [row] = of(device, "entitlements").values()
         assert (row["left"], row["beyond"], row["state"]) == ("0.00", "1.00", "open")
     assert [row["kind"] for row in of(late, "notifications").values()] == ["entitlement_changed"]
+
+
+def late_spend(device: Phone, world: World, kind: str, n: int, made_at: int, **told: str) -> dict[str, Any]:
+    """Tell what was used, without a time unless one is given, and sync; return the row."""
+    body = used(world.customer, kind, n)
+    del body["happened_at"]
+    device.intend(f"intent-{device.name[-3:]}-{n:04}", "entitlement.spend", json.dumps(body | told), made_at)
+    device.sync()
+    device.sync()
+    return of(device, "entitlement_spends")[f"spend-{n:06}"]
+
+
+def test_what_was_used_on_the_last_day_and_told_later_counts_from_when_the_phone_says(
+    office: Http, world: World, kind: str, phone: Phones, clock: SetClock
+) -> None:
+    grant(office, world.customer, kind, "9.00", until="2026-03-02")
+    silent, wrong = phone(world.rep), phone(world.rep)
+    wrong.headers = lambda: {"X_Device_Time": str(to_ms(clock.now()) + 2 * HOUR_MS)}
+    for device in (silent, wrong):
+        device.pull()
+    done_at = clock.now() + timedelta(hours=1)
+    midnight = datetime(2026, 3, 2, 16, tzinfo=UTC)  # in Shanghai
+    clock.set(midnight + timedelta(days=2))
+    came_ms = to_ms(clock.now())
+
+    for device, n, made_at, ahead_ms in ((silent, 1, to_ms(done_at), 0), (wrong, 2, to_ms(midnight) - 1, 2 * HOUR_MS)):
+        row = late_spend(device, world, kind, n, made_at + ahead_ms)
+        assert (row["happened_at"], row["state"], row["lack"]) == (made_at, "covered", None)
+    said = (midnight + timedelta(hours=2) - timedelta(milliseconds=1)).isoformat()
+    assert late_spend(wrong, world, kind, 3, came_ms, happened_at=said)["happened_at"] == to_ms(midnight) - 1
+    said = (midnight - timedelta(milliseconds=1)).isoformat()
+    assert late_spend(silent, world, kind, 4, came_ms, happened_at=said)["state"] == "covered"
+    # What can be no time, and what is ahead of us, counts from when it came.
+    for n, made_at in enumerate((0, 1, to_ms(EARLIEST) + 1, came_ms + 1, 2**53), 5):
+        row = late_spend(silent, world, kind, n, made_at)
+        assert (row["happened_at"], row["lack"]) == (came_ms, "no_grant")
+    ahead = (clock.now() + timedelta(hours=3)).isoformat()
+    for n, device in ((10, silent), (11, wrong)):
+        assert late_spend(device, world, kind, n, 0, happened_at=ahead)["happened_at"] == came_ms
+
+
+def test_a_spend_that_is_told_again_or_tried_again_keeps_its_time(
+    office: Http, rep: Http, world: World, kind: str, phone: Phones, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grant(office, world.customer, kind, "9.00", until="2026-03-02")
+    first, second = phone(world.rep), phone(world.rep)
+    for n, device in enumerate((first, second)):
+        device.headers = lambda n=n: {"X_Device_Time": str(to_ms(clock.now()) + 2 * HOUR_MS + n * 1500)}  # type: ignore[misc]
+        device.pull()
+    done_ms = to_ms(clock.now())
+    clock.advance(days=3)
+    spent = [late_spend(device, world, kind, 1, done_ms + 2 * HOUR_MS + n) for n, device in enumerate((first, second))]
+    assert [row["happened_at"] for row in spent] == [done_ms, done_ms]
+    said = from_ms(done_ms + 2 * HOUR_MS).isoformat()
+    spent = [late_spend(device, world, kind, 2, 0, happened_at=said) for device in (first, second)]
+    assert [row["happened_at"] for row in spent] == [done_ms, done_ms]
+    spend(rep, world, kind, 3, at=said)
+    assert late_spend(first, world, kind, 3, 0, happened_at=said)["happened_at"] == done_ms + 2 * HOUR_MS
+    assert {row["verdict"] for device in (first, second) for row in of(device, "intents").values()} == {"accepted"}
+    other = used(world.customer, kind, 2, at=from_ms(done_ms - HOUR_MS).isoformat())
+    tell(first, 9, "entitlement.spend", other)
+    first.sync()
+    assert of(first, "intents")[f"intent-{first.name[-3:]}-0009"]["verdict"] == "rejected"
+
+    # The office carries out weeks later what could not be: it counts from when it was, or else from when it came.
+    came_ms = to_ms(clock.now())
+    with monkeypatch.context() as patched:
+
+        def refuse(*_: Any) -> None:
+            raise Conflict("conflict")
+
+        patched.setattr(entitlements, "spend", refuse)
+        for n, made_at in ((4, done_ms + 2 * HOUR_MS), (5, 0)):
+            with pytest.raises(KeyError):
+                late_spend(first, world, kind, n, made_at)
+    clock.advance(days=20)
+    for intent in office.get("/sync/intents?verdict=needs_review")["items"]:
+        assert office.post(f"/sync/intents/{intent['id']}/settle", {"how": "retry"})["verdict"] == "accepted"
+    first.sync()
+    rows = of(first, "entitlement_spends")
+    assert [(rows[one]["happened_at"], rows[one]["state"]) for one in ("spend-000004", "spend-000005")] == [
+        (done_ms, "covered"), (came_ms, "beyond"),
+    ]  # fmt: skip
 
 
 def test_a_return_that_overtakes_its_spend_waits_for_it(office: Http, rep: Http, world: World, kind: str) -> None:

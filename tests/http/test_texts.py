@@ -30,7 +30,7 @@ from app.core.problems import HTTP_CODES
 from app.core.settings import Settings, read_settings
 from app.core.texts import FACTS, FIELD_PROBLEMS, PROBLEMS, field_text, problem_text
 from app.core.tracked import Tracked
-from app.pages.codes import CODED
+from app.pages.codes import CODED, LETTERS
 from app.pages.reasons import REASONS, reason_of
 from app.service_offers.models import OFFER_STATES
 from offline_sync import collections
@@ -119,6 +119,20 @@ def raised_codes() -> dict[str, str]:
 def wire_reasons() -> dict[str, str]:
     found = [(where, call) for where, call in calls("WireError") if where.startswith(("app/core/wire.py", "app/lead_forms/"))]
     return {code: where for where, call in found for code in constants(call.args[0]) or []}
+
+
+def letter_reasons() -> dict[str, str]:
+    """Return every reason a message of a device may be set aside for: what is raised on its way in, or written down there."""
+    raised = [(where, call.args[0]) for where, call in calls("WireError") if where.startswith(("app/core/wire.py", "iot/"))]
+    for where, call in calls("append"):
+        if ast.unparse(call.func).endswith(".poison.append") and isinstance(call.args[0], ast.Tuple):
+            raised.append((where, call.args[0].elts[1]))
+    found: dict[str, str] = {}
+    for where, node in raised:
+        codes = [] if ast.unparse(node).endswith(".reason") else constants(node)
+        assert codes is not None, f"{where}: a reason that cannot be read from the source"
+        found |= dict.fromkeys(codes, where)
+    return found
 
 
 def listed_codes(node: ast.AST) -> Iterator[str]:
@@ -299,6 +313,14 @@ def test_every_state_and_every_reason_of_the_parser_has_words() -> None:
     assert sorted(states - set(FACTS)) == []
     of_fields = {"id_invalid", "time_invalid"}
     assert sorted(set(wire_reasons()) - of_fields - set(FACTS)) == []
+
+
+def test_every_reason_of_a_dead_letter_has_words(settings: Settings) -> None:
+    reasons = letter_reasons()
+    assert {"alias_unknown", "csv_invalid", "protobuf_invalid", "topic_unknown", "too_deep", "wrong_shard"} <= set(reasons)
+    assert {reason: where for reason, where in reasons.items() if reason not in LETTERS} == {}
+    told = {"topic": "a/b", "reason": "alias_unknown"}
+    assert reason_of("dead_letter.refused_again", told, ZH, settings.time_zone).endswith("：未收到为其中的值命名的出生消息。")
 
 
 def test_the_verdict_on_an_intent_has_the_colon_of_its_language() -> None:

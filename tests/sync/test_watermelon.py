@@ -429,6 +429,66 @@ def test_fields_of_a_row_do_not_pass_for_what_the_problem_says_of_it(
     assert stored(db, Customer, "bad-customer-1").name == "Named"
 
 
+@pytest.mark.parametrize("protocol", ["watermelon", "rxdb"])
+def test_a_refused_deletion_is_told_each_time_it_is_tried_and_closed_once_it_is_taken(
+    world: World, phone: Phones, http: Http, protocol: str
+) -> None:
+    office = http.as_(world.manager)
+    rep: Any = phone(world.rep)
+    if protocol == "rxdb":
+        rep = RxdbPhone(http.as_(world.rep), names=("customers", "sync_problems"))
+    rep.sync()
+    rep.create("customers", new_customer(world))
+    rep.sync()
+    step = {"kind": "call", "customer_id": "customer-from-phone", "next_step": "ring again", "next_due": "2026-03-05"}
+    asked = office.post("/follow-ups", step, expect=201)["id"]
+
+    def dropped() -> tuple[bool, list[tuple[str, str]]]:
+        rep.delete("customers", "customer-from-phone")
+        for _ in range(2):
+            rep.sync()
+        told = [(row["state"], row["reasons"]) for row in rep.live("sync_problems").values()]
+        return "customer-from-phone" in rep.live("customers"), told
+
+    there, [(state, why)] = dropped()
+    assert (there, state) == (True, "open")
+    assert dropped() == (True, [("open", why)]), "one problem while it is open"
+    for _ in range(2):
+        [problem] = office.get("/sync/problems?state=open")["items"]
+        office.post(f"/sync/problems/{problem['id']}/dismiss")
+        rep.sync()
+        assert [row["state"] for row in rep.live("sync_problems").values()] == ["dismissed"]
+        assert dropped() == (True, [("open", why)])
+    office.post(f"/follow-ups/{asked}/done", {})
+    assert dropped() == (False, [("mended", why)])
+    office.post("/customers/customer-from-phone/undelete")
+    rep.sync()
+    office.post("/follow-ups", step, expect=201)
+    assert dropped() == (True, [("open", why)])
+
+
+def test_a_deletion_closes_no_problem_of_an_edit_and_what_the_phone_sends_on_stays_dismissed(
+    world: World, phone: Phones, http: Http
+) -> None:
+    office, rep = http.as_(world.manager), phone(world.rep)
+    rep.pull()
+    rep.create("customers", new_customer(world))
+    rep.sync()
+    rep.update("customers", "customer-from-phone", phone="nonsense")
+    rep.sync()
+    [problem] = office.get("/sync/problems?state=open")["items"]
+    office.post(f"/sync/problems/{problem['id']}/dismiss")
+    rep.sync()
+    assert [row["state"] for row in rep.rows["sync_problems"].values()] == ["dismissed"], "the row waits on, as it was"
+    rep.update("customers", "customer-from-phone", phone=None)
+    rep.sync()
+    rep.update("customers", "customer-from-phone", phone="no number")
+    rep.sync()
+    rep.delete("customers", "customer-from-phone")
+    rep.sync()
+    assert sorted(row["state"] for row in rep.rows["sync_problems"].values()) == ["dismissed", "open"]
+
+
 def test_people_who_share_a_phone_have_a_problem_each_with_the_same_row(db: Database, world: World, phone: Phones) -> None:
     phones = [phone(world.rep, name="shared-phone-1"), phone(world.manager, name="shared-phone-1")]
     for one in phones:
