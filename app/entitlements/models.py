@@ -28,6 +28,7 @@ STEPS_MIN = (6, 15, 30, 60)
 LENGTH = "length"
 _OF_VISIT = text("source = 'visit'")
 _RECENT = text("recent")
+_BEYOND = text("state = 'beyond' AND deleted_at IS NULL")
 
 
 class EntitlementKind(Tracked):
@@ -102,6 +103,7 @@ class EntitlementSpend(Tracked):
         Index(
             "uq_entitlement_spends_visit", "visit_id", "kind_id", unique=True, postgresql_where=_OF_VISIT, sqlite_where=_OF_VISIT
         ),
+        Index("ix_entitlement_spends_beyond", "happened_at", "id", postgresql_where=_BEYOND, sqlite_where=_BEYOND),
         Index("ix_entitlement_spends_recent", "day", postgresql_where=_RECENT, sqlite_where=_RECENT),
     )
     STATES = {
