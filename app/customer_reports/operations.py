@@ -28,7 +28,6 @@ from app.customers.models import Customer
 from app.facts import operations as facts
 from app.facts.values import checked
 from app.users import queries as users
-from app.users.models import User
 from app.users.rights import REP, Actor
 from app.visits.pictures import pictures_of
 from push.outbox import enqueue, withdraw
@@ -186,12 +185,9 @@ def _note(session: Session, actor: Actor, row: CustomerReport) -> HistoryEntry:
 
 
 def _tell_rep(session: Session, customer: Customer, row: CustomerReport, entry: HistoryEntry) -> None:
-    rep = session.get(User, customer.owner_id) if customer.owner_id else None
-    if rep is None or rep.state != "active" or rep.deleted_at is not None:
-        return
     enqueue(
         session,
-        [rep],
+        users.still_there(session, customer.owner_id),
         "customer_reported",
         Subject("customer_report", row.id),
         dedupe=f"customer_report:{row.id}:received",

@@ -23,7 +23,7 @@ from app.customers.models import Customer
 from app.entitlements.fold import NOTHING, Cover, Figures, Grant, Spend, Standing, ended_between, figures, fold
 from app.entitlements.models import COUNTED, Entitlement, EntitlementGrant, EntitlementKind, EntitlementSpend
 from app.entitlements.words import plain
-from app.users.models import User
+from app.users import queries as users
 from push.outbox import enqueue
 
 _NAMES = uuid.UUID("5b0c6c1e-3d57-4c86-9a55-6d3f0c1b7e2a")
@@ -183,16 +183,14 @@ def _tell(session: Session, changed: Sequence[_Changed]) -> None:
         changed: their spends of one customer and kind, by event time, each with the entry of the change.
     """
     last, entry = changed[-1]
-    rep, kind = session.get_one(User, last.user_id), session.get_one(EntitlementKind, last.kind_id)
-    if rep.state != "active" or rep.deleted_at is not None:
-        return
+    kind = session.get_one(EntitlementKind, last.kind_id)
     beyond = sum(row.state == "beyond" for row, _ in changed)
     facts: dict[str, Any] = {"spends": len(changed), "beyond": beyond}
     if len(changed) == 1:
         facts = {"amount": plain(last.amount), "covered": plain(last.covered), "beyond": bool(beyond)}
     enqueue(
         session,
-        [rep],
+        users.still_there(session, last.user_id),
         "entitlement_changed" if len(changed) == 1 else "entitlements_changed",
         Subject("entitlement_spend", last.id),
         dedupe=f"entitlement_spend:{last.id}:{entry.id}",

@@ -20,8 +20,8 @@ from app.lead_forms.models import FormPhone, FormSubmission, FormTrap, LeadForm
 from app.lead_forms.reading import is_trapped, read_submission
 from app.leads.models import LIVE_STATES, Lead
 from app.leads.operations import create_lead
+from app.users import queries as users
 from app.users import secrets, tries
-from app.users.models import User
 from push.outbox import enqueue
 
 _TOKEN_TRIES = 30
@@ -179,10 +179,9 @@ def _note(
     about = Subject("lead", lead.id)
     causes: Sequence[HistoryEntry | None] = [cause, last_entry(session, about)]
     entry = record(session, "lead.asked_again", about, causes=causes, form=form.name, interest=interest)
-    owner = session.get(User, lead.owner_id) if lead.owner_id else None
     enqueue(
         session,
-        [owner] if owner is not None else [],
+        users.still_there(session, lead.owner_id),
         "lead_asked_again",
         about,
         dedupe=f"lead:{lead.id}:asked:{submission.id}",

@@ -64,6 +64,12 @@ def staff_of(session: Session, station_id: str) -> list[User]:
     )
 
 
+def still_there(session: Session, user_id: str | None) -> list[User]:
+    """Return the person who is to be told something, as a list of at most one: whose account is closed is told nothing."""
+    user = session.get(User, user_id) if user_id else None
+    return [user] if user is not None and user.state == "active" and user.deleted_at is None else []
+
+
 def people_of_customer(session: Session, customer_id: str) -> list[User]:
     """Return the active people who sign in as this customer."""
     return list(

@@ -388,9 +388,7 @@ def book_slot(
 
 def rep_of(session: Session, customer_id: str) -> list[User]:
     """Return the rep in charge of a customer, as a list of at most one."""
-    customer = session.get_one(Customer, customer_id)
-    rep = session.get(User, customer.owner_id) if customer.owner_id else None
-    return [rep] if rep is not None and rep.state == "active" else []
+    return users.still_there(session, session.get_one(Customer, customer_id).owner_id)
 
 
 def note_redeemed(session: Session, order: WorkOrder) -> None:
