@@ -5,17 +5,19 @@ What a row has written and the row's own state are one commit. A process that be
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from app.core.db import Database
+from app.core.db import Database, is_away, is_busy
 from app.core.errors import DomainError, FieldsInvalid
 from app.core.history import HistoryEntry, Subject, last_entry
+from app.core.logs import get_log
 from app.core.settings import Settings
 from app.core.tracked import touch
+from app.core.unfinished import Unfinished
 from app.facts.codes import settle_late
 from app.imports.ending import end
 from app.imports.kinds import KINDS
@@ -26,26 +28,51 @@ from app.users import auth
 from app.users.models import User
 from app.users.rights import Actor, allows
 
+log = get_log(__name__)
+
 _MOST_ROWS = 2_000  # of a run; then others have their turn
-_MOST_IMPORTS = 5
+_MOST_IMPORTS = 5  # of a run, beside those with which it fails
 
 
 def run_imports(database: Database, settings: Settings) -> int:
-    """Go on with every import that runs or is being undone; return how many rows were seen to."""
+    """Go on with every import that runs or is being undone; return how many rows were seen to.
+
+    One with which it fails stays where it is until the next run, and keeps no other from going on.
+
+    Raises:
+        Unfinished: with the ids of the imports with which it failed.
+    """
     with database.reading() as session:
         under_way = select(Import.id).where(Import.state.in_(("running", "undoing")))
-        waiting = list(session.scalars(under_way.order_by(Import.id).limit(_MOST_IMPORTS)))
-    done = 0
+        waiting = list(session.scalars(under_way.order_by(Import.id)))
+    done, turns, failed = 0, 0, []
     for import_id in waiting:
-        left = _MOST_ROWS
-        while left > 0:
-            with database.transaction() as session:
-                seen = step(session, settings, import_id)
-            done += seen
-            left -= seen
-            if not seen:
-                break
+        if turns == _MOST_IMPORTS:
+            break
+        try:
+            for seen in _steps(database, settings, import_id):
+                done += seen
+            turns += 1
+        except Exception as fault:
+            if is_away(fault) or is_busy(fault):
+                raise
+            failed.append(import_id)
+            log.exception("import not gone on with", import_id=import_id)
+    if failed:
+        raise Unfinished(done, failed)
     return done
+
+
+def _steps(database: Database, settings: Settings, import_id: str) -> Iterator[int]:
+    """Go on with one import, a transaction a step, until it ends or had its turn; yield how many rows each step saw to."""
+    left = _MOST_ROWS
+    while left > 0:
+        with database.transaction() as session:
+            seen = step(session, settings, import_id)
+        if not seen:
+            return
+        left -= seen
+        yield seen
 
 
 def step(session: Session, settings: Settings, import_id: str) -> int:

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 
 from app.core.db import Database
 from app.core.settings import Settings
+from app.core.unfinished import Unfinished
 from app.imports import running
 from app.imports.models import ImportRow
 from app.leads import operations as leads
@@ -247,6 +248,45 @@ def test_undoing_sets_back_what_a_file_changed_and_nobody_since(desk: Desk) -> N
     told = (one["name"], one["interest"], one["source"], one["budget"])
     assert told == ("陈伟", "托盘", "展会", "150000.00")
     assert sorted(errors(desk.office, done["id"], "kept")) == [(2, "interest", "changed_since"), (3, "lead", "used_since")]
+
+
+def graded(desk: Desk) -> dict[str, Any]:
+    """Bring in a file that says another grade and company of a lead that is there; grades are a field of the company's own."""
+    field = {"subject_kind": "lead", "key": "grade", "kind": "text", "label_zh": "等级", "label_en": "Grade"}
+    made = desk.office.post("/custom-fields", field, 201)
+    desk.office.post("/leads", {"name": "Chen", "phone": ONE, "interest": "x", "company": "A", "custom": {"grade": "a"}}, 201)
+    done = desk.brought_in([["name", "phone", "interest", "company", "custom.grade"], ["Chen", ONE, "x", "B", "b"]])
+    assert (desk.lead(ONE)["custom"], desk.lead(ONE)["company"]) == ({"grade": "b"}, "B")
+    return done | {"field": made}
+
+
+def test_what_a_lead_cannot_hold_any_more_stays_when_the_rest_is_set_back(desk: Desk) -> None:
+    done = graded(desk)
+    field = done["field"]
+    desk.office.edit(f"/custom-fields/{field['id']}", {"retired": True}, field["version"])
+
+    gone = desk.undone(done)
+
+    assert (gone["state"], errors(desk.office, done["id"], "kept")) == ("undone", [(2, "custom.grade", "unknown")])
+    assert (desk.lead(ONE)["custom"], desk.lead(ONE)["company"]) == ({"grade": "b"}, "A")
+
+
+def test_an_import_that_cannot_go_on_keeps_no_other_from_its_turn(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = [desk.started([HEADER, *ROWS[:1]]) for _ in range(6)]
+    good = desk.started([HEADER, *ROWS[1:]])
+    verb = running.step
+
+    def fails(session: Any, settings: Settings, import_id: str) -> int:
+        if import_id in {one["id"] for one in stuck}:
+            raise ValueError("no")
+        return verb(session, settings, import_id)
+
+    monkeypatch.setattr(running, "step", fails)
+    with pytest.raises(Unfinished) as told:
+        running.run_imports(desk.db, desk.settings)
+
+    assert (told.value.done, told.value.failed) == (1, [one["id"] for one in stuck])
+    assert desk.office.get(f"/imports/{good['id']}")["state"] == "done"
 
 
 def many(count: int) -> list[list[str]]:
