@@ -5,7 +5,7 @@ What a row has written and the row's own state are one commit. A process that be
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import and_, or_, select
@@ -18,11 +18,12 @@ from app.core.logs import get_log
 from app.core.settings import Settings
 from app.core.tracked import touch
 from app.core.unfinished import Unfinished
-from app.facts.codes import settle_late
+from app.facts.codes import known_codes, settle_late
 from app.imports.ending import end
 from app.imports.kinds import KINDS
 from app.imports.kinds.base import Judged, Kind, took_effect
 from app.imports.models import Import, ImportRow
+from app.imports.own import PREFIX
 from app.imports.queries import rows_of
 from app.users import auth
 from app.users.models import User
@@ -107,12 +108,25 @@ def _run_page(session: Session, settings: Settings, actor: Actor, row: Import) -
     first = [one for one in page if one.follows is None]
     judge = kind.judge(session, actor, row, [(one.number, one.cells) for one in first])
     judged = {one.number: judge.judge(read) for one, read in zip(first, judge.read, strict=True)}
+    if row.system is not None:
+        _hold_codes(session, row, kind, row.system, [one for one in page if one.number not in judged], judged.values())
     for one in page:
         found = judged.get(one.number) or _judged_now(session, actor, row, kind, one)
         _bring_in(session, settings, actor, row, one, found, begun)
     row.done += len(page)
     touch(session, row)
     return len(page)
+
+
+def _hold_codes(
+    session: Session, row: Import, kind: Kind, system: str, follow: Sequence[ImportRow], judged: Iterable[Judged]
+) -> None:
+    """Take the codes of a whole page before its first customer: whoever maps a code takes them in this order, too."""
+    reader = kind.reader(session, row)
+    codes = [reader.read(one.number, one.cells).codes for one in follow] + [one.codes for one in judged if not one.faults]
+    met = {(name.removeprefix(PREFIX), code) for found in codes for name, code in found.items()}
+    if met:
+        known_codes(session, system, met)
 
 
 def _judged_now(session: Session, actor: Actor, row: Import, kind: Kind, one: ImportRow) -> Judged:
