@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.core import history
 from app.core.db import Base
 from app.core.errors import DomainError, FieldsInvalid, NotFound
 from app.core.settings import Settings
@@ -30,8 +31,9 @@ _UNDONE = "import_undone"
 class LeadUndoing:
     """See ``base.Undoing``. A lead the file made is lost, for no lead is ever deleted: what was told of it stays."""
 
-    def __init__(self, session: Session, settings: Settings, actor: Actor, _upload: Import) -> None:
+    def __init__(self, session: Session, settings: Settings, actor: Actor, upload: Import) -> None:
         self._session, self._settings, self._actor = session, settings, actor
+        self._causes = [history.last_entry(session, history.Subject("import", upload.id), "import.undo_started")]
 
     def take_back(self, effects: list[Effect]) -> Faults:
         """See ``base.Undoing``."""
@@ -59,7 +61,7 @@ class LeadUndoing:
                 elif self._was_touched(lead, effect):
                     faults.setdefault("lead", []).append("used_since")
                 elif not faults:
-                    operations.lose(self._session, self._actor, lead, _UNDONE)
+                    operations.lose(self._session, self._actor, lead, _UNDONE, causes=self._causes)
         except FieldsInvalid as fault:
             faults |= fault.errors
         except DomainError:
@@ -74,9 +76,9 @@ class LeadUndoing:
         try:
             with self._session.begin_nested():
                 if before is None:
-                    assigning.give_back(self._session, self._actor, lead, _UNDONE)
+                    assigning.give_back(self._session, self._actor, lead, _UNDONE, causes=self._causes)
                 else:
-                    assigning.assign(self._session, self._settings, self._actor, lead, before)
+                    assigning.assign(self._session, self._settings, self._actor, lead, before, causes=self._causes)
         except FieldsInvalid:  # that rep is gone
             faults["owner_id"] = ["gone_since"]
         except DomainError:
@@ -90,7 +92,8 @@ class LeadUndoing:
         while names:
             try:
                 with self._session.begin_nested():
-                    operations.edit_lead(self._session, self._actor, lead, _changes(effect["before"], names))
+                    changes = _changes(effect["before"], names)
+                    operations.edit_lead(self._session, self._actor, lead, changes, causes=self._causes)
                 return
             except FieldsInvalid as fault:  # what a lead cannot hold any more stays, and the rest goes back without it
                 faults |= fault.errors

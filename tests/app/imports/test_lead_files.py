@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.core.db import Database
+from app.core.history import HistoryCause, HistoryEntry, Subject, last_entry
 from app.core.settings import Settings
 from app.core.unfinished import Unfinished
 from app.imports import running
@@ -250,6 +251,34 @@ def test_undoing_sets_back_what_a_file_changed_and_nobody_since(desk: Desk) -> N
     assert sorted(errors(desk.office, done["id"], "kept")) == [(2, "interest", "changed_since"), (3, "lead", "used_since")]
 
 
+def causes_of(desk: Desk, phone: str, kind: str) -> set[str]:
+    """Return the kinds of what the newest entry of a kind about a lead follows from at once."""
+    with desk.db.reading() as session:
+        found = last_entry(session, Subject("lead", desk.lead(phone)["id"]), kind)
+        assert found is not None, kind
+        of = select(HistoryEntry.kind).join(HistoryCause, HistoryCause.cause_id == HistoryEntry.id)
+        return set(session.scalars(of.where(HistoryCause.effect_id == found.id)))
+
+
+def test_what_a_file_and_its_undoing_do_to_leads_follows_from_them_in_the_causal_log(desk: Desk) -> None:
+    desk.office.post("/lead-routings", {"document": {"rules": []}}, 201)
+    header = ["name", "phone", "interest", "rep"]
+    made = desk.brought_in([header, ["A", ONE, "x", ""], ["B", TWO, "x", "rep@example.test"]])
+    assert causes_of(desk, ONE, "lead.created") == {"import.started"}
+    changed = desk.brought_in([header, ["A", ONE, "y", "rep@example.test"], ["B", TWO, "", "rep2@example.test"]])
+    for phone, kind in ((ONE, "lead.edited"), (ONE, "lead.assigned"), (TWO, "lead.assigned")):
+        assert "import.started" in causes_of(desk, phone, kind), kind
+
+    desk.undone(changed)
+    for phone, kind in ((ONE, "lead.edited"), (ONE, "lead.pooled"), (TWO, "lead.assigned")):
+        assert "import.undo_started" in causes_of(desk, phone, kind), kind
+    fresh = desk.brought_in([header, ["C", "13800000003", "x", ""]])
+    desk.undone(fresh)
+    assert "import.undo_started" in causes_of(desk, "13800000003", "lead.lost")
+    assert "import.undo_started" in {one["kind"] for one in desk.office.get(f"/history/lead/{desk.lead(ONE)['id']}")["causes"]}
+    assert made["counts"]["created"] == 2
+
+
 def graded(desk: Desk) -> dict[str, Any]:
     """Bring in a file that says another grade and company of a lead that is there; grades are a field of the company's own."""
     field = {"subject_kind": "lead", "key": "grade", "kind": "text", "label_zh": "等级", "label_en": "Grade"}
@@ -297,10 +326,10 @@ def test_a_process_that_dies_brings_each_lead_in_once(desk: Desk, monkeypatch: p
     found = desk.started(many(12))
     verb, calls = leads.create_lead, 0
 
-    def dies(*args: Any) -> Any:
+    def dies(*args: Any, **more: Any) -> Any:
         nonlocal calls
         calls += 1
-        made = verb(*args)
+        made = verb(*args, **more)
         if calls in {5, 9}:
             raise KeyboardInterrupt
         return made
