@@ -91,18 +91,34 @@ def of_visit(session: Session, actor: Actor, visit: Visit) -> list[Attachment]:
     phone's clock, about its customer, its site, or assets and work orders there: pictures, and what was spoken into the phone.
     """
     ways: list[ColumnElement[bool]] = [Attachment.id.in_(sorted(_named_at(session, visit)))]
-    if visit.began_at is not None:
-        since, until = to_ms(visit.began_at), to_ms(visit.ended_at or now(session))
+    span = _span_ms(session, visit)
+    if span is not None:
         there = (
             and_(Attachment.subject_kind == "customer", Attachment.subject_id == visit.customer_id),
             and_(Attachment.subject_kind == "site", Attachment.subject_id == visit.site_id),
             _about("asset", select(Asset.id).where(Asset.customer_id == visit.customer_id)),
             _about("work_order", select(WorkOrder.id).where(WorkOrder.customer_id == visit.customer_id)),
         )
-        then = Attachment.made_ms.between(since, until)
+        then = Attachment.made_ms.between(*span)
         ways.append(and_(Attachment.user_id == visit.user_id, then, or_(*there)))
     found = visible_to(actor).where(or_(*ways)).order_by(Attachment.made_ms, Attachment.id)
     return list(session.scalars(found.limit(MOST_OF_VISIT + 1)))
+
+
+def _span_ms(session: Session, visit: Visit) -> tuple[int, int] | None:
+    """Return from when to when a visit was, by its phone's clock, as files tell when they were made; None: it has not begun.
+
+    A visit without check-ins has been shown by a track, and is known by our clock alone. So is one in which the phone's clock
+    was set back further than the visit took: no span of its own holds what was made before and after that.
+    """
+    if visit.began_at is None:
+        return None
+    ours = to_ms(visit.began_at), to_ms(visit.ended_at or now(session))
+    told = {row.leaving: row for row in session.scalars(select(CheckIn).where(CheckIn.visit_id == visit.id))}
+    came, left = told.get(False), told.get(True)
+    since = came.told_ms if came is not None else ours[0]
+    until = left.told_ms if left is not None else ours[1] - ((came.skew_ms or 0) if came is not None else 0)
+    return (since, until) if since <= until else ours
 
 
 def _named_at(session: Session, visit: Visit) -> set[str]:

@@ -5,47 +5,75 @@ What a row has written and the row's own state are one commit. A process that be
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from app.core.db import Database
+from app.core.db import Database, is_away, is_busy
 from app.core.errors import DomainError, FieldsInvalid
 from app.core.history import HistoryEntry, Subject, last_entry
+from app.core.logs import get_log
 from app.core.settings import Settings
 from app.core.tracked import touch
-from app.facts.codes import settle_late
+from app.core.unfinished import Unfinished
+from app.facts.codes import known_codes, settle_late
 from app.imports.ending import end
 from app.imports.kinds import KINDS
 from app.imports.kinds.base import Judged, Kind, took_effect
 from app.imports.models import Import, ImportRow
+from app.imports.own import PREFIX
 from app.imports.queries import rows_of
 from app.users import auth
 from app.users.models import User
 from app.users.rights import Actor, allows
 
+log = get_log(__name__)
+
 _MOST_ROWS = 2_000  # of a run; then others have their turn
-_MOST_IMPORTS = 5
+_MOST_IMPORTS = 5  # of a run, beside those with which it fails
 
 
 def run_imports(database: Database, settings: Settings) -> int:
-    """Go on with every import that runs or is being undone; return how many rows were seen to."""
+    """Go on with every import that runs or is being undone; return how many rows were seen to.
+
+    One with which it fails stays where it is until the next run, and keeps no other from going on.
+
+    Raises:
+        Unfinished: with the ids of the imports with which it failed.
+    """
     with database.reading() as session:
         under_way = select(Import.id).where(Import.state.in_(("running", "undoing")))
-        waiting = list(session.scalars(under_way.order_by(Import.id).limit(_MOST_IMPORTS)))
-    done = 0
+        waiting = list(session.scalars(under_way.order_by(Import.id)))
+    done, turns, failed = 0, 0, []
     for import_id in waiting:
-        left = _MOST_ROWS
-        while left > 0:
-            with database.transaction() as session:
-                seen = step(session, settings, import_id)
-            done += seen
-            left -= seen
-            if not seen:
-                break
+        if turns == _MOST_IMPORTS:
+            break
+        try:
+            for seen in _steps(database, settings, import_id):
+                done += seen
+            turns += 1
+        except Exception as fault:
+            if is_away(fault) or is_busy(fault):
+                raise
+            failed.append(import_id)
+            log.exception("import not gone on with", import_id=import_id)
+    if failed:
+        raise Unfinished(done, failed)
     return done
+
+
+def _steps(database: Database, settings: Settings, import_id: str) -> Iterator[int]:
+    """Go on with one import, a transaction a step, until it ends or had its turn; yield how many rows each step saw to."""
+    left = _MOST_ROWS
+    while left > 0:
+        with database.transaction() as session:
+            seen = step(session, settings, import_id)
+        if not seen:
+            return
+        left -= seen
+        yield seen
 
 
 def step(session: Session, settings: Settings, import_id: str) -> int:
@@ -80,12 +108,25 @@ def _run_page(session: Session, settings: Settings, actor: Actor, row: Import) -
     first = [one for one in page if one.follows is None]
     judge = kind.judge(session, actor, row, [(one.number, one.cells) for one in first])
     judged = {one.number: judge.judge(read) for one, read in zip(first, judge.read, strict=True)}
+    if row.system is not None:
+        _hold_codes(session, row, kind, row.system, [one for one in page if one.number not in judged], judged.values())
     for one in page:
         found = judged.get(one.number) or _judged_now(session, actor, row, kind, one)
         _bring_in(session, settings, actor, row, one, found, begun)
     row.done += len(page)
     touch(session, row)
     return len(page)
+
+
+def _hold_codes(
+    session: Session, row: Import, kind: Kind, system: str, follow: Sequence[ImportRow], judged: Iterable[Judged]
+) -> None:
+    """Take the codes of a whole page before its first customer: whoever maps a code takes them in this order, too."""
+    reader = kind.reader(session, row)
+    codes = [reader.read(one.number, one.cells).codes for one in follow] + [one.codes for one in judged if not one.faults]
+    met = {(name.removeprefix(PREFIX), code) for found in codes for name, code in found.items()}
+    if met:
+        known_codes(session, system, met)
 
 
 def _judged_now(session: Session, actor: Actor, row: Import, kind: Kind, one: ImportRow) -> Judged:

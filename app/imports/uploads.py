@@ -128,9 +128,12 @@ def start(session: Session, actor: Actor, row: Import, *, skip_faulty: bool) -> 
     """Let the worker bring in the rows that are right; one that failed goes on where it stopped.
 
     Raises:
-        Conflict: ``import_has_errors`` unless faulty rows are to be left out; ``state_conflict`` before it was checked.
+        Conflict: ``import_has_errors`` unless faulty rows are to be left out; ``state_conflict`` before it was checked, and once
+            its undoing began.
     """
     row = hold(session, Import, row.id)
+    if row.undone_by is not None:  # what was taken back already would stay so, and the rest come again
+        raise Conflict("state_conflict", state=row.state, wanted="running")
     faulty = queries.counts(session, row.id).get("faulty", 0)
     if faulty and not skip_faulty and row.state == "checked":
         raise Conflict("import_has_errors", faulty=faulty)

@@ -61,35 +61,41 @@ def dismiss(session: Session, actor: Actor, submission: FormSubmission, reason: 
     return submission
 
 
-def try_again(
-    session: Session, settings: Settings, actor: Actor, form: LeadForm, after: str
-) -> tuple[dict[str, int], str | None]:
-    """Let faulty submissions of a form become leads by its present document, the oldest first, at most 100.
+def waiting(session: Session, form: LeadForm, after: str) -> tuple[list[str], str | None]:
+    """Return the ids of faulty submissions of a form, the oldest first, at most 100.
 
     Args:
         after: the id to go on behind; empty for the first ones.
 
     Returns:
-        How many are in which state now, and the id to go on behind, or None when that were all.
+        The ids, and the one to go on behind, or None when that were all.
     """
-    waiting = select(FormSubmission.id).where(
+    found = select(FormSubmission.id).where(
         FormSubmission.form_id == form.id,
         FormSubmission.state == "faulty",
         FormSubmission.deleted_at.is_(None),
         FormSubmission.id > after,
     )
-    ids = list(session.scalars(waiting.order_by(FormSubmission.id).limit(MOST_TRIED + 1)))
-    found = dict.fromkeys(("accepted", "repeated", "faulty"), 0)
-    formed = last_entry(session, Subject("lead_form", form.id))
-    for row_id in ids[:MOST_TRIED]:
-        submission = hold(session, FormSubmission, row_id)
-        if submission.state != "faulty":
-            continue
-        about = Subject("form_submission", row_id)
-        causes = [last_entry(session, about), formed]
-        cause = record(session, "form.tried_again", about, causes=causes, actor_id=actor.id, form=form.name)
-        found[judge(session, settings, form, submission, cause)] += 1
-    return found, ids[MOST_TRIED - 1] if len(ids) > MOST_TRIED else None
+    ids = list(session.scalars(found.order_by(FormSubmission.id).limit(MOST_TRIED + 1)))
+    return ids[:MOST_TRIED], ids[MOST_TRIED - 1] if len(ids) > MOST_TRIED else None
+
+
+def try_again(session: Session, settings: Settings, actor: Actor, form: LeadForm, submission_id: str) -> str | None:
+    """Let a faulty submission become a lead by its form's present document; each in a transaction of its own.
+
+    Who makes leads holds the series of their numbers until the commit, and people before leads: of two in one transaction the
+    second would take them the other way round, and strangers would wait for all of them.
+
+    Returns:
+        Its state now; None where it is not faulty any more.
+    """
+    submission = hold(session, FormSubmission, submission_id)
+    if submission.state != "faulty":
+        return None
+    about = Subject("form_submission", submission_id)
+    causes = [last_entry(session, about), last_entry(session, Subject("lead_form", form.id))]
+    cause = record(session, "form.tried_again", about, causes=causes, actor_id=actor.id, form=form.name)
+    return judge(session, settings, form, submission, cause)
 
 
 def _faulty(session: Session, submission: FormSubmission, wanted: str) -> FormSubmission:

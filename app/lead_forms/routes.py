@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from flask import Response, g, request
@@ -138,11 +139,28 @@ def list_submissions(session: Session, actor: Actor, query: dict[str, Any], lead
     policy="leads.manage",
     body=schemas.RetrySchema,
     answer=schemas.RetriedSchema,
+    idempotent=False,
+    own_transactions=True,
 )
-def try_again(session: Session, actor: Actor, body: dict[str, Any], lead_form_id: str) -> dict[str, Any]:
-    """Try faulty submissions again by the form as it is now, at most 100; ``next`` goes on."""
-    form = queries.access_form(session, actor, lead_form_id)
-    found, following = mending.try_again(session, edge_settings(), actor, form, body.get("after", ""))
+def try_again(actor: Actor, body: dict[str, Any], lead_form_id: str) -> dict[str, Any]:
+    """Try faulty submissions again by the form as it is now, at most 100, one by one; ``next`` goes on.
+
+    Asked again, it tries those that are faulty still.
+    """
+    database, settings = edge_database(), edge_settings()
+    with database.reading() as session:
+        ids, following = mending.waiting(session, queries.access_form(session, actor, lead_form_id), body.get("after", ""))
+    found = dict.fromkeys(("accepted", "repeated", "faulty"), 0)
+
+    def once(submission_id: str) -> str | None:
+        with database.transaction() as session:
+            form = queries.access_form(session, actor, lead_form_id)
+            return mending.try_again(session, settings, actor, form, submission_id)
+
+    for submission_id in ids:
+        state = past_deadlocks(partial(once, submission_id))
+        if state is not None:
+            found[state] += 1
     return {**found, "next": following}
 
 

@@ -233,8 +233,11 @@ def claim(session: Session, settings: Settings, actor: Actor, lead_id: str) -> L
     return lead
 
 
-def give_back(session: Session, actor: Actor, lead: Lead, reason: str) -> Lead:
+def give_back(session: Session, actor: Actor, lead: Lead, reason: str, *, causes: Sequence[HistoryEntry | None] = ()) -> Lead:
     """Put one's lead back into the pool.
+
+    Args:
+        causes: entries it follows from, beside the lead's own last one.
 
     Raises:
         Conflict: ``state_conflict`` unless it is live and somebody's.
@@ -243,12 +246,17 @@ def give_back(session: Session, actor: Actor, lead: Lead, reason: str) -> Lead:
     if lead.state not in LIVE_STATES or lead.owner_id is None or not (actor.sees_all or lead.owner_id == actor.id):
         raise Conflict("state_conflict", state="in_pool" if lead.in_pool else lead.state, wanted="in_pool")
     before = last_entry(session, Subject("lead", lead.id))
-    pooled(session, lead, "given_back", [before], actor_id=actor.id, note=reason)
+    pooled(session, lead, "given_back", [before, *causes], actor_id=actor.id, note=reason)
     return lead
 
 
-def assign(session: Session, settings: Settings, actor: Actor, lead: Lead, user_id: str) -> Lead:
+def assign(
+    session: Session, settings: Settings, actor: Actor, lead: Lead, user_id: str, *, causes: Sequence[HistoryEntry | None] = ()
+) -> Lead:
     """Give a lead to a rep, as the office; it may give one more than a rep may take.
+
+    Args:
+        causes: entries it follows from, beside the lead's own last one.
 
     Raises:
         FieldsInvalid: ``unknown_reference`` for who is no active rep.
@@ -268,7 +276,7 @@ def assign(session: Session, settings: Settings, actor: Actor, lead: Lead, user_
         return lead
     before = last_entry(session, Subject("lead", lead.id))
     end_holding(session, lead, "reassigned")
-    take_charge(session, settings, lead, user, "assigned", [before], actor_id=actor.id, rule=None)
+    take_charge(session, settings, lead, user, "assigned", [before, *causes], actor_id=actor.id, rule=None)
     return lead
 
 

@@ -83,11 +83,14 @@ def _filled(custom: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in custom.items() if value is not None}
 
 
-def edit_lead(session: Session, actor: Actor, lead: Lead, changes: Mapping[str, Any]) -> Lead:
+def edit_lead(
+    session: Session, actor: Actor, lead: Lead, changes: Mapping[str, Any], *, causes: Sequence[HistoryEntry | None] = ()
+) -> Lead:
     """Change what is known of a lead; completeness and score follow.
 
     Args:
         changes: by field; of ``custom`` the keys that are named are written, None takes one away.
+        causes: entries it follows from.
 
     Raises:
         FieldsInvalid: ``unknown_reference`` (territory_id); of ``custom`` see ``checked_values``.
@@ -109,7 +112,7 @@ def edit_lead(session: Session, actor: Actor, lead: Lead, changes: Mapping[str, 
     keep_findable(session, lead)
     follow_pool(session, lead)
     written = sorted({*told, *(f"custom.{key}" for key in custom)})
-    record(session, "lead.edited", Subject("lead", lead.id), actor_id=actor.id, fields=written)
+    record(session, "lead.edited", Subject("lead", lead.id), causes=causes, actor_id=actor.id, fields=written)
     return lead
 
 
@@ -126,8 +129,11 @@ def qualify(session: Session, actor: Actor, lead: Lead) -> Lead:
     return lead
 
 
-def lose(session: Session, actor: Actor, lead: Lead, reason: str) -> Lead:
+def lose(session: Session, actor: Actor, lead: Lead, reason: str, *, causes: Sequence[HistoryEntry | None] = ()) -> Lead:
     """Say that nothing comes of a lead, and why. Its rep keeps it as it was.
+
+    Args:
+        causes: entries it follows from, beside the lead's own last one.
 
     Raises:
         Conflict: ``state_conflict`` when it is lost or converted.
@@ -138,7 +144,7 @@ def lose(session: Session, actor: Actor, lead: Lead, reason: str) -> Lead:
     transition(session, lead, "lost", lost_reason=reason)
     end_holding(session, lead, "lost")
     follow_pool(session, lead)
-    record(session, "lead.lost", about, causes=[before], actor_id=actor.id, reason=reason)
+    record(session, "lead.lost", about, causes=[before, *causes], actor_id=actor.id, reason=reason)
     return lead
 
 

@@ -189,10 +189,11 @@ def rescore(session: Session, area: str) -> int:
     version, _ = queries.score_in_force(session, area or None)
     cause = last_entry(session, Subject("lead_score", version))
     for lead in leads:
-        before = lead.score
+        before, known = lead.score, lead.completeness
         derive(session, lead)
         touch(session, lead)
-        if lead.score != before:
+        if (lead.score, lead.completeness) != (before, known):
             follow_pool(session, lead)
+        if lead.score != before:
             record(session, "lead.rescored", Subject("lead", lead.id), causes=[cause], score=lead.score, before=before)
     return len(leads)

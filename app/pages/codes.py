@@ -107,6 +107,7 @@ CODED: dict[str, tuple[str, str]] = (
         "import_undone": ("the import that brought it was taken back", "带来它的导入已撤销"),
         "import_done": ("import done", "导入完成"),
         "import_failed": ("import stopped", "导入中止"),
+        "import_undo_failed": ("undoing an import stopped", "撤销导入中止"),
         "import_taken_back": ("import taken back", "导入已撤销"),
         "by_call": ("call", "通话"),
         "by_message": ("message", "消息"),

@@ -74,11 +74,6 @@ def consent_in_force(session: Session, user_id: str, at: datetime) -> TrackConse
     return None
 
 
-def running_shift(session: Session, user_id: str) -> Shift | None:
-    """Return the shift of a rep that runs."""
-    return session.scalar(select(Shift).where(Shift.user_id == user_id, Shift.state == "running", Shift.deleted_at.is_(None)))
-
-
 def shifts_around(session: Session, user_id: str, at: datetime) -> tuple[Shift | None, Shift | None]:
     """Return the last shift of a rep that had begun by an instant, and the first that began after it."""
     mine = select(Shift).where(Shift.user_id == user_id, Shift.deleted_at.is_(None)).limit(1)

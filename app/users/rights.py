@@ -152,6 +152,7 @@ PRINCIPAL_ONLY = frozenset(
         "visits.check_in",
         "visits.decide",
         "visits.manage",
+        "field_figures.read",
         "suggestions.read",
         "leads.read",
         "leads.write",

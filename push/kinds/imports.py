@@ -44,6 +44,20 @@ IMPORTS: dict[str, Kind] = {
             ("{import_number} 在处理 {rows} 行中的 {done} 行后中止：发起人已无导入权限。", "重新执行即可从中断处继续。"),
         ),
     ),
+    "import_undo_failed": Kind(
+        {**_FILE, "done": 50},
+        Words(
+            "Undoing an import stopped: {file_name}",
+            (
+                "Undoing {import_number} stopped after {done} of {rows} rows: who began it may not import any more.",
+                "Undo it again to go on.",
+            ),
+        ),
+        Words(
+            "撤销导入中止：{file_name}",
+            ("撤销 {import_number} 在处理 {rows} 行中的 {done} 行后中止：发起人已无导入权限。", "重新撤销即可从中断处继续。"),
+        ),
+    ),
     "import_taken_back": Kind(
         {**_FILE, "undone": 110, "kept": 5},
         Words(

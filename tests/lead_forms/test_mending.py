@@ -8,6 +8,7 @@ import pytest
 
 from app.core.errors import FieldsInvalid
 from app.jobs import JOBS
+from app.lead_forms import mending
 from tests.lead_forms.conftest import SENT, Form, lead_count
 from tests.leads.conftest import Desk
 from tests.races.together import together
@@ -106,6 +107,24 @@ def test_after_the_form_was_changed_all_faulty_ones_are_tried_again(form: Form, 
     assert {lead["interest"] for lead in form.leads()} == {"叉车两台; 预算: 看情况"}
     chain = desk.boss.get(f"/history/lead/{form.leads()[0]['id']}")["causes"]
     assert {"lead_form.edited", "form.tried_again"} <= {entry["kind"] for entry in chain}
+
+
+def test_each_that_is_tried_again_is_done_with_before_the_next(form: Form, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(3):
+        form.send(SENT | {"手机": f"1390013900{n}", "预算": "看情况"})
+    fields = form.read()["document"]["fields"]
+    fields[5]["else"] = "note"
+    form.change(fields=fields)
+    verb, leads = mending.judge, []
+
+    def judge(*args: Any) -> str:
+        leads.append(lead_count(desk))  # as another connection sees it
+        return verb(*args)
+
+    monkeypatch.setattr(mending, "judge", judge)
+    assert desk.boss.post(f"{form.path}/retry", {})["accepted"] == 3
+
+    assert leads == [0, 1, 2]
 
 
 def test_many_are_tried_page_by_page(form: Form, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

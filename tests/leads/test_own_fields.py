@@ -329,6 +329,20 @@ def test_completeness_counts_own_fields_where_the_score_says_so(desk: Desk, nort
         desk.boss.refused("POST", "/lead-scores", 422, "document_invalid", {"document": score(completeness=wrong)})
 
 
+def test_the_pool_follows_a_completeness_that_changed_while_the_score_stayed(desk: Desk) -> None:
+    add_field(desk, "cold_store")
+    desk.boss.post("/lead-scores", {"document": score()}, expect=201)
+    lead = desk.pool()
+    assert (lead["completeness"], lead["score"]) == (60, 10)
+
+    desk.boss.post("/lead-scores", {"document": score(completeness=[{"field": "custom.cold_store", "weight": 25}])}, expect=201)
+    desk.rescore()
+
+    [shown] = desk.rep.get("/pool-leads")["items"]
+    assert (shown["completeness"], shown["score"]) == (desk.read(lead)["completeness"], 10) == (48, 10)
+    assert "lead.rescored" not in desk.story(lead)
+
+
 def test_a_phone_tells_own_fields_and_territories_by_their_names(desk: Desk, http: Http) -> None:
     add_field(desk, "grade", "choice", choices=CHOICES)
     area = desk.world.territory

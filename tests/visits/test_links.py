@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import pytest
+
 from app.attachments.operations import create_attachment
 from app.core.clock import to_ms
 from app.core.db import Database
@@ -13,7 +15,7 @@ from tests.conftest import SetClock
 from tests.factories import World, make_user
 from tests.people import Http
 from tests.visits.ask import SHELF, begin, end, make_type
-from tests.visits.test_check_ins import attach
+from tests.visits.test_check_ins import attach, fix, plan
 
 
 def speak(world: World, user_id: str, row_id: str, at_ms: int, kind: str, about: str) -> None:
@@ -68,3 +70,43 @@ def test_the_photo_of_a_check_in_is_among_the_files_and_nobody_elses_visit_shows
 
     assert [one["id"] for one in rep.get(f"/visits/{visit}/attachments")["items"]] == ["photo-00001"]
     stranger.refused("GET", f"/visits/{visit}/attachments", 404, "not_found")
+
+
+@pytest.mark.parametrize("fast_ms", [20 * 60_000, -20 * 60_000])
+def test_a_visits_files_are_those_of_its_time_by_the_clock_of_the_phone_that_made_them(
+    rep: Http, world: World, clock: SetClock, fast_ms: int
+) -> None:
+    def phone_now() -> int:
+        return to_ms(clock.now()) + fast_ms
+
+    def told() -> dict[str, int]:
+        return {"at_ms": phone_now(), "sent_ms": phone_now()}
+
+    def files() -> list[str]:
+        return [one["id"] for one in rep.get(f"/visits/{visit}/attachments")["items"]]
+
+    speak(world, world.rep, "clip-before", phone_now() - 1, "customer", world.customer)
+    visit = plan(rep, world)
+    rep.post(f"/visits/{visit}/check-in", fix(world, **told()))
+    clock.advance(minutes=5)
+    speak(world, world.rep, "clip-during", phone_now(), "customer", world.customer)
+    assert files() == ["clip-during"]
+    clock.advance(minutes=5)
+    end(rep, world, visit, **told())
+    speak(world, world.rep, "clip-after", phone_now() + 1, "customer", world.customer)
+
+    assert files() == ["clip-during"]
+
+
+def test_the_files_of_a_visit_in_which_the_phones_clock_was_set_right_are_found_by_ours(
+    rep: Http, world: World, clock: SetClock
+) -> None:
+    fast = to_ms(clock.now()) + 20 * 60_000
+    visit = plan(rep, world)
+    rep.post(f"/visits/{visit}/check-in", fix(world, at_ms=fast, sent_ms=fast))
+    clock.advance(minutes=5)
+    speak(world, world.rep, "clip-during", to_ms(clock.now()), "customer", world.customer)
+    clock.advance(minutes=5)
+    end(rep, world, visit, at_ms=to_ms(clock.now()), sent_ms=to_ms(clock.now()))
+
+    assert [one["id"] for one in rep.get(f"/visits/{visit}/attachments")["items"]] == ["clip-during"]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.core import history
 from app.core.db import Base
-from app.core.errors import FieldsInvalid, NotFound
+from app.core.errors import DomainError, FieldsInvalid, NotFound
 from app.core.settings import Settings
 from app.core.tracked import hold
 from app.imports.cells import Faults
@@ -30,8 +31,9 @@ _UNDONE = "import_undone"
 class LeadUndoing:
     """See ``base.Undoing``. A lead the file made is lost, for no lead is ever deleted: what was told of it stays."""
 
-    def __init__(self, session: Session, settings: Settings, actor: Actor, _upload: Import) -> None:
+    def __init__(self, session: Session, settings: Settings, actor: Actor, upload: Import) -> None:
         self._session, self._settings, self._actor = session, settings, actor
+        self._causes = [history.last_entry(session, history.Subject("import", upload.id), "import.undo_started")]
 
     def take_back(self, effects: list[Effect]) -> Faults:
         """See ``base.Undoing``."""
@@ -52,12 +54,18 @@ class LeadUndoing:
         touched = [name for name, value in effect["after"].items() if name != "owner_id" and value_of(lead, name) != value]
         for name in touched:
             faults.setdefault(name, []).append("changed_since")
-        if effect["before"] is not None:
-            self._set_back(lead, effect, touched, faults)
-        elif self._was_touched(lead, effect):
+        try:
+            with self._session.begin_nested():
+                if effect["before"] is not None:
+                    self._set_back(lead, effect, touched, faults)
+                elif self._was_touched(lead, effect):
+                    faults.setdefault("lead", []).append("used_since")
+                elif not faults:
+                    operations.lose(self._session, self._actor, lead, _UNDONE, causes=self._causes)
+        except FieldsInvalid as fault:
+            faults |= fault.errors
+        except DomainError:
             faults.setdefault("lead", []).append("used_since")
-        elif not faults:
-            operations.lose(self._session, self._actor, lead, _UNDONE)
 
     def _give_back(self, lead: Lead, effect: Mapping[str, Any], faults: Faults) -> None:
         """Let whoever had a lead before the file gave it away have it again, or the pool; the person is held before the lead."""
@@ -68,27 +76,30 @@ class LeadUndoing:
         try:
             with self._session.begin_nested():
                 if before is None:
-                    assigning.give_back(self._session, self._actor, lead, _UNDONE)
+                    assigning.give_back(self._session, self._actor, lead, _UNDONE, causes=self._causes)
                 else:
-                    assigning.assign(self._session, self._settings, self._actor, lead, before)
+                    assigning.assign(self._session, self._settings, self._actor, lead, before, causes=self._causes)
         except FieldsInvalid:  # that rep is gone
             faults["owner_id"] = ["gone_since"]
+        except DomainError:
+            faults["owner_id"] = ["changed_since"]
 
     def _set_back(self, lead: Lead, effect: Mapping[str, Any], touched: list[str], faults: Faults) -> None:
         if lead.state not in LIVE_STATES:
             faults.setdefault("lead", []).append("used_since")
             return
-        kept = {"owner_id", *touched}
-        changes: dict[str, Any] = {}
-        for name, value in effect["before"].items():
-            if name in kept:
-                continue
-            if name.startswith(PREFIX):
-                changes.setdefault("custom", {})[name.removeprefix(PREFIX)] = value
-            else:
-                changes[name] = Decimal(value) if name == "budget" and value is not None else value
-        if changes:
-            operations.edit_lead(self._session, self._actor, lead, changes)
+        names = [name for name in effect["before"] if name not in {"owner_id", *touched}]
+        while names:
+            try:
+                with self._session.begin_nested():
+                    changes = _changes(effect["before"], names)
+                    operations.edit_lead(self._session, self._actor, lead, changes, causes=self._causes)
+                return
+            except FieldsInvalid as fault:  # what a lead cannot hold any more stays, and the rest goes back without it
+                faults |= fault.errors
+                asked, names = names, [name for name in names if name not in fault.errors]
+                if names == asked:
+                    return
 
     def _was_touched(self, lead: Lead, effect: Mapping[str, Any]) -> bool:
         """Tell whether anybody did anything with a lead since: took it, gave it away, spoke with them, hung anything on it."""
@@ -106,3 +117,15 @@ class LeadUndoing:
                 if self._session.execute(select(key.parent).where(key.parent == lead.id, *live).limit(1)).first() is not None:
                     return True
         return False
+
+
+def _changes(before: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return what fields held before, as the verb that edits a lead takes it."""
+    changes: dict[str, Any] = {}
+    for name in names:
+        value = before[name]
+        if name.startswith(PREFIX):
+            changes.setdefault("custom", {})[name.removeprefix(PREFIX)] = value
+        else:
+            changes[name] = Decimal(value) if name == "budget" and value is not None else value
+    return changes

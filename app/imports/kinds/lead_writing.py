@@ -27,10 +27,10 @@ def write_lead(
     if found.subject_id is not None and not found.values:
         return []
     if found.subject_id is None:
-        lead = operations.create_lead(session, settings, actor, found.values)
+        lead = operations.create_lead(session, settings, actor, found.values, causes=[begun])
         before = None
     else:
-        lead, before = _change(session, settings, actor, found.subject_id, found.values)
+        lead, before = _change(session, settings, actor, found.subject_id, found.values, begun)
     about = Subject("lead", lead.id)
     causes = [begun, last_entry(session, about)]
     record(session, "lead.imported", about, causes=causes, actor_id=actor.id, row=found.number)
@@ -39,19 +39,19 @@ def write_lead(
 
 
 def _change(
-    session: Session, settings: Settings, actor: Actor, lead_id: str, values: Mapping[str, Any]
+    session: Session, settings: Settings, actor: Actor, lead_id: str, values: Mapping[str, Any], begun: HistoryEntry | None
 ) -> tuple[Lead, dict[str, Any]]:
     """Change a live lead; return it, with what it held before."""
     lead = session.get_one(Lead, lead_id)
     before = present(lead, values)
     if "owner_id" in values:  # first of all: whoever gives leads holds the person before the lead
-        assigning.assign(session, settings, actor, lead, values["owner_id"])
+        assigning.assign(session, settings, actor, lead, values["owner_id"], causes=[begun])
     lead = hold(session, Lead, lead_id)
     if lead.state not in LIVE_STATES:  # overtaken
         raise FieldsInvalid({"phone": ["changed_since"]})
     changes = {name: value for name, value in values.items() if name != "owner_id"}
     if changes:
-        operations.edit_lead(session, actor, lead, changes)
+        operations.edit_lead(session, actor, lead, changes, causes=[begun])
     return lead, before
 
 

@@ -6,11 +6,13 @@ import base64
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.core.db import Database
 from app.core.settings import Settings
+from app.customers import operations as customers
 from app.customers.models import Customer, CustomerFact
+from app.facts.models import CodeMapping
 from app.imports import running
 from app.jobs import settle_codes
 from tests.app.facts.conftest import add_field, bring, edit, fact_of
@@ -81,6 +83,29 @@ def test_the_check_lists_unmapped_codes_and_writes_none(office: Http) -> None:
     map_code(office, "VIP", "A")
     again = office.post(f"/imports/{found['id']}/check")
     assert (again["counts"]["unmapped"], again["counts"]["waiting"]) == (1, 1)
+
+
+def test_the_codes_of_a_page_are_taken_before_its_first_customer(
+    office: Http, db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever maps a code takes it before the customers that wait for it: the other way round each may wait for the other."""
+    verb, held = customers.create_customer, []
+
+    def create(session: Any, *args: Any) -> Any:
+        held.append(sorted(session.scalars(select(CodeMapping.theirs))))
+        return verb(session, *args)
+
+    monkeypatch.setattr(customers, "create_customer", create)
+    header = ["code", "name", "territory", "site_name", "site_address", "grade"]
+    rows = [
+        ["K-1", "一", "SZ", "甲", "深圳", ""],
+        ["K-1", "一", "SZ", "乙", "深圳", "W"],
+        ["K-2", "二", "SZ", "丙", "深圳", "X"],
+    ]
+    done = brought_in(office, db, settings, header, *rows)
+
+    assert "faulty" not in done["counts"], errors(office, done["id"])
+    assert held == [["W", "X"]] * 2
 
 
 def test_a_code_is_the_other_systems_also_where_both_are_spelt_the_same(

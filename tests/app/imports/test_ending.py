@@ -85,3 +85,30 @@ def test_an_import_whose_starter_is_gone_is_told_to_who_uploaded_it(
     office.post(f"/imports/{found['id']}/run", {})
     running.run_imports(db, settings)
     assert told(db)[1:] == [(world.manager, "import_done")]
+
+
+@pytest.mark.parametrize(
+    ("locale", "title", "tells"),
+    [
+        ("en", "Undoing an import stopped: kunden.xlsx", "Undo it again to go on."),
+        ("zh-CN", "撤销导入中止：kunden.xlsx", "重新撤销即可从中断处继续。"),
+    ],
+)
+def test_an_undoing_that_stopped_is_undone_again_and_not_run(
+    office: Http, http: Http, db: Database, settings: Settings, world: World, locale: str, title: str, tells: str
+) -> None:
+    found = checked(office, sheet_csv(ROWS[:3]))
+    office.post(f"/imports/{found['id']}/run", {})
+    running.run_imports(db, settings)
+    http.as_(world.admin).post(f"/imports/{found['id']}/undo")
+    with db.transaction() as session:
+        session.execute(update(User).where(User.id == world.admin).values(state="deactivated"))
+        session.execute(update(User).where(User.id == world.manager).values(locale=locale))
+    running.run_imports(db, settings)
+
+    assert told(db)[1:] == [(world.manager, "import_undo_failed")]
+    message = inbox(office)[0]
+    assert (message["title"], tells in message["body"]) == (title, True)
+    office.refused("POST", f"/imports/{found['id']}/run", 409, "state_conflict", {})
+    gone = undone(office, db, settings, found["id"])
+    assert (gone["state"], gone["counts"]["undone"]) == ("undone", 2)

@@ -11,7 +11,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.core.db import Database
+from app.core.history import HistoryCause, HistoryEntry, Subject, last_entry
 from app.core.settings import Settings
+from app.core.unfinished import Unfinished
 from app.imports import running
 from app.imports.models import ImportRow
 from app.leads import operations as leads
@@ -249,6 +251,73 @@ def test_undoing_sets_back_what_a_file_changed_and_nobody_since(desk: Desk) -> N
     assert sorted(errors(desk.office, done["id"], "kept")) == [(2, "interest", "changed_since"), (3, "lead", "used_since")]
 
 
+def causes_of(desk: Desk, phone: str, kind: str) -> set[str]:
+    """Return the kinds of what the newest entry of a kind about a lead follows from at once."""
+    with desk.db.reading() as session:
+        found = last_entry(session, Subject("lead", desk.lead(phone)["id"]), kind)
+        assert found is not None, kind
+        of = select(HistoryEntry.kind).join(HistoryCause, HistoryCause.cause_id == HistoryEntry.id)
+        return set(session.scalars(of.where(HistoryCause.effect_id == found.id)))
+
+
+def test_what_a_file_and_its_undoing_do_to_leads_follows_from_them_in_the_causal_log(desk: Desk) -> None:
+    desk.office.post("/lead-routings", {"document": {"rules": []}}, 201)
+    header = ["name", "phone", "interest", "rep"]
+    made = desk.brought_in([header, ["A", ONE, "x", ""], ["B", TWO, "x", "rep@example.test"]])
+    assert causes_of(desk, ONE, "lead.created") == {"import.started"}
+    changed = desk.brought_in([header, ["A", ONE, "y", "rep@example.test"], ["B", TWO, "", "rep2@example.test"]])
+    for phone, kind in ((ONE, "lead.edited"), (ONE, "lead.assigned"), (TWO, "lead.assigned")):
+        assert "import.started" in causes_of(desk, phone, kind), kind
+
+    desk.undone(changed)
+    for phone, kind in ((ONE, "lead.edited"), (ONE, "lead.pooled"), (TWO, "lead.assigned")):
+        assert "import.undo_started" in causes_of(desk, phone, kind), kind
+    fresh = desk.brought_in([header, ["C", "13800000003", "x", ""]])
+    desk.undone(fresh)
+    assert "import.undo_started" in causes_of(desk, "13800000003", "lead.lost")
+    assert "import.undo_started" in {one["kind"] for one in desk.office.get(f"/history/lead/{desk.lead(ONE)['id']}")["causes"]}
+    assert made["counts"]["created"] == 2
+
+
+def graded(desk: Desk) -> dict[str, Any]:
+    """Bring in a file that says another grade and company of a lead that is there; grades are a field of the company's own."""
+    field = {"subject_kind": "lead", "key": "grade", "kind": "text", "label_zh": "等级", "label_en": "Grade"}
+    made = desk.office.post("/custom-fields", field, 201)
+    desk.office.post("/leads", {"name": "Chen", "phone": ONE, "interest": "x", "company": "A", "custom": {"grade": "a"}}, 201)
+    done = desk.brought_in([["name", "phone", "interest", "company", "custom.grade"], ["Chen", ONE, "x", "B", "b"]])
+    assert (desk.lead(ONE)["custom"], desk.lead(ONE)["company"]) == ({"grade": "b"}, "B")
+    return done | {"field": made}
+
+
+def test_what_a_lead_cannot_hold_any_more_stays_when_the_rest_is_set_back(desk: Desk) -> None:
+    done = graded(desk)
+    field = done["field"]
+    desk.office.edit(f"/custom-fields/{field['id']}", {"retired": True}, field["version"])
+
+    gone = desk.undone(done)
+
+    assert (gone["state"], errors(desk.office, done["id"], "kept")) == ("undone", [(2, "custom.grade", "unknown")])
+    assert (desk.lead(ONE)["custom"], desk.lead(ONE)["company"]) == ({"grade": "b"}, "A")
+
+
+def test_an_import_that_cannot_go_on_keeps_no_other_from_its_turn(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = [desk.started([HEADER, *ROWS[:1]]) for _ in range(6)]
+    good = desk.started([HEADER, *ROWS[1:]])
+    verb = running.step
+
+    def fails(session: Any, settings: Settings, import_id: str) -> int:
+        if import_id in {one["id"] for one in stuck}:
+            raise ValueError("no")
+        return verb(session, settings, import_id)
+
+    monkeypatch.setattr(running, "step", fails)
+    with pytest.raises(Unfinished) as told:
+        running.run_imports(desk.db, desk.settings)
+
+    assert (told.value.done, told.value.failed) == (1, [one["id"] for one in stuck])
+    assert desk.office.get(f"/imports/{good['id']}")["state"] == "done"
+
+
 def many(count: int) -> list[list[str]]:
     return [HEADER[:3], *([f"客户{n}", f"138{n:08}", "叉车"] for n in range(count))]
 
@@ -257,10 +326,10 @@ def test_a_process_that_dies_brings_each_lead_in_once(desk: Desk, monkeypatch: p
     found = desk.started(many(12))
     verb, calls = leads.create_lead, 0
 
-    def dies(*args: Any) -> Any:
+    def dies(*args: Any, **more: Any) -> Any:
         nonlocal calls
         calls += 1
-        made = verb(*args)
+        made = verb(*args, **more)
         if calls in {5, 9}:
             raise KeyboardInterrupt
         return made
