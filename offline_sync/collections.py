@@ -196,7 +196,8 @@ def _spend_words(row: EntitlementSpend, locale: str, _settings: Settings) -> dic
 
 def _lead_words(session: Session, rows: Sequence[Lead], locale: str, _settings: Settings) -> list[dict[str, Any]]:
     names = names_in(session, rows, locale)
-    return [{"score_text": "; ".join(reason["text"] for reason in told(row.score_reasons, locale, names))} for row in rows]
+    semi = semicolon(locale)
+    return [{"score_text": semi.join(reason["text"] for reason in told(row.score_reasons, locale, names))} for row in rows]
 
 
 COLLECTIONS: dict[str, Collection] = {

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, FieldsInvalid
 from app.core.history import Subject, last_entry, record
-from app.core.tracked import add, touch
-from app.entitlements.models import LENGTH, STEPS_MIN, EntitlementKind
+from app.core.tracked import add, renumber_many, touch
+from app.entitlements.models import LENGTH, STEPS_MIN, Entitlement, EntitlementKind
 from app.users.rights import Actor
 from app.visit_types import queries as types
 from app.visit_types.models import VisitType
@@ -46,14 +46,20 @@ def create_kind(session: Session, actor: Actor, values: Mapping[str, Any]) -> En
 def edit_kind(session: Session, actor: Actor, row: EntitlementKind, changes: Mapping[str, Any]) -> EntitlementKind:
     """Change a kind; ``active`` false retires it. What was spent of it stays as it is.
 
+    Phones hear of its balances again where its name changed, which stands in their sentences.
+
     Raises:
         FieldsInvalid: what ``_check`` finds.
     """
     names = ("unit", "visit_type_id", "per_visit", "step_minutes")
     _check(session, actor, {name: getattr(row, name) for name in names} | dict(changes), was=row.visit_type_id)
+    renamed = any(name in changes and changes[name] != getattr(row, name) for name in ("name_zh", "name_en"))
     for name, value in changes.items():
         setattr(row, name, value)
     touch(session, row)
+    if renamed:
+        balances = select(Entitlement.id).where(Entitlement.kind_id == row.id, Entitlement.deleted_at.is_(None))
+        renumber_many(session, Entitlement, session.scalars(balances).all())
     about = Subject("entitlement_kind", row.id)
     causes = [last_entry(session, about)]
     record(session, "entitlement_kind.edited", about, causes=causes, actor_id=actor.id, fields=sorted(changes))

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, false, or_, select, true
 from sqlalchemy.orm import Session
 
 from app.core.db import among
-from app.core.errors import NotFound
-from app.core.tracked import Tracked
+from app.core.tracked import one_of
 from app.customers import queries as customers
 from app.customers.models import Customer
 from app.entitlements.models import Entitlement, EntitlementGrant, EntitlementKind, EntitlementSpend
 from app.users.models import User
 from app.users.rights import REP, Actor, allows
-
-T = TypeVar("T", bound=Tracked)
 
 
 def visible_kinds(actor: Actor) -> Select[EntitlementKind]:
@@ -32,7 +29,7 @@ def access_kind(session: Session, actor: Actor, kind_id: str) -> EntitlementKind
     Raises:
         NotFound: when there is none, or none to see.
     """
-    return _one(session, visible_kinds(actor).where(EntitlementKind.id == kind_id))
+    return one_of(session, visible_kinds(actor), EntitlementKind, kind_id)
 
 
 def _of_customers(actor: Actor) -> Select[str]:
@@ -53,7 +50,7 @@ def access_grant(session: Session, actor: Actor, grant_id: str) -> EntitlementGr
     Raises:
         NotFound: when there is none, or none to see.
     """
-    return _one(session, visible_grants(actor).where(EntitlementGrant.id == grant_id))
+    return one_of(session, visible_grants(actor), EntitlementGrant, grant_id)
 
 
 def in_scope(actor: Actor) -> ColumnElement[bool]:
@@ -77,7 +74,7 @@ def access_spend(session: Session, actor: Actor, spend_id: str) -> EntitlementSp
     Raises:
         NotFound: when there is none, or none to see.
     """
-    return _one(session, visible_spends(actor).where(EntitlementSpend.id == spend_id))
+    return one_of(session, visible_spends(actor), EntitlementSpend, spend_id)
 
 
 def visible_balances(actor: Actor) -> Select[Entitlement]:
@@ -86,13 +83,6 @@ def visible_balances(actor: Actor) -> Select[Entitlement]:
     if not allows(actor, "entitlements.read"):
         return found.where(false())
     return found.where(Entitlement.customer_id.in_(customers.visible_to(actor).with_only_columns(Customer.id)))
-
-
-def _one(session: Session, query: Select[T]) -> T:
-    found = session.scalar(query)
-    if found is None:
-        raise NotFound
-    return found
 
 
 def sees_customer(session: Session, actor: Actor, customer_id: str) -> bool:

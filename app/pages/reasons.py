@@ -628,7 +628,8 @@ def reason_of(kind: str, facts: dict[str, Any], locale: str, time_zone: tzinfo) 
     row = REASONS.get(kind)
     if row is None:
         return kind
-    told = {name: coded(value, locale, time_zone) for name, value in facts.items()}
+    # A fact that holds nothing is told like one that is missing.
+    told = {name: coded(value, locale, time_zone) for name, value in facts.items() if value is not None and value != ""}
     if isinstance(facts.get("condition"), dict):
         told["condition"] = condition_of(facts["condition"], facts.get("metric"), locale, time_zone)
     return (row[0] if locale == EN else row[1]).format_map(_Facts(told))

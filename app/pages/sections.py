@@ -10,6 +10,7 @@ from sqlalchemy import and_, case, or_, select
 from sqlalchemy.orm import aliased
 
 from app.assets.models import Asset
+from app.core.locales import semicolon
 from app.core.texts import FACTS, POSITIONS
 from app.customers import queries as customers
 from app.customers.matching import POSSIBLE
@@ -101,7 +102,7 @@ def _check_ins(look: Look, most: int) -> Found:
     total, found = counted(look, query, most)
     rows = []
     for check_in, customer, _ in found:
-        told = "; ".join(side(POSITIONS, code, look.actor.locale) for code in check_in.reasons)
+        told = semicolon(look.actor.locale).join(side(POSITIONS, code, look.actor.locale) for code in check_in.reasons)
         line = look.say(
             ("Check-in {state}: {told}", "签到{state}：{told}"), state=side(FACTS, check_in.state, look.actor.locale), told=told
         )

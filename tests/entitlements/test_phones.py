@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,12 +17,12 @@ from app.core.settings import Settings
 from app.entitlements import operations as entitlements
 from app.territories import operations as territories
 from tests.conftest import SetClock
-from tests.entitlements.conftest import figures, grant, spend, used
+from tests.entitlements.conftest import figures, grant, make_kind, spend, used
 from tests.entitlements.test_counting import ELEVEN, TEN, run
 from tests.factories import World, make_user
 from tests.iot.vehicles import BOSS
 from tests.people import Http
-from tests.sync.phones import Phone
+from tests.sync.phones import Phone, digest_of
 from tests.sync.rxdb_phones import RxdbPhone
 
 Phones = Callable[..., Phone]
@@ -186,6 +187,37 @@ def test_a_phone_gets_and_loses_what_is_owed_with_the_customer(
     held = [(len(of(one, "entitlements")), len(of(one, "entitlement_spends"))) for one in (first, stranger, owner)]
     assert held == [(0, 1), (1, 1), (1, 1)], "what a rep used themself stays with them"
     http.as_(stranger_id).refused("POST", "/entitlement-spends/spend-000001/return", 403, "forbidden", {"reason": "x"})
+
+
+def test_a_kind_of_another_name_is_called_so_in_the_sentences_on_phones(
+    office: Http, rep: Http, owner: Http, world: World, kind: str, phone: Phones
+) -> None:
+    grant(office, world.customer, kind, "3.00")
+    other = make_kind(office, code="visits", name_en="visits")
+    grant(office, world.customer, other, "2.00")
+    names = ("entitlements", "entitlement_kinds")
+    devices: list[Any] = [phone(world.rep), phone(world.owner), RxdbPhone(rep, names=names), RxdbPhone(owner, names=names)]
+    for device in devices:
+        device.sync()
+    before = [device.live("entitlements") for device in devices]
+
+    changes = {"name_zh": "辅导课时", "name_en": "tuition hours"}
+    version = office.edit(f"/entitlement-kinds/{kind}", changes, 1)["version"]
+    for device, rows in zip(devices, copy.deepcopy(before), strict=True):
+        device.sync()
+        now = device.live("entitlements")
+        [renamed] = [row_id for row_id in rows if rows[row_id] != now[row_id]]
+        assert rows[renamed]["kind_id"] == kind
+        assert now[renamed] == rows[renamed] | {"text": now[renamed]["text"]}
+        assert any(name in now[renamed]["text"] for name in changes.values())
+        told = device.person.call("GET", "/sync/digest?collection=entitlements", X_Installation=device.name).get_json()
+        assert told == {"collection": "entitlements"} | digest_of(now.values())
+    # What stands in no sentence sends no balance again.
+    at = devices[0].cursor
+    office.edit(f"/entitlement-kinds/{kind}", {"active": False} | changes, version)
+    path = f"/sync/watermelon?last_pulled_at={at}"
+    told = devices[0].http("GET", path).get_json()["changes"]
+    assert (len(told["entitlement_kinds"]["updated"]), told["entitlements"]["updated"]) == (1, [])
 
 
 def test_old_spends_leave_the_phones_and_stay_on_record(

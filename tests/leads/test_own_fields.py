@@ -355,7 +355,7 @@ def test_a_phone_tells_own_fields_and_territories_by_their_names(desk: Desk, htt
 
     name = next(one["name"] for one in desk.boss.get("/territories")["items"] if one["id"] == area)
     for row in (lead, second):
-        assert device.rows["leads"][row["id"]]["score_text"] == f"区域属于{name}：+7; 冷库为A 级：+5"
+        assert device.rows["leads"][row["id"]]["score_text"] == f"区域属于{name}：+7；冷库为A 级：+5"
     assert [one["text"] for one in desk.read(lead)["score_reasons"]] == [
         f"territory is one of {name}: +7", "Cold store is Grade A: +5",
     ]  # fmt: skip

@@ -130,6 +130,25 @@ def test_the_timeline_is_read_page_by_page_the_last_first(boss: Http, rep: Http,
     boss.refused("GET", path + "&cursor=bm9uc2Vuc2U=", 422, "validation_failed")
 
 
+def test_what_a_grant_without_an_end_and_reference_lacks_is_a_dash(boss: Http, http: Http, world: World) -> None:
+    kind = {"code": "class_hours", "name_zh": "培训课时", "name_en": "Class hours", "unit": "hour"}
+    kind_id = boss.post("/entitlement-kinds", kind, expect=201)["id"]
+    given = {"customer_id": world.customer, "kind_id": kind_id, "amount": "20.00", "valid_from": "2026-01-01"}
+    boss.post("/entitlement-grants", given, expect=201)
+
+    told = {}
+    for locale, user in (("zh-CN", world.rep), ("en", world.manager)):
+        [told[locale]] = [
+            entry["text"]
+            for entry in http.as_(user).get(f"/customers/{world.customer}/timeline?limit=200")["items"]
+            if entry["kind"] == "entitlement_grant.given"
+        ]
+    assert told == {
+        "zh-CN": "已发放“培训课时”20.00，有效期 2026-01-01 至 –（–）。",
+        "en": "20.00 of Class hours were granted from 2026-01-01 to – (–).",
+    }
+
+
 def test_the_timeline_holds_everything_that_belongs_to_the_customer_and_leads_on(
     boss: Http, rep: Http, world: World, clock: SetClock
 ) -> None:

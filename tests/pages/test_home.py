@@ -135,6 +135,7 @@ def test_what_waits_for_somebody_is_found_until_it_is_done(rep: Http, boss: Http
     check_in = rep.post(f"/visits/{visit}/check-in", {"lat": 22.6, "lon": 114.0, "datum": "wgs84", "accuracy_m": 5, "at_ms": 0})
     [mine] = section(rep.get("/mobile/home"), "check_ins")["rows"]
     assert mine["id"] == check_in["id"]
+    assert (len(check_in["reasons"]), mine["line"].count("；"), "; " in mine["line"]) == (4, 3, False)
     assert "缺少照片" in mine["line"]
     rep.post(f"/check-ins/{check_in['id']}/appeal", {"text": "the gate is there"})
     assert section(rep.get("/mobile/home"), "check_ins")["total"] == 0
