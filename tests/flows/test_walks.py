@@ -164,7 +164,7 @@ def test_another_order_in_the_page_would_be_seen() -> None:
     lines[first], lines[second] = lines[second], lines[first]
 
     assert listed("\n".join(lines)) != listed(WALK_A)
-    assert len(listed(WALK_A)) == 49
+    assert len(listed(WALK_A)) == 50
 
 
 def test_a_queued_message_leaves_as_documented(db: Database, settings: Settings) -> None:
