@@ -35,7 +35,8 @@ from app.users.rights import allows
 from offline_sync import early, heirs
 from offline_sync.changes import visible_ids
 from offline_sync.checks import ROW_LIMITS, checked, comes_to, new_values
-from offline_sync.collections import COLLECTIONS, to_wire
+from offline_sync.collections import COLLECTIONS
+from offline_sync.collections.base import to_wire
 from offline_sync.intent_kinds import INTENTS
 from offline_sync.intents import decide, read_body
 from offline_sync.keyed import gather, split, spread

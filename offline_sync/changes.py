@@ -18,7 +18,8 @@ from app.core.db import ChangeCounter, among, as_list, raw_rows, run_text
 from app.core.scopes import ForgottenRemovals, ScopeEntry, ScopeGrant
 from app.core.settings import Settings
 from app.users.rights import Actor, allows
-from offline_sync.collections import COLLECTIONS, rows_to_wire
+from offline_sync.collections import COLLECTIONS
+from offline_sync.collections.base import rows_to_wire
 
 # The number of an epoch stands above bit 40 of a cursor, so that one integer below 2^53 names history and place.
 EPOCH_BITS = 40

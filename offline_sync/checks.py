@@ -11,7 +11,7 @@ from marshmallow import Schema, ValidationError
 from app.core import wire
 from app.core.errors import FieldsInvalid
 from app.core.problems import flatten_errors
-from offline_sync.collections import to_wire
+from offline_sync.collections.base import to_wire
 from offline_sync.sent import Arrival
 from offline_sync.writers import Writer
 

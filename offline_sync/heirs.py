@@ -15,7 +15,7 @@ from app.customers.models import Customer
 from app.customers.sources import telling
 from app.users.rights import Actor
 from offline_sync.checks import checked
-from offline_sync.collections import to_wire
+from offline_sync.collections.base import to_wire
 from offline_sync.keyed import split
 from offline_sync.merge import Loss
 from offline_sync.sent import Arrival

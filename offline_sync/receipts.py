@@ -10,7 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core.db import among, insert_many, now
-from offline_sync.collections import COLLECTIONS, to_wire
+from offline_sync.collections import COLLECTIONS
+from offline_sync.collections.base import to_wire
 from offline_sync.keyed import digests
 from offline_sync.merge import digest
 from offline_sync.models import Receipt

@@ -33,7 +33,7 @@ from app.core.tracked import Tracked
 from app.pages.codes import CODED, LETTERS
 from app.pages.reasons import REASONS, reason_of
 from app.service_offers.models import OFFER_STATES
-from offline_sync import collections
+from offline_sync.collections.own import _intent_words
 from offline_sync.models import Intent
 from push.kinds import MESSAGES
 
@@ -324,7 +324,7 @@ def test_every_reason_of_a_dead_letter_has_words(settings: Settings) -> None:
 
 
 def test_the_verdict_on_an_intent_has_the_colon_of_its_language() -> None:
-    words = [collections._intent_words(Intent(code="forbidden"), locale, read_settings())["text"] for locale in (EN, ZH)]
+    words = [_intent_words(Intent(code="forbidden"), locale, read_settings())["text"] for locale in (EN, ZH)]
     assert words == ["Not allowed: Your role does not carry this right.", "无权操作：您的角色没有此项权限。"]
 
 
