@@ -1,0 +1,73 @@
+"""People, teams, messages, phones and the calendar. The form is that of ``REASONS``."""
+
+from __future__ import annotations
+
+COMPANY: dict[str, tuple[str, str]] = {
+    "notification.queued": ("A message “{message}” was queued.", "消息“{message}”已进入发送队列。"),
+    "notification.delivered_to_channel": ("The message was handed over: {channel}.", "消息已交付发送：{channel}。"),
+    "notification.fell_back": ("The next channel was tried ({channel}): {reason}.", "改用下一渠道（{channel}）：{reason}。"),
+    "notification.held": (
+        "It is the reader's quiet time, so the message waits until {until} ({channel}).",
+        "收件人处于免打扰时段，消息将于 {until} 发送（{channel}）。",
+    ),
+    "notification.superseded": (
+        "A newer message about the same says more, so this one was not sent any more ({channel}).",
+        "已有关于同一事项的更新消息，本条不再发送（{channel}）。",
+    ),
+    "notification.delivered": ("The app showed the message.", "应用已显示该消息。"),
+    "notification.opened": ("The person opened the message.", "收件人已打开该消息。"),
+    "notification.failed": ("The message could not be sent ({channel}): {reason}.", "消息未能发送（{channel}）：{reason}。"),
+    "outbox.held": ("Messages are held back: {reason}.", "消息暂停发送：{reason}。"),
+    "outbox.resumed": (
+        "An operator let messages leave again; {discarded} older ones were given up.",
+        "运维人员已恢复消息发送，放弃较早的消息 {discarded} 条。",
+    ),
+    "sync_conflict.restored": ("A value that had lost a conflict was restored.", "已恢复冲突中落选的值。"),
+    "sync_problem.replayed": ("A row a phone could not store was corrected and stored.", "手机提交失败的记录已修正并保存。"),
+    "sync_problem.dismissed": ("A row a phone could not store was dismissed.", "手机提交失败的记录已放弃。"),
+    "installation.wipe_asked": ("The app's data is to be wiped from a phone.", "已要求清除某台手机上的应用数据。"),
+    "installation.wiped": ("A phone confirmed that the app's data was wiped.", "手机已确认清除应用数据。"),
+    "intent.settled": (
+        "The office looked at what was asked for offline: {how}. {note}",
+        "管理人员已复核离线提交的操作：{how}。{note}",
+    ),
+    "intent.decided": ("What was asked for offline was judged: {verdict}.", "离线提交的操作已判定：{verdict}。"),
+    "calendar.days_set": (
+        "{n} days of the calendar were set, from {since} to {until}.",
+        "已设置日历 {n} 天，自 {since} 至 {until}。",
+    ),
+    "calendar.day_removed": ("{day} is an ordinary day again.", "{day} 恢复为普通日期。"),
+    "territory.created": ("The territory was added.", "区域已创建。"),
+    "team.created": ("The team “{name}” was added.", "团队“{name}”已创建。"),
+    "team.edited": ("The team was given another code or name.", "团队的编号或名称已修改。"),
+    "partner.created": ("The partner was added.", "合作方已创建。"),
+    "user.created": ("The account was made.", "账号已创建。"),
+    "user.invited": ("Invited as {role}.", "已邀请，角色为 {role}。"),
+    "user.invited_again": ("A new invitation was sent; the earlier one ended.", "已重新发送邀请，先前的链接失效。"),
+    "user.joined": ("The invitation was accepted.", "已接受邀请。"),
+    "user.reset_requested": ("A link to choose a new password was asked for.", "已申请重设密码链接。"),
+    "user.deactivated": (
+        "The account was deactivated; {customers} customers were handed over.",
+        "账号已停用，移交客户 {customers} 个。",
+    ),
+    "user.reactivated": ("The account was opened again.", "账号已重新启用。"),
+    "user.signed_in": ("Signed in.", "已登录。"),
+    "user.sign_in_failed": ("A sign-in failed.", "登录失败。"),
+    "user.refresh_token_reused": ("A refresh token was used twice; the session was ended.", "刷新令牌被重复使用，会话已终止。"),
+    "user.password_set": ("The password was set.", "密码已设置。"),
+    "user.edited": ("The person's data were changed.", "用户资料已修改。"),
+    "user.territories_assigned": ("Territories were assigned.", "已分配负责区域。"),
+    "user.channel_set": ("A message channel was switched.", "消息渠道设置已更改。"),
+    "user.browser_subscribed": ("A browser was registered for messages.", "已登记接收消息的浏览器。"),
+    "user.browser_forgotten": ("A browser was taken off the messages.", "已移除接收消息的浏览器。"),
+    "user.channel_verified": ("A message channel was shown to reach the person: {channel}.", "已确认消息渠道可达：{channel}。"),
+    "user.fallback_order_set": ("The order in which channels are tried was set.", "已设置渠道尝试顺序。"),
+    "user.fallback_order_forgotten": ("All channels carry every message again.", "已恢复为所有渠道同时发送。"),
+    "user.quiet_hours_set": (
+        "Quiet hours were set: {begins} to {ends} ({time_zone}).",
+        "已设置免打扰时段：{begins} 至 {ends}（{time_zone}）。",
+    ),
+    "user.quiet_hours_forgotten": ("Quiet hours were taken away.", "已取消免打扰时段。"),
+    "user.phone_registered": ("A phone was registered for messages.", "已登记接收消息的手机。"),
+    "user.phone_forgotten": ("A phone was taken off the messages.", "已移除接收消息的手机。"),
+}
