@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from app.core.locales import EN
-from app.core.texts import FACTS, POSITIONS
+from app.core.texts.facts import FACTS, POSITIONS
 
 _LETTERS = (
     "empty", "not_json", "not_storable", "number_out_of_range", "shape_invalid", "text_invalid", "text_too_long", "time_invalid",

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from app.assets.models import Asset
 from app.core.locales import semicolon
-from app.core.texts import FACTS, POSITIONS
+from app.core.texts.facts import FACTS, POSITIONS
 from app.customers import queries as customers
 from app.customers.matching import POSSIBLE
 from app.customers.models import Customer, DuplicatePair, Site

@@ -28,7 +28,10 @@ from app.core.errors import DomainError
 from app.core.locales import EN, ZH
 from app.core.problems import HTTP_CODES
 from app.core.settings import Settings, read_settings
-from app.core.texts import FACTS, FIELD_PROBLEMS, PROBLEMS, field_text, problem_text
+from app.core.texts import field_text, problem_text
+from app.core.texts.facts import FACTS
+from app.core.texts.field_problems import FIELD_PROBLEMS
+from app.core.texts.problems import PROBLEMS
 from app.core.tracked import Tracked
 from app.pages.codes import CODED, LETTERS
 from app.pages.reasons import REASONS, reason_of

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from app.core.clock import to_ms
 from app.core.db import Database
 from app.core.settings import Settings
-from app.core.texts import FACTS
+from app.core.texts.facts import FACTS
 from app.core.wire import WireError
 from app.factory import create_app
 from evaluation.sparkplug import metric, part, payload
