@@ -12,7 +12,7 @@ from app.core.errors import Conflict, FieldsInvalid
 from app.core.history import HistoryEntry, Subject, last_entry, record
 from app.core.settings import Settings
 from app.core.tracked import add, hold, touch, transition
-from app.tracks import erasure, queries
+from app.tracks import erasure, queries, shifts
 from app.tracks.models import Shift, TrackConsent
 from app.tracks.moments import happened_at, hold_rep
 from app.tracks.notice import notice_of
@@ -78,6 +78,7 @@ def withdraw_consent(
         raise FieldsInvalid({"at_ms": ["out_of_range"]})
     about = Subject("track_consent", consent.id)
     before = last_entry(session, about)
+    shifts.end_passed(session, actor.id, at)
     transition(session, consent, "withdrawn", ended_at=at, erased=erase)
     entry = record(session, "track_consent.withdrawn", about, causes=[before], actor_id=actor.id, occurred_at=at, erase=erase)
     for shift in queries.shifts_since(session, actor.id, at):

@@ -47,7 +47,7 @@ def test_consent_is_to_the_text_as_it_is_now(rep: Http, world: World, settings: 
 
 
 def test_nobody_consents_for_a_rep_and_no_colleague_sees_it(http: Http, rep: Http, boss: Http, world: World) -> None:
-    consent = agree(rep)
+    consent = agree(rep)["id"]
     with world.db.transaction() as session:
         other = make_user(session, world.settings, "rep", "other-rep", territory_ids=[world.territory]).id
     colleague = http.as_(other)
@@ -88,6 +88,17 @@ def test_a_withdrawal_ends_the_shift_and_leaves_or_deletes_what_was_recorded_as_
     late = Road(clock.now()).drive(100).fixes
     again = [fix | {"at_ms": to_ms(clock.now()) - 300_000} for fix in late]
     assert send(rep, again, "batch-0000009")["refused"] == {"erased": len(again)}
+
+
+def test_a_shift_that_was_over_before_the_withdrawal_ended_when_it_was_over(rep: Http, world: World, clock: SetClock) -> None:
+    """Nobody had ended it yet: the job that does comes by once a minute."""
+    consent = agree(rep)["id"]
+    shift = begin(rep)
+    clock.advance(hours=14)
+    rep.post(f"/track-consents/{consent}/withdraw", {"erase": False})
+
+    seen = rep.get(f"/track-shifts/{shift}")
+    assert (seen["state"], seen["end_reason"], seen["ended_at"]) == ("finished", "by_calendar", seen["latest_end_at"])
 
 
 def test_without_asking_for_it_nothing_is_deleted(rep: Http, world: World, clock: SetClock) -> None:
