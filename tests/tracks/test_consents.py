@@ -47,7 +47,7 @@ def test_consent_is_to_the_text_as_it_is_now(rep: Http, world: World, settings: 
 
 
 def test_nobody_consents_for_a_rep_and_no_colleague_sees_it(http: Http, rep: Http, boss: Http, world: World) -> None:
-    consent = agree(rep)["id"]
+    consent = agree(rep)
     with world.db.transaction() as session:
         other = make_user(session, world.settings, "rep", "other-rep", territory_ids=[world.territory]).id
     colleague = http.as_(other)
