@@ -219,6 +219,32 @@ def test_lost_and_doubled_messages_and_another_phone_in_between_lose_nothing(
 
 
 @pytest.mark.parametrize("kind", ["watermelon", "rxdb"])
+def test_an_edit_that_is_refused_is_told_until_it_is_put_right(world: World, client: Callable[..., Client], kind: str) -> None:
+    """RxDB takes the row of the server in its place, WatermelonDB keeps what was written; neither closes the problem by that."""
+    phone = client(kind, "rep")
+    phone.call("sync")
+    before = phone.rows("customers")[world.customer]["phone"]
+
+    phone.call("update", collection="customers", id=world.customer, changes={"phone": "nonsense"})
+    for _ in range(3):
+        phone.call("sync")
+
+    [told] = phone.rows("sync_problems").values()
+    assert (told["row_id"], told["state"], json.loads(told["reasons"])) == (
+        world.customer,
+        "open",
+        {"phone": "不是有效的电话号码"},
+    )
+    assert phone.rows("customers")[world.customer]["phone"] == (before if kind == "rxdb" else "nonsense")
+
+    phone.call("update", collection="customers", id=world.customer, changes={"phone": "+8613800138009"})
+    for _ in range(2):
+        phone.call("sync")
+    assert [row["state"] for row in phone.rows("sync_problems").values()] in ([], ["mended"])
+    assert phone.rows("customers")[world.customer]["phone"] == "+8613800138009"
+
+
+@pytest.mark.parametrize("kind", ["watermelon", "rxdb"])
 def test_a_bad_row_and_a_refused_intent_do_not_stop_the_phone(world: World, client: Callable[..., Client], kind: str) -> None:
     one = client(kind, "rep")
     one.call("sync")
