@@ -21,10 +21,6 @@ from app.core.narrowing import NONE
 from app.core.settings import amount
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # Unicode's categories Cc, Zl and Zp
-_UNSHOWN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")  # those of Cc that break no line and are no tab
-_BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-# Embeddings, overrides and isolates: they turn round what others wrote beside them. Telephones put them round copied numbers.
-_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _AMOUNT = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?")
 _MINUTE = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
@@ -41,7 +37,7 @@ class Schema(ma.Schema):
 
 
 class Text(fields.Field[str]):
-    """One line of ``shortest`` to ``longest`` characters that every database can store; trimmed, and without what turns texts."""
+    """One line of ``shortest`` to ``longest`` characters that every database can store; trimmed."""
 
     one_line = True
 
@@ -55,7 +51,7 @@ class Text(fields.Field[str]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if not isinstance(value, str):
             raise ValidationError("not_text")
-        text = self._tidied(value)
+        text = str(value).strip()
         try:
             wire.check_text(text, self.longest)
         except wire.WireError as fault:
@@ -66,23 +62,11 @@ class Text(fields.Field[str]):
             raise ValidationError("too_short")
         return text
 
-    def _tidied(self, value: str) -> str:
-        return _TURNS.sub("", value).strip()
-
 
 class Lines(Text):
-    """A text that may have several lines, each ended by a line feed."""
+    """A text that may have several lines."""
 
     one_line = False
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        if _UNSHOWN.search(text):
-            raise ValidationError("unprintable")
-        return text
-
-    def _tidied(self, value: str) -> str:
-        return _BREAKS.sub("\n", super()._tidied(value))
 
 
 class Secret(Text):

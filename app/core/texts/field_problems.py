@@ -20,7 +20,6 @@ FIELD_PROBLEMS: dict[str, tuple[str, str]] = {
     "too_short": ("is too short", "过短"),
     "too_long": ("is too long", "过长"),
     "text_invalid": ("contains characters that cannot be stored", "包含无法存储的字符"),
-    "unprintable": ("holds control characters that cannot be shown", "含有无法显示的控制字符"),
     "control_characters": ("must be one line without control characters", "不能包含换行或控制字符"),
     "text_too_long": ("is too long", "过长"),
     "not_integer": ("must be a whole number", "必须为整数"),
