@@ -27,6 +27,7 @@ from app.assets.claims import purge_claims
 from app.assets.credentials import end_old_secrets
 from app.attachments.uploads import Uploads
 from app.completeness import operations as completeness
+from app.core.clock import Clock
 from app.core.db import Database, database_now, first_line, is_away, is_busy
 from app.core.fault_points import FaultPoint, passed
 from app.core.idempotency import forget_answers
@@ -271,14 +272,18 @@ class Scheduler:
         self._ticker.add_listener(self._skipped, EVENT_JOB_MAX_INSTANCES)
 
     def start(self) -> None:
-        """Tick every job at its interval, the first time at once."""
+        """Tick every job at its interval, the first time at once.
+
+        The ticker goes by the real time, whatever the database's clock was set to: it counts every tick that lies between.
+        """
+        at_once = Clock().now()
         for job in self.jobs:
             self._ticker.add_job(
                 self.run,
                 IntervalTrigger(seconds=job.every_s, timezone=UTC),
                 args=[job],
                 id=job.id,
-                next_run_time=self.database.clock.now(),
+                next_run_time=at_once,
             )
         self._ticker.start()
 
