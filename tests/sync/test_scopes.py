@@ -318,8 +318,9 @@ class Company:
         if kind is None:
             names = {"code": "hours", "name_zh": "x", "name_en": "x", "unit": "hour"}
             kind = entitlement_kinds.create_kind(session, self.boss, names).id
-        teller = self.random.choice([self.boss, rep])
-        customer = self.random.choice(sorted(row.id for row in session.scalars(customers.visible_to(teller))))
+        seen = {one: sorted(row.id for row in session.scalars(customers.visible_to(one))) for one in (self.boss, rep)}
+        teller = self.random.choice([self.boss, rep] if seen[rep] else [self.boss])  # a rep may have lost every customer
+        customer = self.random.choice(seen[teller])
         of_it = {"customer_id": customer, "kind_id": kind, "amount": Decimal(1)}
         if self.random.random() < 0.3:
             given = of_it | {"valid_from": self.clock.now().date()}
